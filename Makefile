@@ -1,0 +1,55 @@
+# Two commands: `make run` and `make test`. Everything lives in .venv/ and var/.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test slow bench lint lock clean
+
+help:
+	@echo "make run    set up, build the demo, start the console and a worker"
+	@echo "make test   set up and pass all tests"
+	@echo "make slow   the long tests"
+	@echo "make bench  print the benchmarks"
+	@echo "make lint   types, lint, format"
+
+$(BIN)/python:
+	@sh .ci/python $(VENV)
+
+# Hashed requirements, then this project itself without touching them.
+$(VENV)/.run: $(BIN)/python requirements.txt setup.cfg
+	@sh .ci/install $(VENV) requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python requirements-dev.txt setup.cfg
+	@sh .ci/install $(VENV) requirements-dev.txt
+	@touch $@ $(VENV)/.run
+
+run: $(VENV)/.run
+	@exec $(BIN)/dunwell demo start
+
+test: $(VENV)/.dev
+	@sh .ci/browser
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+slow: $(VENV)/.dev
+	@sh .ci/browser
+	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: $(VENV)/.dev
+	$(BIN)/uv pip compile setup.cfg --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements.txt
+	$(BIN)/uv pip compile setup.cfg --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
