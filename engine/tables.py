@@ -42,6 +42,8 @@ class Entity(Table):
     sending = BooleanField(default=False)
     daily_cap = IntegerField(default=50)  # messages a collector a day
     adopted_day = IntegerField(null=True)
+    mail_from = TextField(default="")  # sender of its letters; empty: the sender of the mail server's URL
+    payment_details = TextField(default="")  # bank account as its letters print it
     version = IntegerField(default=1)
 
 
@@ -442,6 +444,7 @@ class Action(Table):
     # messages: waiting due claimed sending sent uncertain failed cancelled; work: open done skipped cancelled
     due_day = IntegerField()
     not_before_at = BigIntegerField(default=0)
+    waiting_for = CharField(null=True)  # unconfirmed | no_address | min_days | cap | retry: why it is not under way
     generation = IntegerField(default=0)
     lease_until_at = BigIntegerField(null=True)
     attempts = IntegerField(default=0)
