@@ -166,7 +166,8 @@ class DueLine(Entry):
 
     number = TextField()  # of the invoice
     ordinal = IntegerField(default=1)
-    identity = CharField(max_length=64, index=True)  # sha256 over what makes it the same line
+    identity = CharField(max_length=64)  # sha256 over what makes it the same line (ledger.posting)
+    revision = IntegerField(default=0)  # rises when a changed line replaces a reversed one
     invoice_day = IntegerField()
     due_day = IntegerField(null=True)
     amount_minor = BigIntegerField()
@@ -174,7 +175,7 @@ class DueLine(Entry):
     text = TextField(default="")
 
     class Meta:
-        indexes = ((("entity_id", "identity"), True),)
+        indexes = ((("entity_id", "identity", "revision"), True),)
 
 
 class Credit(Entry):
@@ -182,12 +183,14 @@ class Credit(Entry):
 
     kind = CharField()  # payment | credit_note | write_off
     number = TextField(default="")
+    reference = TextField(default="")  # the invoice it says it is for
     identity = CharField(max_length=64)
+    revision = IntegerField(default=0)
     amount_minor = BigIntegerField()  # positive
     currency = CharField(max_length=3)
 
     class Meta:
-        indexes = ((("entity_id", "identity"), True),)
+        indexes = ((("entity_id", "identity", "revision"), True),)
 
 
 class Allocation(Entry):
