@@ -1,0 +1,134 @@
+"""Who may do what, and whose rows they see. Deny by default; permissions and roles are data."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from peewee import ModelSelect
+
+from engine.tables import Customer, User, UserRole, UserScope
+
+# Each permission with what it lets a person do, in the words of the console.
+PERMISSIONS: Mapping[str, str] = {
+    "customers.view": "See customers, their open items, standing and decisions.",
+    "people.view": "See names and addresses of contacts and the texts of messages.",
+    "policies.view": "Read policies, parameters and their history.",
+    "reports.view": "See the dashboard, ageing and figures.",
+    "audit.view": "Read the audit trail.",
+    "users.view": "See users, roles and scopes.",
+    "import.run": "Import ledger files.",
+    "documents.draft": "Write and try drafts of policies and parameters.",
+    "documents.propose": "Propose a draft for approval.",
+    "documents.approve": "Approve or reject what another person proposed.",
+    "golive.propose": "Propose that an entity starts sending.",
+    "golive.approve": "Approve that an entity starts sending, as a second person.",
+    "sending.stop": "Stop all sending of an entity at once.",
+    "runs.start": "Start a decision run.",
+    "runs.approve": "Let a run that changes much go on.",
+    "overrides.set": "Put a person's decision in place of a rule's.",
+    "overrides.approve": "Approve another person's override.",
+    "limits.approve": "Put a credit limit in force.",
+    "promises.record": "Record a promise to pay.",
+    "disputes.record": "Open a dispute.",
+    "disputes.close": "Close a dispute.",
+    "blocks.set": "Pause dunning of a customer or a line.",
+    "actions.work": "Confirm messages and do calls and tasks.",
+    "actions.resolve": "Say whether a doubtful message was delivered.",
+    "alarms.acknowledge": "Acknowledge alarms.",
+    "users.manage": "Create users, give and take roles.",
+    "persons.erase": "Erase a person's data.",
+}
+
+_EVERYBODY = frozenset({"customers.view", "policies.view", "reports.view"})
+_COLLECTOR = _EVERYBODY | {
+    "people.view",
+    "promises.record",
+    "disputes.record",
+    "disputes.close",
+    "blocks.set",
+    "actions.work",
+    "sending.stop",
+    "alarms.acknowledge",
+}
+_ANALYST = _EVERYBODY | {"documents.draft", "documents.propose", "overrides.set", "import.run"}
+
+ROLES: Mapping[str, frozenset[str]] = {
+    "credit_manager": _COLLECTOR
+    | _ANALYST
+    | {
+        "audit.view",
+        "documents.approve",
+        "golive.propose",
+        "golive.approve",
+        "runs.start",
+        "runs.approve",
+        "overrides.approve",
+        "limits.approve",
+        "actions.resolve",
+        "persons.erase",
+    },
+    "risk_analyst": _ANALYST,
+    "collector": _COLLECTOR,
+    "sales": _EVERYBODY | {"promises.record", "disputes.record", "disputes.close"},
+    "auditor": _EVERYBODY | {"people.view", "audit.view", "users.view"},
+    "administrator": frozenset({"users.view", "users.manage", "audit.view", "alarms.acknowledge"}),
+}
+
+
+def roles_of(user: User | int) -> list[str]:
+    """The roles a user holds now, sorted; none when the account is not active."""
+    user_id = user if isinstance(user, int) else user.id
+    rows = (
+        UserRole.select(UserRole.role)
+        .join(User)
+        .where(UserRole.user == user_id, User.active == True)  # noqa: E712
+        .tuples()
+    )
+    return sorted(role for (role,) in rows)
+
+
+def permissions_of(user: User | int) -> frozenset[str]:
+    """What a user may do now. Read from the database each time: a role withdrawn counts at once."""
+    return frozenset().union(*(ROLES.get(role, frozenset()) for role in roles_of(user)))
+
+
+def visible_to(user: User | int | None, query: ModelSelect, customer_model: Any = Customer) -> ModelSelect:
+    """Restrict a query to the customers a user may see.
+
+    Args:
+        user: who asks; None sees nothing.
+        query: selects from or joins ``customer_model``.
+        customer_model: the customer table, or an alias of it, in that query.
+
+    Returns:
+        The query with the condition added; a user without a scope gets no row.
+    """
+    if user is None:
+        return query.where(False)
+    user_id = user if isinstance(user, int) else user.id
+    allowed: Any = None
+    for scope in UserScope.select().where(UserScope.user == user_id).order_by(UserScope.id):
+        clause = customer_model.entity == scope.entity_id
+        if scope.portfolio is not None:
+            clause = clause & (customer_model.portfolio == scope.portfolio)
+        allowed = clause if allowed is None else allowed | clause
+    return query.where(False) if allowed is None else query.where(allowed)
+
+
+def visible_entities(user: User | int | None) -> frozenset[int]:
+    """Ids of the entities of which a user sees at least a portfolio."""
+    if user is None:
+        return frozenset()
+    user_id = user if isinstance(user, int) else user.id
+    rows = UserScope.select(UserScope.entity).where(UserScope.user == user_id).tuples()
+    return frozenset(entity_id for (entity_id,) in rows)
+
+
+def sees_whole_entity(user: User | int | None, entity_id: int) -> bool:
+    """Whether a user sees every customer of an entity, not one portfolio only."""
+    if user is None:
+        return False
+    user_id = user if isinstance(user, int) else user.id
+    whole = UserScope.select().where(
+        UserScope.user == user_id, UserScope.entity == entity_id, UserScope.portfolio.is_null()
+    )
+    return bool(whole.exists())

@@ -1,0 +1,97 @@
+"""The database: opened with durable settings, guarded by triggers, safe to use from threads."""
+
+import logging
+from pathlib import Path
+
+from peewee import Database, Model, SqliteDatabase
+
+from engine.settings import Settings, sqlite_path
+from engine.tables import APPEND_ONLY, TABLES, database
+
+log = logging.getLogger(__name__)
+
+BUSY_TIMEOUT_MS = 30_000  # longer than any transaction of ours may hold the write lock
+PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": 2,  # FULL: at NORMAL a power cut loses acknowledged commits
+    "foreign_keys": 1,
+    "busy_timeout": BUSY_TIMEOUT_MS,
+    "cache_size": -32_000,
+}
+DURABLE = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+class WeakDatabase(RuntimeError):
+    """The database does not keep what it acknowledges; the program must not start."""
+
+
+def connect(settings: Settings) -> SqliteDatabase:
+    """Open the database the settings name and bind the tables to it.
+
+    Each thread gets its own connection. Every transaction starts IMMEDIATE: a transaction that
+    reads first and writes later would fail late with "database is locked".
+
+    Raises:
+        WeakDatabase: a durability setting did not take.
+    """
+    path = sqlite_path(settings.database)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    opened = SqliteDatabase(str(path), pragmas=PRAGMAS, lock_type="immediate", autoconnect=True)
+    database.initialize(opened)
+    opened.connect(reuse_if_open=True)
+    weak = durability(opened)
+    if weak:
+        opened.close()
+        raise WeakDatabase("; ".join(weak))
+    return opened
+
+
+def durability(opened: Database) -> list[str]:
+    """What is weaker than promised about this connection; empty when all is well."""
+    weak = []
+    for name, wanted in DURABLE.items():
+        seen = opened.execute_sql(f"pragma {name}").fetchone()[0]
+        if seen != wanted:
+            weak.append(f"{name} is {seen}, must be {wanted}")
+    return weak
+
+
+def create_tables(opened: Database) -> None:
+    """Create what is missing: tables, indexes and the triggers that keep entries as they are."""
+    with opened.atomic():
+        opened.create_tables(TABLES, safe=True)
+        create_triggers(opened)
+
+
+def create_triggers(opened: Database) -> None:
+    """Let the database itself refuse to change or delete an append-only row."""
+    for model in APPEND_ONLY:
+        table = table_name(model)
+        for verb in ("update", "delete"):
+            opened.execute_sql(
+                f'create trigger if not exists "{table}_no_{verb}" before {verb} on "{table}" '
+                f"begin select raise(abort, '{table} is append-only: no {verb}'); end"
+            )
+
+
+def table_name(model: type[Model]) -> str:
+    """The SQL name of a model's table."""
+    return str(model._meta.table_name)
+
+
+def missing_triggers(opened: Database) -> list[str]:
+    """Names of the append-only triggers that are not there."""
+    rows = opened.execute_sql("select name from sqlite_master where type = 'trigger'").fetchall()
+    present = {row[0] for row in rows}
+    wanted = [f"{table_name(model)}_no_{verb}" for model in APPEND_ONLY for verb in ("update", "delete")]
+    return [name for name in wanted if name not in present]
+
+
+def migrate(opened: Database, directory: Path | None = None) -> list[str]:
+    """Bring the schema up to this release. Safe to call at every start.
+
+    Returns:
+        The names of what was applied now.
+    """
+    create_tables(opened)
+    return []

@@ -1,0 +1,102 @@
+"""Personal data at rest: each person has a key of their own, wrapped by the master key.
+
+Erasing a person destroys their key: what was sealed with it, in any table or backup made
+afterwards, cannot be read again, while rows that only refer to the person stay whole.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from engine.tables import Person
+
+NONCE_BYTES = 12
+KEY_BYTES = 32
+
+
+class Erased(Exception):
+    """This person's data was erased: there is no key any more."""
+
+
+class WrongSecret(Exception):
+    """The sealed bytes do not open: another DUNWELL_SECRET_KEY, or the bytes were changed."""
+
+
+class Vault:
+    """Seals and opens personal data.
+
+    Args:
+        secret_key: the secret of the settings; the master key is derived from it.
+    """
+
+    def __init__(self, secret_key: str) -> None:
+        derive = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"dunwell persons 1")
+        self._master = AESGCM(derive.derive(secret_key.encode()))
+
+    def create_person(self, values: Mapping[str, Any]) -> Person:
+        """Store a person (name, email, phone, address) sealed with a new key."""
+        key = AESGCM.generate_key(bit_length=8 * KEY_BYTES)
+        person: Person = Person.create(
+            sealed=_seal(AESGCM(key), _encode(values)),
+            key_sealed=_seal(self._master, key),
+        )
+        return person
+
+    def open_person(self, person: Person) -> dict[str, Any] | None:
+        """What is known of a person, or None when they were erased."""
+        if person.key_sealed is None:
+            return None
+        return self.open(person, person.sealed)
+
+    def reseal_person(self, person: Person, values: Mapping[str, Any]) -> None:
+        """Replace what is known of a person, under the same key."""
+        Person.update(sealed=self.seal(person, values)).where(Person.id == person.id).execute()
+
+    def seal(self, person: Person, values: Mapping[str, Any]) -> bytes:
+        """Seal any JSON values (a message, for one) with the person's key.
+
+        Raises:
+            Erased: the person's key is gone.
+        """
+        return _seal(self._key(person), _encode(values))
+
+    def open(self, person: Person, sealed: bytes) -> dict[str, Any]:
+        """Open what ``seal`` gave.
+
+        Raises:
+            Erased: the person's key is gone.
+            WrongSecret: the bytes or the secret are not the ones it was sealed with.
+        """
+        opened: dict[str, Any] = json.loads(_open(self._key(person), bytes(sealed)))
+        return opened
+
+    def erase(self, person: Person, at: int) -> None:
+        """Destroy the person's key and what was sealed in their row."""
+        Person.update(sealed=b"", key_sealed=None, erased_at=at).where(Person.id == person.id).execute()
+
+    def _key(self, person: Person) -> AESGCM:
+        if person.key_sealed is None:
+            raise Erased(f"person {person.id} was erased")
+        return AESGCM(_open(self._master, bytes(person.key_sealed)))
+
+
+def _encode(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(values, ensure_ascii=False, sort_keys=True).encode()
+
+
+def _seal(key: AESGCM, plain: bytes) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + key.encrypt(nonce, plain, None)
+
+
+def _open(key: AESGCM, sealed: bytes) -> bytes:
+    try:
+        return key.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
+    except (InvalidTag, ValueError) as error:
+        raise WrongSecret("sealed bytes do not open with this DUNWELL_SECRET_KEY") from error
