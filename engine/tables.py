@@ -405,6 +405,7 @@ class Standing(Table):
     leader_due_day = IntegerField(null=True)
     level = IntegerField(default=0)
     step_key = CharField(null=True)
+    repeat_no = IntegerField(default=0)  # times the episode fell back: a step may then come again under a new key
     since_day = IntegerField(null=True)
     last_contact_day = IntegerField(null=True)
     next_step = CharField(null=True)
