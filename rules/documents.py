@@ -1,0 +1,327 @@
+"""Documents: policies and parameters as JSON, read into values or refused with problems.
+
+A document is data in a closed grammar; nothing in it is ever executed. ``canonical`` is
+the one byte form that its sha256 names.
+"""
+
+import hashlib
+import json
+import pkgutil
+from collections.abc import Mapping, Sequence
+from typing import Any as Json
+
+from ledger.columns import Kind
+from ledger.problems import Problem
+from rules.conditions import LISTS, NULL_TESTS, All, Any, Condition, Const, FactRef, Not, Op, Operand, Param, Test
+from rules.effects import Effect, Greatest, Least, PercentOf, RoundDown
+from rules.policies import (
+    Band,
+    Case,
+    Dated,
+    Escalation,
+    Otherwise,
+    Parameter,
+    Parameters,
+    Policy,
+    Resolved,
+    Rule,
+    Step,
+    iso_day,
+)
+from rules.stepping import rules_of
+from rules.schema import shape_problems
+
+__all__ = [
+    "Band",
+    "Case",
+    "Dated",
+    "Escalation",
+    "Otherwise",
+    "Parameter",
+    "Parameters",
+    "Policy",
+    "Resolved",
+    "Rule",
+    "Step",
+    "canonical",
+    "condition_of",
+    "parse",
+    "parse_parameters",
+    "sha256_of",
+    "shipped",
+]
+
+SHIPPED = ("parameters", "scorecard", "segmentation", "credit_limit", "hold", "escalation")
+MODIFIERS = frozenset({"exclusion", "final"})  # of a hold's `then`: how it ranks, not what it sets
+
+
+def canonical(document: Mapping[str, Json]) -> bytes:
+    """The one byte form of a document: keys sorted, no spaces, UTF-8.
+
+    >>> canonical({"b": 1, "a": "ü"}).decode()
+    '{"a":"ü","b":1}'
+    """
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(
+        "utf-8"
+    )
+
+
+def sha256_of(document: Mapping[str, Json]) -> str:
+    """The name of an immutable version: sha256 of its canonical form, hexadecimal."""
+    return hashlib.sha256(canonical(document)).hexdigest()
+
+
+def shipped() -> list[dict[str, Json]]:
+    """The documents that come with the product: parameters first, then stage by stage."""
+    found = []
+    for name in SHIPPED:
+        content = pkgutil.get_data("rules", f"documents/{name}.json")
+        if content is not None:
+            found.append(json.loads(content))
+    return found
+
+
+def parse(document: Mapping[str, Json]) -> tuple[Policy | None, list[Problem]]:
+    """Read a policy.
+
+    Args:
+        document: the decoded JSON.
+
+    Returns:
+        The policy, or None and what is wrong with its shape. Whether its facts, types and
+        parameters fit is the checker's question (``rules.checks``).
+    """
+    problems = shape_problems(document, "policy")
+    if problems:
+        return None, problems
+    effective = document["effective"]
+    escalation = _escalation(document["escalation"]) if "escalation" in document else None
+    rules = (
+        rules_of(escalation)
+        if escalation
+        else tuple(_rule(rule, f"/rules/{index}") for index, rule in enumerate(document["rules"]))
+    )
+    policy = Policy(
+        key=document["key"],
+        name=document["name"],
+        stage=document["stage"],
+        subject=document.get("subject", "customer"),
+        entity=document.get("entity"),
+        from_day=iso_day(effective["from"]),
+        until_day=None if effective.get("until") is None else iso_day(effective["until"]),
+        source=document["source"],
+        because=document["because"],
+        hit=document["hit"],
+        rules=rules,
+        otherwise=Otherwise(
+            then=_effects(document["otherwise"]["then"]), because=document["otherwise"].get("because", "")
+        ),
+        cases=tuple(_case(case, f"/cases/{index}") for index, case in enumerate(document.get("cases", ()))),
+        bands=tuple(Band(band["risk_class"], band.get("up_to")) for band in document.get("bands", ())),
+        escalation=escalation,
+        document=document,
+    )
+    problems = _policy_problems(policy)
+    return (None, problems) if problems else (policy, [])
+
+
+def parse_parameters(document: Mapping[str, Json]) -> tuple[Parameters | None, list[Problem]]:
+    """Read a parameters document, in the manner of ``parse``."""
+    problems = shape_problems(document, "parameters")
+    if problems:
+        return None, problems
+    found = Parameters(
+        key=document["key"],
+        entity=document.get("entity"),
+        source=document["source"],
+        parameters=tuple(
+            _parameter(parameter, f"/parameters/{index}") for index, parameter in enumerate(document["parameters"])
+        ),
+        document=document,
+    )
+    problems = _parameter_problems(found)
+    return (None, problems) if problems else (found, [])
+
+
+def condition_of(condition: Json, place: str = "") -> Condition:
+    """The tree of a condition whose shape was checked."""
+    if isinstance(condition, Mapping):
+        if "not" in condition:
+            return Not(condition_of(condition["not"], f"{place}/not"))
+        word = "all" if "all" in condition else "any"
+        parts = tuple(condition_of(part, f"{place}/{word}/{i}") for i, part in enumerate(condition[word]))
+        return All(parts) if word == "all" else Any(parts)
+    op = Op(condition[1])
+    if op in NULL_TESTS:
+        return Test(condition[0], op, None, place)
+    if op in LISTS or op is Op.BETWEEN:
+        return Test(condition[0], op, tuple(_constant(value) for value in condition[2]), place)
+    return Test(condition[0], op, _operand(condition[2]), place)
+
+
+def _constant(value: Json) -> Const | Param:
+    return Param(value["param"]) if isinstance(value, Mapping) else Const(value)
+
+
+def _operand(value: Json) -> Operand:
+    if isinstance(value, Mapping) and "fact" in value:
+        return FactRef(value["fact"])
+    return _constant(value)
+
+
+def _effect(value: Json) -> Effect:
+    if not isinstance(value, Mapping):
+        return Const(value)
+    if "param" in value:
+        return Param(value["param"])
+    if "fact" in value:
+        return FactRef(value["fact"])
+    if "percent_of" in value:
+        return PercentOf(_effect(value["percent_of"][0]), _constant(value["percent_of"][1]))
+    if "round_down" in value:
+        return RoundDown(_effect(value["round_down"][0]), _constant(value["round_down"][1]))
+    if "min" in value:
+        return Least(tuple(_effect(part) for part in value["min"]))
+    return Greatest(tuple(_effect(part) for part in value["max"]))
+
+
+def _effects(then: Mapping[str, Json]) -> dict[str, Effect]:
+    return {name: _effect(value) for name, value in then.items() if name not in MODIFIERS}
+
+
+def _rule(rule: Mapping[str, Json], place: str) -> Rule:
+    return Rule(
+        key=rule["key"],
+        label=rule.get("label", rule["key"]),
+        because=rule.get("because", ""),
+        priority=rule.get("priority", 0),
+        when=condition_of(rule["when"], f"{place}/when"),
+        then=_effects(rule["then"]),
+        refers=rule.get("on_unknown") == "refer",
+        exclusion=rule["then"].get("exclusion", False),
+        final=rule["then"].get("final", False),
+        place=place,
+    )
+
+
+def _case(case: Mapping[str, Json], place: str) -> Case:
+    return Case(
+        name=case["name"],
+        facts=case["facts"],
+        expect=case.get("expect", {}),
+        rule=case.get("rule"),
+        undecided=case.get("undecided", False),
+        parameters=case.get("parameters", {}),
+        place=place,
+    )
+
+
+def _escalation(terms: Mapping[str, Json]) -> Escalation:
+    return Escalation(
+        tolerance=_constant(terms["tolerance"]),
+        minimum=_constant(terms["minimum"]),
+        minimum_days=_constant(terms["minimum_days"]),
+        after_leader_paid=terms.get("after_leader_paid", "resume"),
+        catch_up=terms.get("catch_up", False),
+        scenario_by=terms.get("scenario_by", "segment"),
+        scenarios={name: _steps(steps) for name, steps in terms["scenarios"].items()},
+        unless=condition_of(terms["unless"], "/escalation/unless") if "unless" in terms else None,
+    )
+
+
+def _steps(steps: Sequence[Mapping[str, Json]]) -> tuple[Step, ...]:
+    found = []
+    level = 0
+    for step in steps:
+        level = step.get("level", 0 if step["days"] < 0 else level + 1)
+        found.append(Step(**{**step, "level": level}))
+    return tuple(found)
+
+
+def _parameter(parameter: Mapping[str, Json], place: str) -> Parameter:
+    return Parameter(
+        name=parameter["name"],
+        kind=Kind(parameter["kind"]),
+        label=parameter["label"],
+        meaning=parameter["meaning"],
+        low=parameter.get("low"),
+        high=parameter.get("high"),
+        values=tuple(Dated(iso_day(v["from"]), v["value"], v.get("segment")) for v in parameter["values"]),
+        place=place,
+    )
+
+
+def _repeated(names: Sequence[tuple[str, str]], noun: str) -> list[Problem]:
+    seen: set[str] = set()
+    problems = []
+    for name, place in names:
+        if name in seen:
+            problems.append(Problem(place, f"the {noun} {name!r} occurs twice", "give each its own name"))
+        seen.add(name)
+    return problems
+
+
+def _policy_problems(policy: Policy) -> list[Problem]:
+    """What no schema can say: keys are unique, days and levels rise, bands rise."""
+    problems = _repeated([(rule.key, f"{rule.place}/key") for rule in policy.rules], "rule key")
+    problems += _repeated([(case.name, f"{case.place}/name") for case in policy.cases], "case")
+    if policy.until_day is not None and policy.until_day <= policy.from_day:
+        problems.append(
+            Problem("/effective/until", "the policy ends before it begins", "choose a later day, or null for no end")
+        )
+    for index, band in enumerate(policy.bands):
+        last = index == len(policy.bands) - 1
+        before = policy.bands[index - 1].up_to if index else None
+        if (band.up_to is None) != last:
+            problems.append(
+                Problem(f"/bands/{index}", "every band but the last needs `up_to`, the last has none", "correct it")
+            )
+        elif band.up_to is not None and before is not None and band.up_to <= before:
+            problems.append(Problem(f"/bands/{index}/up_to", "the bands do not rise", "sort them by `up_to`"))
+    if policy.escalation is not None:
+        for name, steps in policy.escalation.scenarios.items():
+            problems += _step_problems(steps, f"/escalation/scenarios/{name}")
+    return problems
+
+
+def _step_problems(steps: Sequence[Step], place: str) -> list[Problem]:
+    problems = []
+    for index, step in enumerate(steps):
+        where = f"{place}/{index}"
+        before = steps[index - 1] if index else None
+        if before is not None and step.days <= before.days:
+            problems.append(Problem(f"{where}/days", "the days of the steps do not rise", "sort the steps by day"))
+        if step.days < 0 and step.level != 0:
+            problems.append(Problem(f"{where}/level", "a step before the due date has level 0", "leave the level out"))
+        if step.days > 0 and step.level <= (before.level if before else 0):
+            problems.append(
+                Problem(f"{where}/level", "the levels after the due date do not rise", "raise it, or leave it out")
+            )
+    return problems
+
+
+def _parameter_problems(found: Parameters) -> list[Problem]:
+    problems = _repeated([(p.name, f"{p.place}/name") for p in found.parameters], "parameter")
+    for parameter in found.parameters:
+        problems += _repeated(
+            [(f"{v.from_day}/{v.segment}", f"{parameter.place}/values/{i}") for i, v in enumerate(parameter.values)],
+            "day and segment",
+        )
+        if all(value.segment is not None for value in parameter.values):
+            problems.append(
+                Problem(f"{parameter.place}/values", "no value for all segments", "add one with `segment` null")
+            )
+        for index, dated in enumerate(parameter.values):
+            problems += _value_problems(parameter, dated.value, f"{parameter.place}/values/{index}/value")
+    return problems
+
+
+def _value_problems(parameter: Parameter, value: object, place: str) -> list[Problem]:
+    wanted = {Kind.BOOL: bool, Kind.CODE: str, Kind.ENUM: str}.get(parameter.kind, int)
+    if type(value) is not wanted:
+        return [Problem(place, f"{value!r} is not a value of kind {parameter.kind.value}", f"give {wanted.__name__}")]
+    if isinstance(value, int) and parameter.low is not None and value < parameter.low:
+        return [Problem(place, f"{value} is below the lowest value allowed, {parameter.low}", "raise it")]
+    if isinstance(value, int) and parameter.high is not None and value > parameter.high:
+        return [Problem(place, f"{value} is above the highest value allowed, {parameter.high}", "lower it")]
+    return []

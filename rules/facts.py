@@ -1,0 +1,170 @@
+"""Facts: the one dictionary of everything a rule may read about a row.
+
+Joins the ledger's declarations with those of the score, of what stood before, and of the
+outcomes of earlier stages. Editor, checker, documentation and compilers read it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from ledger.columns import Column, Kind
+from ledger.lines import LINE_COLUMNS
+from ledger.problems import Problem
+from ledger.state import CUSTOMER_COLUMNS
+from rules.conditions import Scalar
+from rules.stages import OUTCOMES, PREVIOUS, earlier
+
+SUBJECTS = ("customer", "invoice")
+SCORE = (
+    Column(
+        name="score_bp",
+        kind=Kind.RATIO,
+        nullable=True,
+        label="Score",
+        meaning="Chance that the next invoices are paid late, from the model.",
+        low=0,
+        high=10_000,
+    ),
+    Column(
+        name="thin_history",
+        kind=Kind.BOOL,
+        nullable=True,
+        label="Thin history",
+        meaning="Too few paid invoices for the score to lean on the customer's own habits.",
+    ),
+)
+STANDING = (
+    Column(
+        name="step_finished",
+        kind=Kind.BOOL,
+        nullable=True,
+        label="Step finished",
+        meaning="The message or blocking task of the present step is done.",
+    ),
+    Column(
+        name="raised_today",
+        kind=Kind.BOOL,
+        nullable=True,
+        label="Raised today",
+        meaning="The dunning level was already raised on this business day.",
+    ),
+    Column(
+        name="episode_open",
+        kind=Kind.BOOL,
+        nullable=True,
+        label="Episode open",
+        meaning="An escalation is under way.",
+    ),
+    Column(
+        name="same_leader",
+        kind=Kind.BOOL,
+        nullable=True,
+        label="Same leader",
+        meaning="The oldest due line is the one the present step was taken for.",
+    ),
+)
+PREVIOUS_OUTCOMES = tuple(
+    replace(
+        column,
+        name=f"{PREVIOUS}{name}",
+        nullable=True,
+        label=f"Previous {column.label[0].lower()}{column.label[1:]}",
+        meaning=f"Outcome before this run. {column.meaning}",
+    )
+    for name, column in OUTCOMES.items()
+)
+NULL_SAYS_SOMETHING = frozenset(
+    {"credit_limit_minor", "headroom_minor", "leader_open_minor", "group_exposure_minor", "uninsured_exposure_minor"}
+)  # money whose null is an answer (no limit, no leader, no group), not a missing rate
+
+
+def _joined(*columns: tuple[Column, ...]) -> Mapping[str, Column]:
+    named: dict[str, Column] = {}
+    for column in (column for group in columns for column in group):
+        if column.name in named:
+            raise ValueError(f"the fact {column.name!r} is declared twice")
+        named[column.name] = column
+    return MappingProxyType(named)
+
+
+FACTS = _joined(CUSTOMER_COLUMNS, SCORE, STANDING, PREVIOUS_OUTCOMES)
+DICTIONARY = _joined(CUSTOMER_COLUMNS, SCORE, STANDING, PREVIOUS_OUTCOMES, tuple(OUTCOMES.values()))
+INVOICE_DICTIONARY = _joined(
+    tuple(column for column in LINE_COLUMNS if column.name not in DICTIONARY), tuple(DICTIONARY.values())
+)
+
+
+def dictionary_of(subject: str) -> Mapping[str, Column]:
+    """Every fact and outcome of a subject."""
+    return INVOICE_DICTIONARY if subject == "invoice" else DICTIONARY
+
+
+def readable(stage: str, dictionary: Mapping[str, Column]) -> Mapping[str, Column]:
+    """What a policy of a stage may read: facts, and the outcomes of earlier stages."""
+    before = {column.name for done in earlier(stage) for column in done.outcomes}
+    return MappingProxyType(
+        {name: column for name, column in dictionary.items() if name not in OUTCOMES or name in before}
+    )
+
+
+def is_unknowable_money(column: Column) -> bool:
+    """Whether a null of this column means that an amount is unknown (a missing rate)."""
+    return (
+        column.kind is Kind.MONEY
+        and column.nullable
+        and column.name not in NULL_SAYS_SOMETHING
+        and column.name not in OUTCOMES
+        and not column.name.startswith(PREVIOUS)
+    )
+
+
+def empty_row(dictionary: Mapping[str, Column]) -> dict[str, Scalar | None]:
+    """A customer without debts and without history: where every case starts from.
+
+    Amounts and counts are 0, claims false; what only history or a person can tell is null.
+    """
+    return {name: _empty(column) for name, column in dictionary.items()}
+
+
+def _empty(column: Column) -> Scalar | None:
+    if is_unknowable_money(column):
+        return 0
+    if column.nullable:
+        return None
+    if column.kind is Kind.BOOL:
+        return False
+    return "" if column.unit is None else 0
+
+
+def fits(value: object, column: Column) -> bool:
+    """Whether a value is of a column's type; null fits when it is nullable."""
+    if value is None:
+        return column.nullable
+    if column.kind is Kind.BOOL:
+        return isinstance(value, bool)
+    if column.unit is None:
+        return isinstance(value, str) and (not column.values or value in column.values)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def row_problems(row: Mapping[str, object], dictionary: Mapping[str, Column] = DICTIONARY) -> list[Problem]:
+    """Values of a row whose type or range is not the declared one; they never match silently."""
+    problems = []
+    for name, value in row.items():
+        column = dictionary.get(name)
+        if column is None:
+            continue
+        if not fits(value, column):
+            problems.append(
+                Problem(f"fact {name}", f"{value!r} is not a {column.kind.value}", "correct the import or the fact")
+            )
+        elif isinstance(value, int) and not isinstance(value, bool) and _outside(value, column):
+            problems.append(
+                Problem(f"fact {name}", f"{value} is outside {column.low} to {column.high}", "check the ledger entries")
+            )
+    return problems
+
+
+def _outside(value: int, column: Column) -> bool:
+    return (column.low is not None and value < column.low) or (column.high is not None and value > column.high)

@@ -1,0 +1,386 @@
+"""The shape of documents: a JSON Schema, built here from the operators and limits.
+
+``rules/documents/schema.json`` is this schema as a file, for editors; a test holds the two
+equal. ``shape_problems`` says in words what does not fit, with the place as a JSON pointer.
+"""
+
+import json
+import unicodedata
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any as Json
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from ledger.columns import Kind
+from ledger.problems import Problem
+from rules import limits
+from rules.conditions import LISTS, NULL_TESTS, Op
+from rules.stages import HIT_POLICIES, STAGE_NAMES
+
+FORMAT = 1
+PROBLEMS_SHOWN = 50
+NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"}
+KEY = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"}
+TEXT = {"type": "string", "minLength": 1, "maxLength": limits.TEXT_LENGTH}
+CODE = {"type": "string", "minLength": 1, "maxLength": limits.CODE_LENGTH}
+INTEGER = {"type": "integer", "minimum": -limits.INTEGER, "maximum": limits.INTEGER}
+DATE = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "format": "date"}
+SCALAR = {
+    "type": ["integer", "boolean", "string"],
+    "maxLength": limits.CODE_LENGTH,
+    **{bound: INTEGER[bound] for bound in ("minimum", "maximum")},
+}
+SCALAR_OR_NULL = {**SCALAR, "type": ["integer", "boolean", "string", "null"]}
+
+
+def _record(required: dict[str, Json], optional: dict[str, Json] | None = None) -> dict[str, Json]:
+    return {
+        "type": "object",
+        "properties": {**required, **(optional or {})},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _either(reference: dict[str, Json], plain: dict[str, Json]) -> dict[str, Json]:
+    """An object of one form, or else a plain value: precise errors, unlike anyOf."""
+    return {"if": {"type": "object"}, "then": reference, "else": plain}
+
+
+def _one_key(properties: dict[str, Json]) -> dict[str, Json]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+
+
+def _list(item: dict[str, Json], least: int, most: int) -> dict[str, Json]:
+    return {"type": "array", "items": item, "minItems": least, "maxItems": most}
+
+
+def _ref(name: str) -> dict[str, Json]:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _asks(ops: frozenset[Op] | set[Op], then: dict[str, Json]) -> dict[str, Json]:
+    """What a test must look like when its operator is one of some."""
+    return {"if": {"prefixItems": [True, {"enum": sorted(op.value for op in ops)}]}, "then": then}
+
+
+def _test() -> dict[str, Json]:
+    comparisons = set(Op) - LISTS - NULL_TESTS - {Op.BETWEEN}
+    values = _either(_ref("parameter"), SCALAR)
+    return {
+        "type": "array",
+        "prefixItems": [NAME, {"enum": [op.value for op in Op]}],
+        "minItems": 2,
+        "maxItems": 3,
+        "allOf": [
+            _asks(NULL_TESTS, {"maxItems": 2}),
+            _asks(set(Op) - NULL_TESTS, {"minItems": 3}),
+            _asks(comparisons, {"prefixItems": [True, True, _either(_ref("operand"), SCALAR)]}),
+            _asks(set(LISTS), {"prefixItems": [True, True, _list(values, 1, limits.VALUES_PER_LIST)]}),
+            _asks({Op.BETWEEN}, {"prefixItems": [True, True, _list(_either(_ref("parameter"), INTEGER), 2, 2)]}),
+        ],
+    }
+
+
+def _definitions() -> dict[str, Json]:
+    parts = _list(_ref("condition"), 1, limits.TESTS_PER_RULE)
+    effects = _list(_ref("effect"), 1, 20)
+    share = _list(_ref("effect"), 2, 2)
+    amount = _either(_ref("parameter"), INTEGER)
+    then = {
+        "type": "object",
+        "propertyNames": NAME,
+        "additionalProperties": _ref("effect"),
+        "properties": {"exclusion": {"type": "boolean"}, "final": {"type": "boolean"}},
+        "maxProperties": 10,
+    }
+    step = _record(
+        {
+            "key": KEY,
+            "days": {**INTEGER, "not": {"const": 0}, "minimum": -365, "maximum": 3650},
+            "channel": {"enum": ["email", "call", "task"]},
+            "template": CODE,
+        },
+        {
+            "level": {**INTEGER, "minimum": 0, "maximum": 99},
+            "mode": {"enum": ["automatic", "confirm"]},
+            "owner": CODE,
+            "blocks": {"type": "boolean"},
+            "label": TEXT,
+            "because": TEXT,
+        },
+    )
+    return {
+        "parameter": _record({"param": NAME}),
+        "operand": _one_key({"param": NAME, "fact": NAME}),
+        "test": _test(),
+        "condition": {
+            "type": ["object", "array"],
+            "if": {"type": "array"},
+            "then": _ref("test"),
+            "else": _one_key({"all": parts, "any": parts, "not": _ref("condition")}),
+        },
+        "effect": _either(
+            _one_key(
+                {
+                    "param": NAME,
+                    "fact": NAME,
+                    "percent_of": {**share, "prefixItems": [_ref("effect"), amount]},
+                    "round_down": {**share, "prefixItems": [_ref("effect"), amount]},
+                    "min": effects,
+                    "max": effects,
+                }
+            ),
+            SCALAR_OR_NULL,
+        ),
+        "then": then,
+        "rule": _record(
+            {"key": KEY, "when": _ref("condition"), "then": _ref("then")},
+            {
+                "label": TEXT,
+                "because": TEXT,
+                "priority": {**INTEGER, "minimum": -limits.PRIORITY, "maximum": limits.PRIORITY},
+                "on_unknown": {"enum": ["no", "refer"]},
+            },
+        ),
+        "case": _record(
+            {"name": TEXT, "facts": {"type": "object", "propertyNames": NAME, "additionalProperties": SCALAR_OR_NULL}},
+            {
+                "expect": {"type": "object", "propertyNames": NAME, "additionalProperties": SCALAR_OR_NULL},
+                "rule": KEY,
+                "undecided": {"type": "boolean"},
+                "parameters": {"type": "object", "propertyNames": NAME, "additionalProperties": SCALAR},
+            },
+        ),
+        "escalation": _record(
+            {
+                "tolerance": amount,
+                "minimum": amount,
+                "minimum_days": amount,
+                "scenarios": {
+                    "type": "object",
+                    "additionalProperties": _list(step, 0, limits.STEPS_PER_SCENARIO),
+                    "required": ["standard"],
+                    "maxProperties": limits.SCENARIOS,
+                },
+            },
+            {
+                "after_leader_paid": {"enum": ["resume", "restart"]},
+                "catch_up": {"type": "boolean"},
+                "scenario_by": NAME,
+                "unless": _ref("condition"),
+            },
+        ),
+    }
+
+
+def _policy() -> dict[str, Json]:
+    rules = _list(_ref("rule"), 0, limits.RULES_PER_POLICY)
+    policy = _record(
+        {
+            "format": {"const": FORMAT},
+            "kind": {"const": "policy"},
+            "key": KEY,
+            "name": TEXT,
+            "stage": {"enum": list(STAGE_NAMES)},
+            "effective": _record({"from": DATE}, {"until": _nullable(DATE)}),
+            "source": TEXT,
+            "because": TEXT,
+            "hit": {"enum": list(HIT_POLICIES)},
+            "otherwise": _record({"then": _ref("then")}, {"because": TEXT}),
+        },
+        {
+            "subject": {"enum": ["customer", "invoice"]},
+            "entity": _nullable(CODE),
+            "rules": rules,
+            "cases": _list(_ref("case"), 0, limits.CASES_PER_POLICY),
+            "bands": _list(_record({"risk_class": CODE}, {"up_to": INTEGER}), 1, limits.BANDS),
+            "escalation": _ref("escalation"),
+        },
+    )
+    needs = [("scorecard", ["bands", "rules"], ["escalation"]), ("escalation", ["escalation"], ["bands", "rules"])]
+    others = [name for name in STAGE_NAMES if name not in ("scorecard", "escalation")]
+    forms = [
+        {
+            "if": {"properties": {"stage": {"enum": stages}}, "required": ["stage"]},
+            "then": {"required": wanted, "properties": dict.fromkeys(refused, False)},
+        }
+        for stages, wanted, refused in [
+            *(([name], wanted, refused) for name, wanted, refused in needs),
+            (others, ["rules"], ["bands", "escalation"]),
+        ]
+    ]
+    return {**policy, "allOf": forms}
+
+
+def _nullable(form: dict[str, Json]) -> dict[str, Json]:
+    return {"if": {"type": "null"}, "then": True, "else": form}
+
+
+def _parameters() -> dict[str, Json]:
+    value = _record({"from": DATE, "value": SCALAR}, {"segment": _nullable(CODE)})
+    parameter = _record(
+        {
+            "name": NAME,
+            "kind": {"enum": [kind.value for kind in Kind if kind is not Kind.ENUM]},
+            "label": TEXT,
+            "meaning": TEXT,
+            "values": _list(value, 1, limits.VALUES_PER_PARAMETER),
+        },
+        {"low": INTEGER, "high": INTEGER},
+    )
+    return _record(
+        {
+            "format": {"const": FORMAT},
+            "kind": {"const": "parameters"},
+            "key": KEY,
+            "source": TEXT,
+            "parameters": _list(parameter, 0, limits.PARAMETERS),
+        },
+        {"entity": _nullable(CODE), "name": TEXT, "because": TEXT},
+    )
+
+
+def schema() -> dict[str, Json]:
+    """The JSON Schema of a document of either kind."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Dunwell policy or parameters document, format 1",
+        "type": "object",
+        "if": {"properties": {"kind": {"const": "parameters"}}, "required": ["kind"]},
+        "then": _ref("parameters"),
+        "else": _ref("policy"),
+        "$defs": {"policy": _policy(), "parameters": _parameters(), **_definitions()},
+    }
+
+
+def _is_integer(_checker: Json, value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)  # 1.0 is an integer elsewhere, never here
+
+
+@cache
+def _validator(kind: str) -> Draft202012Validator:
+    strict = extend(
+        Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
+    )
+    whole = schema()
+    found: Draft202012Validator = strict(
+        {"$ref": f"#/$defs/{kind}", "$defs": whole["$defs"]}, format_checker=FormatChecker(formats=["date"])
+    )
+    return found
+
+
+def shape_problems(document: Json, kind: str) -> list[Problem]:
+    """What keeps a value from being a document of a kind (``policy`` or ``parameters``)."""
+    problems = _plain_problems(document)
+    if problems:
+        return problems
+    for error in _validator(kind).iter_errors(document):
+        problems.append(_problem(error))
+        if len(problems) >= PROBLEMS_SHOWN:
+            break
+    return sorted(problems, key=lambda problem: (problem.place, problem.what))
+
+
+def _plain_problems(document: Json) -> list[Problem]:
+    """Whether this is plain JSON of bounded size: no float, no odd text, no endless nesting."""
+    problems: list[Problem] = []
+    waiting: list[tuple[Json, str, int]] = [(document, "", 0)]
+    seen = 0
+    while waiting and len(problems) < PROBLEMS_SHOWN:
+        value, place, depth = waiting.pop()
+        seen += 1
+        if depth > limits.DOCUMENT_DEPTH:
+            return [_over(place, "document_depth", "nesting")]
+        if seen > limits.DOCUMENT_NODES:
+            return [_over(place, "document_nodes", "values in all")]
+        if isinstance(value, Mapping):
+            for key, part in value.items():
+                if not isinstance(key, str) or _odd_text(key):
+                    problems.append(Problem(place, f"the key {key!r:.80} is not plain text", "rename it"))
+                waiting.append((part, f"{place}/{_escaped(str(key))}", depth + 1))
+        elif isinstance(value, list | tuple):
+            waiting.extend((part, f"{place}/{index}", depth + 1) for index, part in enumerate(value))
+        elif isinstance(value, str):
+            odd = _odd_text(value)
+            if odd:
+                problems.append(Problem(place, f"the text {value!r:.80} {odd}", "type it again, without that"))
+        elif isinstance(value, float):
+            problems.append(
+                Problem(place, f"{value!r} is not an integer", "give minor units, basis points or days as integers")
+            )
+        elif value is not None and not isinstance(value, bool | int):
+            problems.append(Problem(place, f"a {type(value).__name__} is not JSON", "give text, integers, true, false"))
+    return problems
+
+
+def _odd_text(text: str) -> str:
+    if text != text.strip():
+        return "begins or ends with a space"
+    if not unicodedata.is_normalized("NFC", text):
+        return "is not in the normal form NFC"
+    if any(unicodedata.category(mark) in ("Cc", "Cs") and mark != "\n" for mark in text):
+        return "holds a control character"
+    return ""
+
+
+def _over(place: str, name: str, noun: str) -> Problem:
+    return Problem(place, f"too much {noun}: the limit {name} is {limits.LIMITS[name]}", "make the document smaller")
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _pointer(error: ValidationError) -> str:
+    return "".join(f"/{_escaped(str(part))}" for part in error.absolute_path)
+
+
+def _named_limit(bound: int) -> str:
+    names = [name for name, value in limits.LIMITS.items() if value == bound]
+    return f" (limit {' or '.join(names)})" if names else ""
+
+
+def _problem(error: ValidationError) -> Problem:
+    place = _pointer(error)
+    bound = error.validator_value
+    value = f"{error.instance!r:.80}"
+    match error.validator:
+        case "required":
+            missing = [name for name in bound if name not in error.instance]
+            return Problem(place, f"the key {missing[0]!r} is missing", "add it")
+        case "additionalProperties":
+            known = error.schema.get("properties", {})
+            unknown = next(iter(sorted(set(error.instance) - set(known))), "")
+            return Problem(place, f"unknown key {unknown!r}", f"use one of {', '.join(known)}")
+        case "type":
+            wanted = bound if isinstance(bound, str) else " or ".join(bound)
+            return Problem(place, f"{value} is not of type {wanted}", f"give a value of type {wanted}")
+        case "enum" | "const":
+            allowed = bound if isinstance(bound, list) else [bound]
+            return Problem(place, f"{value} is not allowed", f"use {', '.join(json.dumps(one) for one in allowed)}")
+        case "maxItems" | "maxLength" | "maxProperties" | "maximum":
+            limit = _named_limit(bound)
+            return Problem(place, f"more than {bound}{limit}", f"keep it to at most {bound}")
+        case "minItems" | "minLength" | "minProperties" | "minimum":
+            return Problem(place, f"less than {bound}", f"give at least {bound}")
+        case "pattern" | "format":
+            return Problem(place, f"{value} has not the right form", f"match {bound}")
+        case None:
+            return Problem(place, "this key does not belong to a policy of this stage", "remove it")
+        case _:
+            return Problem(place, f"{value} is not allowed here", "see docs/policies.md")
+
+
+def operators() -> Iterator[str]:
+    """The operators, as documents write them."""
+    return (op.value for op in Op)
