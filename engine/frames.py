@@ -1,0 +1,260 @@
+"""Frames: the ledger read as one snapshot, run facts kept as Parquet, one customer through a ready plan.
+
+The only module that knows Polars. Everything else works with narwhals LazyFrames.
+"""
+
+import hashlib
+import json
+import os
+import queue
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import polars as pl
+from adbc_driver_sqlite import dbapi
+
+from engine.queries import Question, Table, questions
+from engine.tables import Entity
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
+
+SMALL_READ = 1_000  # customers; up to here rows through the open connection are faster than columns
+STREAM = 20_000  # rows; from here plans run in batches, which needs less than half the memory
+FRAMES_FOLDER = "frames"
+TYPES: Mapping[Any, Any] = {nw.Int64: pl.Int64, nw.String: pl.String, nw.Boolean: pl.Boolean}
+
+Frames = dict[str, nw.LazyFrame[Any]]
+Rows = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A frame on disk.
+
+    Args:
+        sha256: over schema and values sorted by customer, not over the file's bytes.
+        file: path below the state folder.
+        rows: how many.
+    """
+
+    sha256: str
+    file: str
+    rows: int
+
+
+def read_frames(
+    runtime: "Runtime",
+    entity: Entity,
+    customers: Sequence[int] | None = None,
+    as_of_day: int | None = None,
+    question: Question | None = None,
+) -> Frames:
+    """Read one entity's tables, all as of the same instant.
+
+    Args:
+        customers: ids to read, with the other members of their groups; None reads all.
+        as_of_day: the day asked for, by default the entity's today.
+        question: what else the read depends on; made from the other arguments by default.
+
+    Returns:
+        The frames of ``ledger.state.FRAMES``, and ``previous`` with what was decided before.
+    """
+    day = runtime.today(entity) if as_of_day is None else as_of_day
+    tables = questions(question or Question(entity_id=entity.id, as_of_day=day, zone=entity.zone))
+    if customers is None:
+        return _read_all(runtime, tables)
+    rows = read_rows(runtime, tables, customers)
+    return {name: nw.from_native(_typed(table, rows[name]).lazy()) for name, table in tables.items()}
+
+
+def read_rows(runtime: "Runtime", tables: Mapping[str, Table], customers: Sequence[int]) -> dict[str, Rows]:
+    """Read a few customers, and the members of their groups, through the open connection."""
+    if len(customers) > SMALL_READ:
+        raise ValueError(f"at most {SMALL_READ} customers at a time, got {len(customers)}")
+    database = runtime.database
+    with database.atomic("DEFERRED"):  # a snapshot that takes no write lock
+        wanted = json.dumps(_with_group_members(database, customers))
+        return {name: database.execute_sql(table.some, (wanted,)).fetchall() for name, table in tables.items()}
+
+
+def _with_group_members(database: Any, customers: Sequence[int]) -> list[int]:
+    found = database.execute_sql(
+        "select id from customer where customer_group_id in "
+        "(select customer_group_id from customer where id in (select value from json_each(?))) "
+        "and entity_id in (select entity_id from customer where id in (select value from json_each(?)))",
+        (json.dumps(list(customers)),) * 2,
+    ).fetchall()
+    return sorted({*customers, *(row[0] for row in found)})
+
+
+def _read_all(runtime: "Runtime", tables: Mapping[str, Table]) -> Frames:
+    frames: Frames = {}
+    with (
+        dbapi.connect(str(runtime.settings.database_path)) as connection,  # one transaction: one snapshot
+        connection.cursor() as cursor,
+    ):
+        for name, table in tables.items():
+            cursor.execute(table.all)
+            columns = pl.from_arrow(cursor.fetch_arrow_table())
+            if not isinstance(columns, pl.DataFrame):
+                raise TypeError(f"{name} was not read as a table")
+            frames[name] = nw.from_native(columns.lazy().select(_casts(table)))
+    return frames
+
+
+def _casts(table: Table) -> list[pl.Expr]:
+    casts = []
+    for column in table.columns:
+        wanted = TYPES[column.dtype]
+        if column.empty_is_null:
+            # Texts are read with '' for null: ADBC takes a column's type from its first rows.
+            casts.append(pl.when(pl.col(column.name) != "").then(pl.col(column.name)).cast(wanted).alias(column.name))
+        else:
+            casts.append(pl.col(column.name).cast(wanted))
+    return casts
+
+
+def _typed(table: Table, rows: Rows) -> pl.DataFrame:
+    raw = {c.name: pl.Int64 if c.dtype is nw.Boolean else TYPES[c.dtype] for c in table.columns}
+    return pl.DataFrame(rows, schema=raw, orient="row").select(_casts(table))
+
+
+def from_rows(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> nw.LazyFrame[Any]:
+    """A frame of a few rows given as mappings; what a row does not name is null."""
+    types = {name: TYPES[dtype] for name, dtype in schema.items()}
+    return nw.from_native(
+        pl.DataFrame([tuple(row.get(name) for name in types) for row in rows], schema=types, orient="row").lazy()
+    )
+
+
+def collected(frame: nw.LazyFrame[Any], rows_expected: int = 0) -> nw.LazyFrame[Any]:
+    """Compute a frame once, so that what follows does not compute it again."""
+    native: pl.LazyFrame = frame.to_native()
+    engine: Any = "streaming" if rows_expected >= STREAM else "in-memory"
+    return nw.from_native(native.collect(engine=engine).lazy())
+
+
+def rows_of(frame: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
+    """The rows of a frame as plain values."""
+    native: pl.LazyFrame = frame.to_native()
+    return native.collect().to_dicts()
+
+
+def columns_of(frame: nw.LazyFrame[Any], *names: str) -> tuple[list[Any], ...]:
+    """Some columns of a frame as lists of plain values."""
+    native: pl.LazyFrame = frame.to_native()
+    table = native.select(names).collect()
+    return tuple(table[name].to_list() for name in names)
+
+
+def count_of(frame: nw.LazyFrame[Any]) -> int:
+    """How many rows a frame has."""
+    native: pl.LazyFrame = frame.to_native()
+    return int(native.select(pl.len()).collect().item())
+
+
+def store_frame(runtime: "Runtime", frame: nw.LazyFrame[Any], key: str = "customer_id") -> Stored:
+    """Keep a frame under a name that follows from what is in it; the same frame twice is one file."""
+    native: pl.LazyFrame = frame.to_native()
+    table = native.collect().sort(key)
+    table = table.select(sorted(table.columns))
+    sha256 = frame_sha256(table)
+    folder = runtime.settings.var / FRAMES_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{sha256}.parquet"
+    if not path.exists():
+        unfinished = path.with_suffix(f".{os.getpid()}.part")
+        table.write_parquet(unfinished, compression="zstd")
+        _sync(unfinished)
+        unfinished.rename(path)
+        _sync(folder)
+    return Stored(sha256=sha256, file=f"{FRAMES_FOLDER}/{path.name}", rows=table.height)
+
+
+def scan_frame(runtime: "Runtime", file: str) -> nw.LazyFrame[Any]:
+    """A stored frame, read column by column as it is used.
+
+    Raises:
+        FileNotFoundError: it was removed (frames are kept for a time only).
+    """
+    path = runtime.settings.var / file
+    if not path.is_file():
+        raise FileNotFoundError(f"the facts frame {file} is not there any more")
+    return nw.from_native(pl.scan_parquet(path))
+
+
+def frame_sha256(table: pl.DataFrame) -> str:
+    """The sha256 over a table's schema and values."""
+    digest = hashlib.sha256()
+    for name in table.columns:
+        column = table[name]
+        digest.update(json.dumps([name, str(column.dtype), len(column)]).encode())
+        digest.update(column.is_null().to_numpy().tobytes())
+        if column.dtype == pl.String:
+            texts = column.fill_null("")
+            digest.update(texts.str.len_bytes().cast(pl.Int64).to_numpy().tobytes())
+            digest.update("".join(texts.to_list()).encode())
+        else:
+            digest.update(column.cast(pl.Int64).fill_null(0).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Slot:
+    """A plan built once and collected per call: building it costs three times the answer.
+
+    One thread at a time. A Polars thread calls the sources, so the rows are kept on the slot, not
+    in a thread-local.
+    """
+
+    def __init__(self, tables: Mapping[str, Table], plan: Callable[[Frames], nw.LazyFrame[Any]]) -> None:
+        self._tables = tables
+        self._frames: dict[str, pl.DataFrame] = {}
+        sources: Frames = {
+            name: nw.from_native(
+                pl.defer(
+                    lambda name=name: self._frames[name],  # type: ignore[misc]
+                    schema={column.name: TYPES[column.dtype] for column in table.columns},
+                )
+            )
+            for name, table in tables.items()
+        }
+        self._plan: pl.LazyFrame = plan(sources).to_native()
+
+    def answer(self, rows: Mapping[str, Rows]) -> list[dict[str, Any]]:
+        """Collect the plan over rows read by ``read_rows``."""
+        self._frames = {name: _typed(table, rows[name]) for name, table in self._tables.items()}
+        return self._plan.collect().to_dicts()
+
+
+class Slots:
+    """The slots of one question: at most as many at once as there are cores, the rest wait."""
+
+    def __init__(self, build: Callable[[], Slot], size: int | None = None) -> None:
+        self._build = build
+        self._free: queue.LifoQueue[Slot | None] = queue.LifoQueue()
+        for _ in range(size or os.cpu_count() or 1):
+            self._free.put(None)
+
+    @contextmanager
+    def slot(self) -> Iterator[Slot]:
+        """Borrow a slot; the first time it is built."""
+        taken = self._free.get()
+        try:
+            if taken is None:
+                taken = self._build()
+            yield taken
+        finally:
+            self._free.put(taken)

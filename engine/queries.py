@@ -1,0 +1,208 @@
+"""The SQL that reads an entity's tables for a decision: one description per frame.
+
+Ledger frames follow from ``ledger.state.FRAMES`` and ``engine.tables``; the others are what was
+decided before and whom we reached, from the engine's own tables.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import narwhals as nw
+from peewee import Model
+
+from engine.tables import TABLES
+from ledger.days import date_of
+from ledger.state import FRAMES
+
+DAY_US = 86_400 * 1_000_000
+DERIVED = ("contact_made", "group_other")
+# A step is finished once its message is sent, or a person ended it; a failed or doubtful one is not.
+UNFINISHED_MESSAGE = ("waiting", "due", "claimed", "sending", "uncertain", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a read depends on beside the tables.
+
+    Args:
+        entity_id: whose tables.
+        as_of_day: the day asked for.
+        zone: time zone in which a contact's instant falls on a day.
+        policy_key: the escalation policy whose standing is read.
+        sent_until_day: steps reached after this day were decided while catching up and have
+            no action yet; they count as unfinished. None: there are none such.
+        rates_e9: for the exposure of groups in other entities.
+        group_exposure: exposure of groups in other entities, base currency minor units.
+    """
+
+    entity_id: int
+    as_of_day: int
+    zone: str = "UTC"
+    policy_key: str = ""
+    sent_until_day: int | None = None
+    group_exposure: tuple[tuple[int, int | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of a frame as it is read."""
+
+    name: str
+    dtype: Any
+    empty_is_null: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How one frame is read: everything of the entity, or some customers (one JSON array)."""
+
+    columns: tuple[Field, ...]
+    all: str
+    some: str
+
+
+def questions(question: Question) -> dict[str, Table]:
+    """The SQL of every frame for a question."""
+    tables = {name: _ledger_table(name, question) for name in FRAMES if name not in DERIVED}
+    tables["contact_made"] = _contact_made(question)
+    tables["group_other"] = _group_other(question)
+    tables["previous"] = _previous(question)
+    return tables
+
+
+def _ledger_table(name: str, question: Question) -> Table:
+    model = MODELS[name]
+    columns = []
+    for column, dtype in FRAMES[name].items():
+        nullable = model._meta.columns[column].null
+        columns.append(Field(column, dtype, empty_is_null=dtype is nw.String and nullable))
+    owner = "id" if name == "customer" else "customer_id"
+    sql = f"select {_selected(columns)} from {name} where entity_id = {question.entity_id:d}"
+    return Table(tuple(columns), sql, f"{sql} and {owner} in (select value from json_each(?))")
+
+
+def _selected(columns: list[Field], prefix: str = "") -> str:
+    return ", ".join(
+        f"coalesce({prefix}{c.name}, '') as {c.name}" if c.empty_is_null else f"{prefix}{c.name}" for c in columns
+    )
+
+
+def _contact_made(question: Question) -> Table:
+    columns = tuple(Field(name, dtype) for name, dtype in FRAMES["contact_made"].items())
+    offset = _offset_us(question)
+    settled = f"((settled_at + {offset}) / {DAY_US})"
+    # A run of a past day is carried out today: there the business day of the contact is its due day.
+    day = (
+        f"case when {settled} > {question.as_of_day:d} then due_day "
+        f"when {settled} > due_day then {settled} else due_day end"
+    )
+    sql = (
+        f"select customer_id, {day} as day from action where entity_id = {question.entity_id:d} "
+        "and settled_at is not null and (state = 'sent' or (state = 'done' and channel = 'call' "
+        "and coalesce(result, '') not in ('no_answer', 'wrong_contact')))"
+    )
+    return Table(columns, sql, f"{sql} and customer_id in (select value from json_each(?))")
+
+
+def _offset_us(question: Question) -> int:
+    noon = datetime.combine(date_of(question.as_of_day), time(12), tzinfo=UTC)
+    offset = noon.astimezone(ZoneInfo(question.zone)).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds()) * 1_000_000
+
+
+def _group_other(question: Question) -> Table:
+    columns = tuple(Field(name, dtype) for name, dtype in FRAMES["group_other"].items())
+    rows = [f"({group:d}, {'null' if amount is None else f'{amount:d}'})" for group, amount in question.group_exposure]
+    values = ", ".join(["(null, 0)", *rows])
+    sql = (
+        f"select column1 as customer_group_id, column2 as exposure_minor from (values {values}) "
+        "where column1 is not null"
+    )
+    some = "column1 in (select customer_group_id from customer where id in (select value from json_each(?)))"
+    return Table(columns, sql, f"{sql} and {some}")
+
+
+PREVIOUS: Mapping[str, Any] = {
+    "points": nw.Int64,
+    "risk_class": nw.String,
+    "segment": nw.String,
+    "proposed_limit_minor": nw.Int64,
+    "proposed_terms_days": nw.Int64,
+    "hold": nw.Boolean,
+    "hold_reason": nw.String,
+    "level": nw.Int64,
+    "step": nw.String,
+}
+STANDING: Mapping[str, Any] = {
+    "episode": nw.Int64,
+    "open": nw.Boolean,
+    "leader_line_id": nw.Int64,
+    "since_day": nw.Int64,
+    "last_contact_day": nw.Int64,
+    "level": nw.Int64,
+    "step_key": nw.String,
+}
+OVERRIDDEN: Mapping[str, tuple[str, Any]] = {
+    "risk_class": ("risk_class", nw.String),
+    "segment": ("segment", nw.String),
+    "limit": ("proposed_limit_minor", nw.Int64),
+    "terms": ("proposed_terms_days", nw.Int64),
+    "hold": ("hold", nw.Boolean),
+    "level": ("level", nw.Int64),
+}
+
+
+def _previous(question: Question) -> Table:
+    """What was decided before: ``was_*`` of outcomes, ``at_*`` of the standing, ``override_*``."""
+    columns = [Field("customer_id", nw.Int64), Field("known", nw.Boolean)]
+    parts = ["c.id as customer_id", "o.customer_id is not null as known"]
+    joins = "left join outcome o on o.customer_id = c.id"
+    for name, dtype in PREVIOUS.items():
+        columns.append(Field(f"was_{name}", dtype, empty_is_null=dtype is nw.String))
+        parts.append(_part(f"o.{name}", f"was_{name}", dtype))
+    joins += f" left join standing s on s.customer_id = c.id and s.policy_key = '{_quoted(question.policy_key)}'"
+    for name, dtype in STANDING.items():
+        columns.append(Field(f"at_{name}", dtype, empty_is_null=dtype is nw.String))
+        parts.append(_part(f"s.{name}", f"at_{name}", dtype))
+    columns.append(Field("step_finished", nw.Boolean))
+    parts.append(f"{_finished(question)} as step_finished")
+    for target, (outcome, dtype) in OVERRIDDEN.items():
+        columns.append(Field(f"override_{outcome}", dtype, empty_is_null=dtype is nw.String))
+        parts.append(_part(_override(target, question), f"override_{outcome}", dtype))
+    sql = f"select {', '.join(parts)} from customer c {joins} where c.entity_id = {question.entity_id:d}"
+    return Table(tuple(columns), sql, f"{sql} and c.id in (select value from json_each(?))")
+
+
+def _part(expression: str, name: str, dtype: Any) -> str:
+    return f"coalesce({expression}, '') as {name}" if dtype is nw.String else f"{expression} as {name}"
+
+
+def _finished(question: Question) -> str:
+    states = ", ".join(f"'{state}'" for state in UNFINISHED_MESSAGE)
+    pending = (
+        "exists (select 1 from action a where a.customer_id = c.id and a.policy_key = s.policy_key "
+        "and a.episode = s.episode and a.step_key = s.step_key and ((a.channel not in ('call', 'task') "
+        f"and a.state in ({states})) or (a.blocks and a.state = 'open')))"
+    )
+    unsent = "0" if question.sent_until_day is None else f"coalesce(s.since_day > {question.sent_until_day:d}, 0)"
+    return f"not ({pending} or (coalesce(s.step_key, '') != '' and {unsent}))"
+
+
+def _override(target: str, question: Question) -> str:
+    # The latest one in force wins; one that needs a second person counts once it is approved.
+    return (
+        "(select json_extract(v.value, '$') from override v where v.customer_id = c.id "
+        f"and v.target = '{target}' and v.from_day <= {question.as_of_day:d} and v.until_day > {question.as_of_day:d} "
+        f"and (v.ended_day is null or v.ended_day > {question.as_of_day:d}) "
+        "and (not v.needs_approval or v.approved_by_id is not null) order by v.id desc limit 1)"
+    )
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
+
+
+MODELS: Mapping[str, type[Model]] = {model._meta.table_name: model for model in TABLES}
