@@ -4,6 +4,10 @@ Ledger frames follow from ``ledger.state.FRAMES`` and ``engine.tables``; the oth
 decided before and whom we reached, from the engine's own tables.
 """
 
+# Values are never pasted in as text a user gave: integers through ``:d``, names from the declarations,
+# a policy key quoted.
+# ruff: noqa: S608
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
