@@ -1,0 +1,124 @@
+"""What a dunning letter says, as frozen plain values: no database row reaches a template."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterLine:
+    """One open due line as the letter lists it.
+
+    Args:
+        number: of the invoice, with the instalment where there are several.
+        original_minor, open_minor: of the line, in minor units of `currency`; the open
+            amount is what is still to pay of the part this section is about.
+        days_past_due: counted from the due day; negative before it, None without one.
+    """
+
+    number: str
+    invoice_day: int
+    due_day: int | None
+    days_past_due: int | None
+    original_minor: int
+    open_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterCredit:
+    """What we owe the customer and have not set against an invoice yet.
+
+    Args:
+        kind: credit_note or payment.
+        open_minor: what is left of it, positive.
+    """
+
+    kind: str
+    number: str
+    booked_day: int
+    open_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """All values of one dunning letter.
+
+    Args:
+        creditor: name of our legal entity.
+        payment_details: bank account as printed, may hold several lines, may be empty.
+        contact: whom we write to, by name; empty when only a role is known.
+        reference: what the payer is asked to quote.
+        as_of_day: the day the statement is true for.
+        pay_by_day: by when we ask to be paid.
+        demanded: what the letter asks for: overdue lines, or before the due date those
+            that fall due soon.
+        held: lines or parts of lines that are disputed or promised; listed, not asked for.
+        later: other open lines, not due yet.
+        credits: every open credit.
+    """
+
+    creditor: str
+    payment_details: str
+    customer: str
+    customer_number: str
+    contact: str
+    reference: str
+    as_of_day: int
+    pay_by_day: int
+    demanded: tuple[LetterLine, ...]
+    held: tuple[LetterLine, ...] = ()
+    later: tuple[LetterLine, ...] = ()
+    credits: tuple[LetterCredit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """What a letter comes to in one currency, minor units.
+
+    `payable_minor` is what is demanded less open credits, never below 0.
+    """
+
+    currency: str
+    demanded_minor: int
+    credits_minor: int
+    held_minor: int
+    later_minor: int
+
+    @property
+    def payable_minor(self) -> int:
+        """What we ask the customer to transfer."""
+        return max(0, self.demanded_minor - self.credits_minor)
+
+    @property
+    def balance_minor(self) -> int:
+        """All that is open, whether asked for or not; negative when we owe the customer."""
+        return self.demanded_minor + self.held_minor + self.later_minor - self.credits_minor
+
+
+def totals(letter: Letter) -> tuple[Total, ...]:
+    """Add a letter up, one total per currency, by code.
+
+    Amounts of different currencies are never added: the payer must transfer each by itself.
+    """
+    sections: tuple[Iterable[LetterLine | LetterCredit], ...] = (
+        letter.demanded,
+        letter.credits,
+        letter.held,
+        letter.later,
+    )
+    currencies = sorted({item.currency for section in sections for item in section})
+
+    def added(items: Iterable[LetterLine | LetterCredit], currency: str) -> int:
+        return sum(item.open_minor for item in items if item.currency == currency)
+
+    return tuple(
+        Total(
+            currency=currency,
+            demanded_minor=added(letter.demanded, currency),
+            credits_minor=added(letter.credits, currency),
+            held_minor=added(letter.held, currency),
+            later_minor=added(letter.later, currency),
+        )
+        for currency in currencies
+    )
