@@ -1,5 +1,6 @@
 """Starting processes: the console, the worker, and both together for the demo."""
 
+import contextlib
 import os
 import secrets
 import signal
@@ -99,20 +100,16 @@ def stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
         signal_group(child, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     for child in children:
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            pass
         signal_group(child, signal.SIGKILL)
         child.wait()
 
 
 def signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
     """Send a signal to a child and all it started; a group that is gone is no error."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def wait_until_up(bind: str, seconds: float) -> bool:
