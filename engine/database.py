@@ -72,6 +72,11 @@ def create_triggers(opened: Database) -> None:
                 f'create trigger if not exists "{table}_no_{verb}" before {verb} on "{table}" '
                 f"begin select raise(abort, '{table} is append-only: no {verb}'); end"
             )
+    opened.execute_sql(
+        'create trigger if not exists "document_is_fixed" before update of body, sha256, key, kind, stage, entity_id '
+        "on \"document\" when old.status <> 'draft' "
+        "begin select raise(abort, 'a proposed document cannot be changed'); end"
+    )
 
 
 def table_name(model: type[Model]) -> str:

@@ -291,6 +291,7 @@ class Document(Table):
     until_day = IntegerField(null=True)
     reason = TextField(default="")
     impact = TextField(null=True)  # the simulation it was proposed with, JSON
+    drafted_by = ForeignKeyField(User, null=True)  # who wrote this content; may not approve it
     proposed_by = ForeignKeyField(User, null=True)
     proposed_at = BigIntegerField(null=True)
     approved_by = ForeignKeyField(User, null=True)
@@ -335,6 +336,20 @@ class Override(Table):
     created_at = BigIntegerField()
 
 
+class GoLive(Table):
+    """A proposal that an entity starts sending, and its approval by another person."""
+
+    entity = ForeignKeyField(Entity, on_delete="RESTRICT")
+    start_level = IntegerField()
+    daily_cap = IntegerField()
+    preview = TextField()  # what each step would send, JSON
+    state = CharField()  # proposed | approved | replaced
+    proposed_by = ForeignKeyField(User)
+    proposed_at = BigIntegerField()
+    approved_by = ForeignKeyField(User, null=True)
+    approved_at = BigIntegerField(null=True)
+
+
 # --- what was decided ------------------------------------------------------------------
 
 
@@ -344,7 +359,9 @@ class Run(Table):
     entity = ForeignKeyField(Entity, on_delete="RESTRICT")
     as_of_day = IntegerField()
     kind = CharField()  # adoption | nightly | event
-    state = CharField()  # deciding | gated | confirming | done | failed
+    state = CharField()  # gated | confirming | done | superseded
+    acts = BooleanField(default=True)  # false: a missed day, decided without creating actions
+    sent_until_day = IntegerField(null=True)  # steps reached after it, in missed days, get their action now
     edition = CharField(max_length=64, null=True)
     facts_sha256 = CharField(max_length=64, null=True)
     facts_file = TextField(null=True)
