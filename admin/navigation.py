@@ -1,0 +1,116 @@
+"""The sidebar: which page stands where, and who sees the way to it.
+
+A line appears when its page exists and the person signed in may open it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, current_app, request, url_for
+from flask_babel import lazy_gettext as _l
+from flask_login import current_user
+
+from admin import gate
+from admin.signs import Signs, signs
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the sidebar.
+
+    Args:
+        label: as shown.
+        endpoint: where it leads.
+        icon: name in the sprite.
+        sign: name of the number shown beside it, of ``admin.signs.Signs``.
+    """
+
+    label: Any
+    endpoint: str
+    icon: str
+    sign: str | None = None
+
+
+GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
+    (None, (Line(_l("Dashboard"), "pages.dashboard", "layout-dashboard"),)),
+    (
+        _l("Portfolio"),
+        (
+            Line(_l("Customers"), "customers.index_view", "building-2"),
+            Line(_l("Decisions"), "decisions.index_view", "scale"),
+        ),
+    ),
+    (
+        _l("Collection"),
+        (
+            Line(_l("Diary"), "actions.index_view", "list-checks", "diary"),
+            Line(_l("Messages"), "messages.index_view", "mail", "letters"),
+            Line(_l("Alarms"), "alarms.index_view", "bell-ring", "alarms"),
+        ),
+    ),
+    (
+        _l("Rules"),
+        (
+            Line(_l("Policies"), "policies.index", "layers", "proposals"),
+            Line(_l("Parameters"), "parameters.index", "sliders-horizontal"),
+            Line(_l("Documents"), "documents.index_view", "file-text"),
+        ),
+    ),
+    (
+        _l("Operations"),
+        (
+            Line(_l("Runs"), "runs.index_view", "play", "gates"),
+            Line(_l("Imports"), "imports.index_view", "file-up"),
+            Line(_l("Go-live"), "go_live.index", "rocket"),
+        ),
+    ),
+    (
+        _l("Administration"),
+        (
+            Line(_l("Users and roles"), "users.index_view", "key-round"),
+            Line(_l("Audit trail"), "audit.index_view", "scroll-text"),
+        ),
+    ),
+)
+
+
+def _open(line: Line) -> bool:
+    if line.endpoint not in current_app.view_functions:
+        return False
+    permission = gate.required(current_app, line.endpoint)
+    return permission is not None and gate.may(permission)
+
+
+def _current(line: Line) -> bool:
+    endpoint = request.endpoint or ""
+    if line.endpoint.startswith("pages."):
+        return endpoint == line.endpoint
+    return endpoint.split(".")[0] == line.endpoint.split(".")[0]
+
+
+def sidebar() -> list[dict[str, Any]]:
+    """Groups and lines the person signed in may follow."""
+    if not current_user.is_authenticated:
+        return []
+    numbers: Signs = signs()
+    shown = []
+    for label, lines in GROUPS:
+        followed = [
+            {
+                "label": line.label,
+                "url": url_for(line.endpoint),
+                "icon": line.icon,
+                "current": _current(line),
+                "sign": getattr(numbers, line.sign) if line.sign else 0,
+            }
+            for line in lines
+            if _open(line)
+        ]
+        if followed:
+            shown.append({"label": label, "lines": followed})
+    return shown
+
+
+def register(app: Flask) -> None:
+    """Give templates the sidebar and the signs beside it."""
+    app.jinja_env.globals.update(sidebar=sidebar, signs=signs)

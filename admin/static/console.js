@@ -1,0 +1,43 @@
+"use strict";
+/* Small behaviours of the console. Every page works without it, charts and the narrow menu excepted. */
+
+document.addEventListener("click", (event) => {
+  const toggle = event.target.closest("[data-toggles]");
+  if (toggle) {
+    const target = document.getElementById(toggle.dataset.toggles);
+    const open = target.classList.toggle("open");
+    toggle.setAttribute("aria-expanded", String(open));
+    if (open) target.querySelector("a, button")?.focus();
+    event.stopPropagation();
+    return;
+  }
+  const side = document.getElementById("side");
+  if (side?.classList.contains("open") && !side.contains(event.target)) closeSide();
+  document.querySelectorAll("details.who[open], details.pop[open]").forEach((drop) => {
+    if (!drop.contains(event.target)) drop.open = false;
+  });
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    closeSide();
+    document.querySelectorAll("details.who[open], details.pop[open]").forEach((drop) => {
+      drop.open = false;
+      drop.querySelector("summary").focus();
+    });
+  }
+});
+
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+});
+
+function closeSide() {
+  const side = document.getElementById("side");
+  if (!side?.classList.contains("open")) return;
+  side.classList.remove("open");
+  const button = document.querySelector("[data-toggles='side']");
+  button.setAttribute("aria-expanded", "false");
+  button.focus();
+}

@@ -1,0 +1,197 @@
+"""A console to click on: the application, people who can sign in, a live server, a browser.
+
+For pages of other rooms too: ``signed_in("manager")`` gives a test client, ``page_as("manager")`` a
+browser page on a live server whose every answer is watched for policy violations and strangers.
+"""
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.serving import make_server
+
+from admin.app import create_app
+from engine.runtime import Runtime
+from engine.tables import User
+
+PASSWORD = "correct horse battery staple"
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    """Hashed once: argon2 is slow on purpose, and cheap settings do for tests."""
+    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+
+
+@pytest.fixture
+def people(users: SimpleNamespace, password_hash: str) -> SimpleNamespace:
+    """The users of every role, with a password."""
+    User.update(password=password_hash).execute()
+    return users
+
+
+@pytest.fixture
+def app(runtime: Runtime, people: SimpleNamespace) -> Flask:
+    """The console on the test's runtime."""
+    made = create_app(runtime)
+    made.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
+    made.extensions["dunwell_limiter"].enabled = False
+    return made
+
+
+def token_of(text: str) -> str:
+    """The anti-forgery token of a page."""
+    found = TOKEN.search(text)
+    assert found is not None, "the page carries no token"
+    return found.group(1)
+
+
+class Browser:
+    """A test client that is signed in and sends the token with each form."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self.client = client
+        self.token = ""
+
+    def sign_in(self, email: str, password: str = PASSWORD) -> Any:
+        """Fill in the sign-in form."""
+        self.token = token_of(self.client.get("/login").text)
+        answer = self.client.post("/login", data={"email": email, "password": password, "csrf_token": self.token})
+        self.token = token_of(self.client.get("/").text)
+        return answer
+
+    def get(self, path: str, **more: Any) -> Any:
+        """Ask for a page."""
+        return self.client.get(path, **more)
+
+    def post(self, path: str, values: dict[str, Any] | None = None, **more: Any) -> Any:
+        """Send a form with its token."""
+        return self.client.post(path, data={**(values or {}), "csrf_token": self.token}, **more)
+
+
+@pytest.fixture
+def signed_in(app: Flask) -> Callable[[User | str], Browser]:
+    """A signed-in client for a user, or for the e-mail address of one."""
+
+    def enter(user: User | str) -> Browser:
+        browser = Browser(app.test_client())
+        browser.sign_in(user if isinstance(user, str) else user.email)
+        return browser
+
+    return enter
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    """A live server on loopback; its address."""
+    app.testing = False  # each request of a thread opens and closes its own connection
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """One Chromium for all browser tests; a machine without one skips them."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if not os.path.exists(CHROMIUM):
+        pytest.skip(f"no browser at {CHROMIUM}")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A browser page and what it did wrong so far."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.complaints: list[str] = []
+        self.strangers: list[str] = []
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._asked)
+
+    def _heard(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in {"data", "blob", "about"} and parts.hostname != "127.0.0.1":
+            self.strangers.append(request.url)
+
+    def goto(self, path: str) -> None:
+        """Open a page by its path and wait until it is quiet."""
+        self.page.goto(self.address + path)
+        self.page.wait_for_load_state("networkidle")
+
+    def sign_in(self, email: str, password: str = PASSWORD) -> None:
+        """Sign in through the form, by its visible labels."""
+        self.page.goto(self.address + "/login")
+        self.page.get_by_label("E-mail address").fill(email)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_load_state("networkidle")
+
+    def check(self, accessible: bool = True) -> None:
+        """Nothing was blocked by the policy, nothing left the machine, nothing serious for axe."""
+        assert self.strangers == [], "requests left 127.0.0.1"
+        assert self.complaints == [], "the browser complained"
+        if accessible:
+            assert serious(self.page) == []
+
+
+def serious(page: Any) -> list[str]:
+    """What axe calls serious or critical on a page, in one line each."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{v['id']}: {v['help']} at {[node['target'] for node in v['nodes']][:3]}"
+        for v in found
+        if v["impact"] in {"serious", "critical"}
+    ]
+
+
+@pytest.fixture
+def page_as(chromium: Any, address: str) -> Iterator[Callable[..., Watched]]:
+    """A watched browser page, signed in as a user: ``page_as(people.manager, width=390, height=844)``."""
+    contexts = []
+
+    def open_page(user: User | None = None, width: int = 1440, height: int = 900, language: str = "en-GB") -> Watched:
+        context = chromium.new_context(viewport={"width": width, "height": height}, locale=language)
+        contexts.append(context)
+        watched = Watched(context.new_page(), address)
+        if user is not None:
+            watched.sign_in(user.email)
+        return watched
+
+    yield open_page
+    for context in contexts:
+        context.close()
