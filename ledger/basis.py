@@ -11,12 +11,13 @@ import narwhals as nw
 
 from ledger.columns import DAYS_BOUND
 from ledger.expressions import no_number
-from ledger.money import RATE_SCALE, converted
+from ledger.money import converted
 
 YEAR_DAYS = 365
 QUARTER_DAYS = 91
 
-Frames = Mapping[str, nw.LazyFrame[Any]]
+Frame = nw.LazyFrame[Any]
+Frames = Mapping[str, Frame]
 
 _ENTRY: Mapping[str, Any] = {
     "id": nw.Int64,
@@ -110,10 +111,6 @@ class Basis:
         """Convert a column into the base currency, half up per item; null without a rate."""
         result = no_number()
         for code, rate in sorted(self.rates_e9.items()):
-            if code != self.currency and rate != RATE_SCALE:
+            if code != self.currency:
                 result = nw.when(currency == nw.lit(code)).then(converted(amount, rate)).otherwise(result)
-        same = currency == nw.lit(self.currency)
-        for code, rate in sorted(self.rates_e9.items()):
-            if code != self.currency and rate == RATE_SCALE:
-                same = same | (currency == nw.lit(code))
-        return nw.when(same).then(amount).otherwise(result)
+        return nw.when(currency == nw.lit(self.currency)).then(amount).otherwise(result)

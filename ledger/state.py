@@ -1,52 +1,156 @@
 """The state of a customer on a day: every fact of the ledger, one row per customer."""
 
-from ledger.basis import FRAMES, QUARTER_DAYS, YEAR_DAYS, Basis, Frames
-from ledger.columns import Column
-from ledger.declare import code, count, days, flag, money, ratio
+from dataclasses import dataclass
 
-__all__ = ["CUSTOMER_COLUMNS", "FRAMES", "QUARTER_DAYS", "TECHNICAL", "YEAR_DAYS", "Basis", "Frames"]
+import narwhals as nw
+
+from ledger.account import (
+    ACCOUNT_FACTS,
+    CREDIT_FACTS,
+    EXPOSURE_FACTS,
+    LEADER_FACTS,
+    contacts_made,
+    customer_blocks,
+    group_exposures,
+    limits_in_force,
+)
+from ledger.amounts import AMOUNT_FACTS, AMOUNT_MEASURES, CREDIT_MEASURES, with_base
+from ledger.balances import credit_states, settled_lines
+from ledger.basis import FRAMES, QUARTER_DAYS, YEAR_DAYS, Basis, Frame, Frames
+from ledger.behaviour import BEHAVIOUR_FACTS, BEHAVIOUR_MEASURES, PAYMENT_FACTS, with_payment
+from ledger.columns import Column, Kind
+from ledger.cover import covered_lines, leaders, paused_lines
+from ledger.declare import Fact, columns_of, computed
+from ledger.disputes import DISPUTE_FACTS, open_disputes
+from ledger.expressions import lit
+from ledger.promises import PROMISE_FACTS, promise_states
+
+__all__ = [
+    "CUSTOMER_COLUMNS",
+    "FRAMES",
+    "QUARTER_DAYS",
+    "TECHNICAL",
+    "YEAR_DAYS",
+    "Basis",
+    "Frames",
+    "Parts",
+    "customer_facts",
+    "facts_of",
+    "parts_of",
+]
 
 TECHNICAL = ("customer_id", "group_id", "leader_line_id", "leader_due_day")
 
-CUSTOMER_COLUMNS: tuple[Column, ...] = (
-    money("exposure_minor", "Exposure", "What would be lost if the customer failed today."),
-    money("open_minor", "Open amount", "Open due lines, whether due or not."),
-    money("credits_minor", "Open credit notes", "Credit notes not yet set against an invoice."),
-    money("unapplied_minor", "Unapplied cash", "Payments not yet matched to an invoice."),
-    money("not_due_minor", "Not due", "Open lines due today or later."),
-    money("overdue_minor", "Overdue", "Open lines past their due date."),
-    money("overdue_net_minor", "Net overdue", "Overdue lines not covered by credits or unapplied cash."),
-    money("d1_30_minor", "1 to 30 days", "Open lines 1 to 30 days past due."),
-    money("d31_60_minor", "31 to 60 days", "Open lines 31 to 60 days past due."),
-    money("d61_90_minor", "61 to 90 days", "Open lines 61 to 90 days past due."),
-    money("d90_over_minor", "Over 90 days", "Open lines more than 90 days past due."),
-    money("no_due_date_minor", "Without due date", "Open lines without a due date."),
-    money("disputed_minor", "Disputed", "Open amounts under an open dispute."),
-    money("promised_minor", "Promised", "Open amounts under an open promise to pay."),
-    days("leader_days_past_due", "Days past due of the leader", "Age of the oldest line to be dunned.", low=-40_000),
-    money("leader_open_minor", "Open amount of the leader", "What is left to pay on the leader."),
-    count("open_count", "Open lines", "Number of open due lines."),
-    count("overdue_count", "Overdue lines", "Number of open lines past due."),
-    money("credit_limit_minor", "Credit limit", "The limit in force; unknown when there is none."),
-    money("headroom_minor", "Headroom", "Credit limit less exposure.", low=-(10**15)),
-    ratio("utilisation_bp", "Utilisation", "Exposure as a share of the credit limit.", high=10**9),
-    days("tenure_days", "Tenure", "Days since the account was opened."),
-    days("days_since_payment", "Days since the last payment", "Days since the last payment."),
-    count("paid_count_12m", "Lines paid in 12 months", "Due lines fully paid in the last 365 days."),
-    days("mean_days_late_12m", "Mean days late", "Mean days late of lines paid in 365 days.", low=-40_000),
-    ratio("late_share_3m_bp", "Late share, 3 months", "Share of lines paid late in the last 91 days."),
-    ratio("late_share_12m_bp", "Late share, 12 months", "Share of lines paid late in the last 365 days."),
-    days("max_days_late_12m", "Most days late", "Most days late of lines paid in 365 days.", low=-40_000),
-    money("turnover_3m_minor", "Turnover, 3 months", "Invoiced in the last 91 days."),
-    money("turnover_12m_minor", "Turnover, 12 months", "Invoiced in the last 365 days."),
-    count("promises_open", "Open promises", "Promises to pay still running."),
-    count("promises_broken_12m", "Broken promises", "Promises broken in the last 365 days."),
-    count("disputes_open", "Open disputes", "Disputes not yet closed."),
-    days("days_since_contact", "Days since the last contact", "Days since a reminder or call reached the customer."),
-    days("terms_days", "Payment terms", "Agreed days from invoice to due date."),
-    code("country", "Country", "Country of the customer, ISO 3166.", nullable=True),
-    code("entity", "Entity", "Our legal entity.", nullable=False),
-    money("group_exposure_minor", "Group exposure", "Exposure of the customer's whole group."),
-    flag("dunning_block", "Dunning block", "No reminder may go out."),
-    flag("insolvent", "Insolvent", "Insolvency is known."),
+CUSTOMER_COLUMNS: tuple[Column, ...] = columns_of(
+    EXPOSURE_FACTS,
+    AMOUNT_FACTS,
+    CREDIT_FACTS,
+    LEADER_FACTS,
+    BEHAVIOUR_FACTS,
+    PAYMENT_FACTS,
+    PROMISE_FACTS,
+    DISPUTE_FACTS,
+    ACCOUNT_FACTS,
 )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What both subjects are made of, as of one day: covered lines, credits, promises, disputes."""
+
+    lines: Frame
+    credits: Frame
+    promises: Frame
+    disputes: Frame
+
+
+def parts_of(frames: Frames, basis: Basis) -> Parts:
+    """Rebuild lines, credits, promises and disputes as of the day of the basis."""
+    day = basis.as_of_day
+    credit_rows = credit_states(frames, day)
+    promises = promise_states(frames, basis)
+    disputes = open_disputes(frames, day)
+    covered = covered_lines(
+        basis, settled_lines(frames, day), credit_rows, promises, disputes, paused_lines(frames, day)
+    )
+    return Parts(with_payment(with_base(covered, basis), basis), credit_rows, promises, disputes)
+
+
+def customer_facts(frames: Frames, basis: Basis) -> Frame:
+    """Every fact of the ledger, one row per customer of the customer frame.
+
+    Args:
+        frames: the input frames (FRAMES) of one entity. A customer's own rows suffice for
+            all but group_exposure_minor, which needs the rows of its group's members.
+        basis: the question.
+
+    Returns:
+        TECHNICAL and CUSTOMER_COLUMNS, in that order; rows in no order.
+    """
+    return facts_of(parts_of(frames, basis), frames, basis)
+
+
+def facts_of(parts: Parts, frames: Frames, basis: Basis) -> Frame:
+    """``customer_facts`` of parts already rebuilt."""
+    rows = _joined(parts, frames, basis)
+    rows = rows.with_columns(
+        *_known_nothing("lines_unknown", (*AMOUNT_FACTS, *BEHAVIOUR_FACTS)),
+        *_known_nothing("promises_open", PROMISE_FACTS),
+        *_known_nothing("disputes_open", DISPUTE_FACTS),
+        *computed(CREDIT_FACTS, basis),
+    )
+    rows = rows.with_columns(*computed(EXPOSURE_FACTS, basis))
+    groups = group_exposures(rows, frames)
+    rows = rows.join(groups, on="group_id", how="left")
+    rest = (*LEADER_FACTS, *ACCOUNT_FACTS)
+    ready = [column.name for column in CUSTOMER_COLUMNS if column.name not in {fact.column.name for fact in rest}]
+    return rows.select(*TECHNICAL, *ready, *computed(rest, basis)).select(
+        *TECHNICAL, *(column.name for column in CUSTOMER_COLUMNS)
+    )
+
+
+def _known_nothing(marker: str, facts: tuple[Fact, ...]) -> list[nw.Expr]:
+    """Sums and counts of a customer without any row: 0 is known, where a null sum is not."""
+    absent = nw.col(marker).is_null()
+    names = [fact.column.name for fact in facts if fact.column.kind in {Kind.MONEY, Kind.COUNT}]
+    return [nw.when(absent).then(lit(0)).otherwise(nw.col(name)).alias(name) for name in names]
+
+
+def _joined(parts: Parts, frames: Frames, basis: Basis) -> Frame:
+    """Customers with the aggregates of all their rows beside them."""
+    day = basis.as_of_day
+    measures = {**AMOUNT_MEASURES, **BEHAVIOUR_MEASURES}
+    lines = parts.lines.group_by("customer_id").agg(
+        *computed((*AMOUNT_FACTS, *BEHAVIOUR_FACTS), basis),
+        *(expression.cast(nw.Int64).alias(name) for name, expression in measures.items()),
+    )
+    rest = basis.in_base(nw.col("rest_minor"), nw.col("currency"))
+    credit_rows = (
+        parts.credits.with_columns(rest_base=nw.when(nw.col("rest_minor") == lit(0)).then(lit(0)).otherwise(rest))
+        .group_by("customer_id")
+        .agg(
+            *computed(PAYMENT_FACTS, basis),
+            *(expression.cast(nw.Int64).alias(name) for name, expression in CREDIT_MEASURES.items()),
+        )
+    )
+    earliest = lines.filter(~nw.col("leader_due_day").is_null()).select("customer_id", "leader_due_day")
+    beside = (
+        lines,
+        credit_rows,
+        leaders(basis, parts.lines, earliest),
+        parts.promises.group_by("customer_id").agg(*computed(PROMISE_FACTS, basis)),
+        parts.disputes.group_by("customer_id").agg(*computed(DISPUTE_FACTS, basis)),
+        limits_in_force(frames, day),
+        customer_blocks(frames, day),
+        contacts_made(frames, day),
+    )
+    rows = frames["customer"].select(
+        nw.col("id").alias("customer_id"),
+        nw.col("customer_group_id").alias("group_id"),
+        "country",
+        "terms_days",
+        "opened_day",
+    )
+    for part in beside:
+        rows = rows.join(part, on="customer_id", how="left")
+    return rows
