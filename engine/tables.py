@@ -465,7 +465,7 @@ class Action(Table):
     # messages: waiting due claimed sending sent uncertain failed cancelled; work: open done skipped cancelled
     due_day = IntegerField()
     not_before_at = BigIntegerField(default=0)
-    waiting_for = CharField(null=True)  # unconfirmed | no_address | min_days | cap | retry: why it is not under way
+    waiting_for = CharField(null=True)  # why it is not under way, see engine.outbox.WAITING
     generation = IntegerField(default=0)
     lease_until_at = BigIntegerField(null=True)
     attempts = IntegerField(default=0)
@@ -477,6 +477,9 @@ class Action(Table):
     created_at = BigIntegerField()
     settled_at = BigIntegerField(null=True)
     version = IntegerField(default=1)
+
+    class Meta:
+        indexes = ((("entity_id", "settled_at"), False),)
 
 
 class Message(Table):

@@ -14,7 +14,16 @@ MESSAGE_BYTES_MAX = 2_000_000  # a statement of 200 lines needs about 150,000
 
 
 class Unreachable(Exception):
-    """The message has certainly not been accepted, and another try may succeed."""
+    """The message has certainly not been accepted, and another try may succeed.
+
+    Args:
+        reason: what happened.
+        for_all: it is the receiver that cannot be reached, so other messages need not be tried.
+    """
+
+    def __init__(self, reason: str, *, for_all: bool = False) -> None:
+        super().__init__(reason)
+        self.for_all = for_all
 
 
 class Rejected(Exception):

@@ -57,7 +57,7 @@ class MailboxGateway:
                 draft.unlink()
             _sync_folder(self.folder / "new")
         except OSError as error:
-            raise Unreachable(f"the mailbox folder cannot be written: {error.strerror}") from error
+            raise Unreachable(f"the mailbox folder cannot be written: {error.strerror}", for_all=True) from error
         return Receipt(self.name, name)
 
     def find(self, key: str) -> Receipt | None:

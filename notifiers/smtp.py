@@ -107,8 +107,9 @@ class SmtpGateway:
     def deliver(self, message: OutgoingMessage, about_to_send: Callable[[], None]) -> Receipt:
         """Send one message; see `notifiers.gateways.Gateway.deliver`."""
         with self._connection() as connection:
-            with _harmless():
+            with _harmless(for_all=True):
                 self._introduce(connection)
+            with _harmless():
                 content, options = self._envelope(connection, message)
                 _accept(connection.mail(message.from_address, options), "MAIL")
                 _accept(connection.rcpt(message.to_address), "RCPT")
@@ -134,7 +135,7 @@ class SmtpGateway:
         watch.daemon = True
         watch.start()
         try:
-            with _harmless():
+            with _harmless(for_all=True):
                 _accept(connection.connect(server.host, server.port), "connect")
             yield connection
         finally:
@@ -183,14 +184,16 @@ class SmtpGateway:
 
 
 @contextmanager
-def _harmless() -> Iterator[None]:
+def _harmless(*, for_all: bool = False) -> Iterator[None]:
     """Nothing has been handed over yet: whatever breaks here may be tried again."""
     try:
         yield
+    except Unreachable as error:
+        raise Unreachable(str(error), for_all=for_all) from error
     except smtplib.SMTPAuthenticationError as error:
-        raise Unreachable(f"the mail server refuses the login: {error.smtp_code}") from error
+        raise Unreachable(f"the mail server refuses the login: {error.smtp_code}", for_all=True) from error
     except (smtplib.SMTPException, OSError) as error:
-        raise Unreachable(f"before the content: {type(error).__name__}") from error
+        raise Unreachable(f"before the content: {type(error).__name__}", for_all=for_all) from error
 
 
 def _accept(answer: tuple[int, bytes], step: str) -> None:
