@@ -1,0 +1,296 @@
+"""Learning: from rows of facts and labels to integer tables.
+
+A monotone additive gradient boosting is fitted on the oldest rows, calibrated by a
+sigmoid on later ones and tested on later ones still; a label enters a slice only if it
+was decided before the next slice began. The fitted model is read out through its public
+predictions into step tables, which are all that is kept. scikit-learn is imported only
+here, and only when training.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.features import FACTS_READ, FEATURE_NAMES, FEATURES, Prior, Shrunk, feature_row
+from scoring.labels import HORIZON_DAYS, TASK
+from scoring.measures import measured
+from scoring.model import (
+    FEATURES_SHA256,
+    FORMAT,
+    MICRO,
+    MICRO_BOUND,
+    Model,
+    built,
+    canonical,
+    load,
+    score_row,
+    sha256_of,
+)
+from scoring.rivals import prior_of
+
+Row = Mapping[str, Any]
+Floats = NDArray[np.float64]
+
+SEED = 20_240_101
+BINS = 24
+GOLDEN_ROWS = 12
+LEAST_ROWS = 100  # of the fitting slice
+LEAST_BAD = 20
+LEAK_ALARM_AUC = 0.97
+SETTINGS: Mapping[str, float | int] = {
+    "learning_rate": 0.06,
+    "max_iter": 120,
+    "max_leaf_nodes": 6,
+    "min_samples_leaf": 30,
+    "l2_regularization": 5.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """Rows by time: fitted on, calibrated on, tested on."""
+
+    fit: Sequence[Row]
+    calibrate: Sequence[Row]
+    test: Sequence[Row]
+
+
+def split(rows: Sequence[Row]) -> Slices:
+    """Split by day so that each slice's labels are decided before the next slice begins."""
+    days = sorted({row["as_of_day"] for row in rows})
+    if not days:
+        return Slices([], [], [])
+    span = days[-1] - days[0] - 2 * HORIZON_DAYS
+    width = max(span // 4, 1)
+    test_from = days[-1] - width + 1
+    calibrate_until = test_from - HORIZON_DAYS
+    fit_until = calibrate_until - width - HORIZON_DAYS
+    return Slices(
+        [row for row in rows if row["as_of_day"] <= fit_until],
+        [row for row in rows if calibrate_until - width < row["as_of_day"] <= calibrate_until],
+        [row for row in rows if row["as_of_day"] >= test_from],
+    )
+
+
+def train(rows: Sequence[Row], trained_day: int, seed: int = SEED) -> tuple[dict[str, Any] | None, list[str]]:
+    """Train a model.
+
+    Args:
+        rows: customer_id, as_of_day, label and the facts that features read.
+        trained_day: the day the ledger was known.
+        seed: of the learner and of the intervals.
+
+    Returns:
+        The model's body, to be stored as canonical JSON under its sha256, and no
+        problems; or None and what is missing.
+    """
+    ordered = sorted(rows, key=lambda row: (row["as_of_day"], row["customer_id"]))
+    slices = split(ordered)
+    problems = _too_little(slices)
+    if problems:
+        return None, problems
+    prior = _prior(slices.fit)
+    edges = _edges(slices.fit, prior)
+    learner = _fitted(_codes(slices.fit, prior, edges), _labels(slices.fit), seed)
+    slope, intercept = _sigmoid(learner, _codes(slices.calibrate, prior, edges), _labels(slices.calibrate))
+    usual = _usual(slices.fit, prior)
+    body = _tables(learner, edges, usual, slope, intercept)
+    body |= {
+        "format": FORMAT,
+        "kind": "score_model",
+        "task": TASK,
+        "features_sha256": FEATURES_SHA256,
+        "prior": {"share_bp": prior.share_bp, "strength": prior.strength},
+    }
+    draft = built({**body, "card": {}}, "")
+    card = _card(ordered, slices, draft, trained_day, seed)
+    body |= {"card": card, "golden": _golden(slices.test, draft)}
+    model, refused = load(canonical(body), sha256_of(body))
+    return (body, []) if model else (None, refused)
+
+
+def _too_little(slices: Slices) -> list[str]:
+    problems = []
+    if len(slices.fit) < LEAST_ROWS:
+        problems.append(f"{len(slices.fit)} rows to fit on, at least {LEAST_ROWS} are needed: import a longer history")
+    for name, rows in (("fit", slices.fit), ("calibrate", slices.calibrate), ("test", slices.test)):
+        bad = sum(row["label"] for row in rows)
+        least = LEAST_BAD if name == "fit" else 2
+        if bad < least or bad == len(rows):
+            problems.append(
+                f"{bad} of {len(rows)} rows to {name} on turned bad, at least {least} and not all are needed"
+            )
+    return problems
+
+
+def _labels(rows: Sequence[Row]) -> NDArray[np.int64]:
+    return np.array([row["label"] for row in rows], dtype=np.int64)
+
+
+def _prior(rows: Sequence[Row]) -> Prior:
+    newest = {row["customer_id"]: row for row in rows}
+    whole = Prior(0, 0)
+    histories = []
+    for row in newest.values():
+        paid = row["paid_count_12m"] or 0
+        share = Shrunk().of(row, whole) if paid else 0
+        histories.append((round((share or 0) * paid / 10_000), paid))
+    return prior_of(histories)
+
+
+def _values(rows: Sequence[Row], prior: Prior) -> dict[str, list[int | None]]:
+    scored = [feature_row(row, prior) for row in rows]
+    return {name: [values[name] for values in scored] for name in FEATURE_NAMES}
+
+
+def _edges(rows: Sequence[Row], prior: Prior) -> dict[str, list[int]]:
+    edges: dict[str, list[int]] = {}
+    for name, values in _values(rows, prior).items():
+        known = np.array([value for value in values if value is not None], dtype=np.int64)
+        if not known.size:
+            edges[name] = []
+            continue
+        cuts = np.quantile(known, np.linspace(0, 1, BINS + 1)[1:], method="higher")
+        edges[name] = sorted({int(cut) for cut in cuts} - {int(known.min())})
+    return edges
+
+
+def _codes(rows: Sequence[Row], prior: Prior, edges: Mapping[str, list[int]]) -> Floats:
+    columns = []
+    for name, values in _values(rows, prior).items():
+        known = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        codes = np.searchsorted(np.array(edges[name], dtype=np.float64), known, side="right").astype(np.float64)
+        codes[np.isnan(known)] = np.nan
+        columns.append(codes)
+    return np.column_stack(columns)
+
+
+def _fitted(codes: Floats, labels: NDArray[np.int64], seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    learner = HistGradientBoostingClassifier(
+        **SETTINGS,
+        monotonic_cst=[1 if feature.rising else 0 for feature in FEATURES],
+        interaction_cst="no_interactions",
+        early_stopping=False,
+        random_state=seed,
+    )
+    # one thread: sums of floats depend on how many share them, and a re-training must give the same tables
+    with threadpool_limits(limits=1):
+        return learner.fit(codes, labels)
+
+
+def _sigmoid(learner: Any, codes: Floats, labels: NDArray[np.int64]) -> tuple[float, float]:
+    from sklearn.linear_model import LogisticRegression
+
+    raw = learner.decision_function(codes).reshape(-1, 1)
+    fitted = LogisticRegression(C=1e6, tol=1e-8).fit(raw, labels)
+    slope, intercept = float(fitted.coef_[0][0]), float(fitted.intercept_[0])
+    # a slice too small to tell may turn the score round; then it is left as fitted
+    return (slope, intercept) if slope > 0 else (1.0, 0.0)
+
+
+def _usual(rows: Sequence[Row], prior: Prior) -> dict[str, int | None]:
+    """Return the usual customer: the median of each feature, unknown where most have none."""
+    usual: dict[str, int | None] = {}
+    for name, values in _values(rows, prior).items():
+        known = sorted(value for value in values if value is not None)
+        usual[name] = known[len(known) // 2] if 2 * len(known) > len(values) else None
+    return usual
+
+
+def _tables(
+    learner: Any, edges: Mapping[str, list[int]], usual: Mapping[str, int | None], slope: float, intercept: float
+) -> dict[str, Any]:
+    """Read the learner out: vary one feature of the usual customer at a time."""
+
+    def code_of(name: str, value: int | None) -> float:
+        return math.nan if value is None else float(np.searchsorted(edges[name], value, side="right"))
+
+    reference = np.array([code_of(name, usual[name]) for name in FEATURE_NAMES])
+    start = float(learner.decision_function(reference.reshape(1, -1))[0])
+    features = []
+    for place, name in enumerate(FEATURE_NAMES):
+        varied = np.tile(reference, (len(edges[name]) + 2, 1))
+        varied[:, place] = [*range(len(edges[name]) + 1), math.nan]
+        parts = [_micro(slope * (raw - start)) for raw in learner.decision_function(varied)]
+        kept_edges, kept_steps = _merged(edges[name], parts[:-1])
+        features.append(
+            {"name": name, "edges": kept_edges, "steps": kept_steps, "unknown": parts[-1], "usual": usual[name]}
+        )
+    return {"base": _micro(slope * start + intercept), "features": features}
+
+
+def _micro(logit: float) -> int:
+    return max(-MICRO_BOUND, min(MICRO_BOUND, round(logit * MICRO)))
+
+
+def _merged(edges: Sequence[int], steps: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Drop the edges at which nothing changes: smaller tables, the same function."""
+    kept = [edge for edge, (low, high) in zip(edges, pairwise(steps)) if low != high]
+    return kept, [steps[0], *[high for low, high in pairwise(steps) if low != high]]
+
+
+def _golden(rows: Sequence[Row], model: Model) -> list[dict[str, Any]]:
+    step = max(len(rows) // GOLDEN_ROWS, 1)
+    golden = []
+    for row in list(rows)[::step][:GOLDEN_ROWS]:
+        facts = {name: row[name] for name in FACTS_READ}
+        answer = score_row(facts, model)
+        golden.append({"facts": facts, "raw": answer.raw, "score_bp": answer.score_bp, "rival_bp": answer.rival_bp})
+    return golden
+
+
+def _frame_sha256(rows: Sequence[Row]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(canonical({name: row[name] for name in ("customer_id", "as_of_day", "label", *FACTS_READ)}))
+    return digest.hexdigest()
+
+
+def _card(ordered: Sequence[Row], slices: Slices, model: Model, trained_day: int, seed: int) -> dict[str, Any]:
+    import sklearn
+
+    scores = [score_row(row, model) for row in slices.test]
+    labels = _labels(slices.test)
+    customers = np.array([row["customer_id"] for row in slices.test])
+    candidates = {
+        "score": np.array([answer.score_bp for answer in scores], dtype=np.float64) / 10_000,
+        "own_late_share": np.array([answer.rival_bp for answer in scores], dtype=np.float64) / 10_000,
+    }
+    oldest = np.array([row["leader_days_past_due"] for row in slices.test], dtype=np.float64)
+    ageing = np.nan_to_num(oldest, nan=-1_000)
+    measures = measured(labels, customers, candidates, ageing, seed)
+    auc = measures["score"]["auc"]
+    return {
+        "question": "some invoice goes 30 or more days past due within 90 days",
+        "population": "customers that owe something and have no invoice 30 or more days past due",
+        "trained_day": trained_day,
+        "seed": seed,
+        "settings": dict(SETTINGS),
+        "versions": {"scikit-learn": sklearn.__version__, "numpy": np.__version__},
+        "frame_sha256": _frame_sha256(ordered),
+        "slices": {
+            name: _slice_of(rows)
+            for name, rows in (("fit", slices.fit), ("calibrate", slices.calibrate), ("test", slices.test))
+        },
+        "measures": measures,
+        "leak_alarm": auc > LEAK_ALARM_AUC,
+    }
+
+
+def _slice_of(rows: Sequence[Row]) -> dict[str, int]:
+    return {
+        "from_day": rows[0]["as_of_day"],
+        "until_day": rows[-1]["as_of_day"],
+        "rows": len(rows),
+        "customers": len({row["customer_id"] for row in rows}),
+        "bad": sum(row["label"] for row in rows),
+    }

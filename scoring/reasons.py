@@ -1,0 +1,119 @@
+"""Reasons: why a score is what it is, in words with the value and the usual value.
+
+Contributions are exact: base + their sum is the raw score. Correlated features are one
+reason, merged before ranking, so that "pays late" is not told three times.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scoring.features import FEATURES, Feature
+from scoring.model import Model, Score, probability_bp, score_row
+
+TOP_REASONS = 4
+
+Translate = Callable[[str], str]
+
+
+def _same(text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One reason of a score.
+
+    Args:
+        key: the reason's name; stable, for tests and the API.
+        feature: the feature that speaks loudest in it.
+        micro: its contribution in micro-logits; positive raises the score.
+        value, usual: of that feature.
+        text: the sentence shown.
+    """
+
+    key: str
+    feature: str
+    micro: int
+    value: int | None
+    usual: int | None
+    text: str
+
+    @property
+    def raises(self) -> bool:
+        """Whether it makes late payment likelier than the usual customer's."""
+        return self.micro > 0
+
+
+def value_text(feature: Feature, value: int | None, translate: Translate = _same) -> str:
+    """Print a feature's value in its unit.
+
+    >>> value_text(FEATURES[0], 1250)
+    '12.5 %'
+    """
+    if value is None:
+        return translate("unknown")
+    if feature.unit == "bp":
+        whole, rest = divmod(abs(value) + 5, 100)
+        return f"{'-' if value < 0 else ''}{whole}.{rest // 10} %"
+    if feature.unit == "days":
+        return translate("1 day") if value == 1 else translate("%(days)s days") % {"days": value}
+    return str(value)
+
+
+def reasons(
+    row: Mapping[str, Any], model: Model | None, top: int | None = TOP_REASONS, translate: Translate = _same
+) -> list[Reason]:
+    """Explain one customer's score.
+
+    Args:
+        row: the customer's facts.
+        model: the model that scored; without one there is nothing to explain.
+        top: how many reasons, the strongest first whichever way they pull; None for all,
+            whose contributions then sum to raw - base exactly.
+        translate: gettext.
+
+    Returns:
+        Reasons by falling weight, ties by name.
+    """
+    if model is None:
+        return []
+    answer = score_row(row, model)
+    merged = _merged(answer, model, translate)
+    merged.sort(key=lambda reason: (-abs(reason.micro), reason.key))
+    return merged if top is None else [reason for reason in merged[:top] if reason.micro != 0]
+
+
+def _merged(answer: Score, model: Model, translate: Translate) -> list[Reason]:
+    usual = {table.name: table.usual for table in model.tables}
+    groups: dict[str, list[Feature]] = {}
+    for feature in FEATURES:
+        groups.setdefault(feature.reason, []).append(feature)
+    merged = []
+    for key, members in groups.items():
+        micro = sum(answer.contributions[member.name] for member in members)
+        sign = 1 if micro >= 0 else -1
+        # the member that pulls hardest the way the reason pulls; max keeps the first of equals
+        loudest = max(members, key=lambda member: sign * answer.contributions[member.name])
+        value = answer.features[loudest.name]
+        merged.append(
+            Reason(
+                key=key,
+                feature=loudest.name,
+                micro=micro,
+                value=value,
+                usual=usual[loudest.name],
+                text=translate("%(label)s: %(value)s, usual %(usual)s")
+                % {
+                    "label": translate(loudest.label),
+                    "value": value_text(loudest, value, translate),
+                    "usual": value_text(loudest, usual[loudest.name], translate),
+                },
+            )
+        )
+    return merged
+
+
+def usual_score_bp(model: Model) -> int:
+    """Return the score of the usual customer: what reasons are measured against."""
+    return probability_bp(model.base)
