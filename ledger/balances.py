@@ -6,7 +6,7 @@ back from the day the reversal was. Later receipts therefore change no earlier f
 
 import narwhals as nw
 
-from ledger.basis import Basis, Frame, Frames
+from ledger.basis import Basis, Frame, Frames, Keep, unkept
 from ledger.expressions import known_before, known_by, lit, mx, no_number, s
 
 
@@ -66,8 +66,13 @@ def live_allocations(frames: Frames, day: int) -> Frame:
     )
 
 
-def settled_lines(frames: Frames, day: int) -> Frame:
+def settled_lines(frames: Frames, day: int, allocations: Frame) -> Frame:
     """Every due line that counts, with what was set against it.
+
+    Args:
+        frames: the input frames.
+        day: the day asked for.
+        allocations: of live_allocations.
 
     Returns:
         The columns of due_line, `counts_now`, `counts_before`, and
@@ -79,8 +84,7 @@ def settled_lines(frames: Frames, day: int) -> Frame:
     now, before = nw.col("counts_now"), nw.col("counts_before")
     amount = nw.col("amount_minor")
     settled = (
-        live_allocations(frames, day)
-        .group_by("due_line_id")
+        allocations.group_by("due_line_id")
         .agg(
             s(now, amount).cast(nw.Int64).alias("settled_minor"),
             s(before, amount).cast(nw.Int64).alias("settled_before_minor"),
@@ -101,16 +105,20 @@ def settled_lines(frames: Frames, day: int) -> Frame:
     )
 
 
-def credit_states(frames: Frames, day: int) -> Frame:
+def credit_states(frames: Frames, day: int, allocations: Frame) -> Frame:
     """Every credit that counts, with what is left of it.
+
+    Args:
+        frames: the input frames.
+        day: the day asked for.
+        allocations: of live_allocations.
 
     Returns:
         The columns of credit, `counts_now`, `counts_before`, and rest_minor: what is not
         allocated, in the credit's currency; 0 when the credit was taken back today.
     """
     used = (
-        live_allocations(frames, day)
-        .filter(nw.col("counts_now"))
+        allocations.filter(nw.col("counts_now"))
         .group_by("credit_id")
         .agg(nw.col("amount_minor").sum().cast(nw.Int64).alias("used_minor"))
         .rename({"credit_id": "id"})
@@ -124,7 +132,7 @@ def credit_states(frames: Frames, day: int) -> Frame:
     )
 
 
-def open_items(frames: Frames, basis: Basis) -> Frame:
+def open_items(frames: Frames, basis: Basis, keep: Keep = unkept) -> Frame:
     """Everything open on a day, one row per line or credit, in the base currency.
 
     Returns:
@@ -133,7 +141,8 @@ def open_items(frames: Frames, basis: Basis) -> Frame:
         without a due date). A line that was paid too much is a credit.
     """
     day = basis.as_of_day
-    lines = settled_lines(frames, day).filter(nw.col("open_minor") != lit(0))
+    allocations = keep(live_allocations(frames, day))
+    lines = settled_lines(frames, day, allocations).filter(nw.col("open_minor") != lit(0))
     is_debit = nw.col("open_minor") > lit(0)
     debits = lines.select(
         "customer_id",
@@ -143,7 +152,7 @@ def open_items(frames: Frames, basis: Basis) -> Frame:
     )
     is_cash = nw.col("kind") == nw.lit("payment")
     credit_rows = (
-        credit_states(frames, day)
+        credit_states(frames, day, allocations)
         .filter(nw.col("rest_minor") != lit(0))
         .select(
             "customer_id",

@@ -3,7 +3,7 @@
 Facts depend on nothing else, so a past day can be asked again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,16 @@ QUARTER_DAYS = 91
 
 Frame = nw.LazyFrame[Any]
 Frames = Mapping[str, Frame]
+# How a frame that is read more than once is kept between. Pure rooms cannot cache: the
+# caller may pass a function that does (Polars: a cache node of the plan; DuckDB, Spark:
+# a table). The result never depends on it, the time does: five times without it.
+Keep = Callable[[Frame], Frame]
+
+
+def unkept(frame: Frame) -> Frame:
+    """Keep nothing: every use computes the frame again."""
+    return frame
+
 
 _ENTRY: Mapping[str, Any] = {
     "id": nw.Int64,

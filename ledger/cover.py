@@ -7,7 +7,7 @@ first, only to decide the leader, the net overdue and the level (semantics.md 1)
 import narwhals as nw
 
 from ledger.balances import live
-from ledger.basis import Basis, Frame, Frames
+from ledger.basis import Basis, Frame, Frames, Keep, unkept
 from ledger.disputes import disputed_lines
 from ledger.expressions import at_most, in_force, lit, not_below_zero
 from ledger.promises import promised_freely, promised_lines
@@ -95,7 +95,13 @@ def _set_off(lines: Frame, pools_: Frame, as_of_day: int) -> Frame:
 
 
 def covered_lines(
-    basis: Basis, lines: Frame, credit_rows: Frame, promises: Frame, disputes: Frame, paused: Frame
+    basis: Basis,
+    lines: Frame,
+    credit_rows: Frame,
+    promises: Frame,
+    disputes: Frame,
+    paused: Frame,
+    keep: Keep = unkept,
 ) -> Frame:
     """Say of every line what of its open amount is disputed, promised, covered, or to be dunned.
 
@@ -106,6 +112,7 @@ def covered_lines(
         promises: of promise_states.
         disputes: of open_disputes.
         paused: of paused_lines.
+        keep: how a frame read twice is kept.
 
     Returns:
         The lines with disputed_minor, promised_minor, covered_minor, is_paused and
@@ -117,7 +124,7 @@ def covered_lines(
     named = nw.coalesce("disputed_minor", lit(0))
     disputed = nw.when(nw.col("wholly_disputed") == lit(1)).then(open_now).otherwise(at_most(named, open_now))
     promised = at_most(nw.coalesce("promised_minor", lit(0)), open_now - nw.col("disputed_minor"))
-    marked = (
+    marked = keep(
         lines.join(disputed_lines(disputes), on="id", how="left")
         .join(promised_lines(promises), on="id", how="left")
         .join(paused, on="id", how="left")

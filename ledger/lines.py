@@ -2,7 +2,7 @@
 
 import narwhals as nw
 
-from ledger.basis import Basis, Frame, Frames
+from ledger.basis import Basis, Frame, Frames, Keep, unkept
 from ledger.columns import Column
 from ledger.declare import Fact, code, columns_of, computed, count, days, flag, money
 from ledger.expressions import lit
@@ -50,15 +50,16 @@ LINE_FACTS = (
 LINE_COLUMNS: tuple[Column, ...] = columns_of(LINE_FACTS)
 
 
-def line_facts(frames: Frames, basis: Basis) -> Frame:
+def line_facts(frames: Frames, basis: Basis, keep: Keep = unkept) -> Frame:
     """One row per open due line: LINE_TECHNICAL, LINE_COLUMNS, and all facts of its customer.
 
     Args:
         frames: the input frames (FRAMES) of one entity.
         basis: the question.
+        keep: how a frame that is read more than once is kept.
     """
-    parts = parts_of(frames, basis)
+    parts = parts_of(frames, basis, keep)
     own = parts.lines.filter(nw.col("is_open")).select(
         nw.col("id").alias("line_id"), *LINE_TECHNICAL[1:], *computed(LINE_FACTS, basis)
     )
-    return own.join(facts_of(parts, frames, basis), on="customer_id", how="inner")
+    return own.join(facts_of(parts, frames, basis, keep), on="customer_id", how="inner")

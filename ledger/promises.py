@@ -8,10 +8,10 @@ first, so that one instalment does not keep them all.
 
 import narwhals as nw
 
-from ledger.balances import live, live_allocations
+from ledger.balances import live
 from ledger.basis import YEAR_DAYS, Basis, Frame, Frames
 from ledger.declare import Fact, count
-from ledger.expressions import at_most, lit, n, not_below_zero, s
+from ledger.expressions import at_most, lit, n, no_number, not_below_zero, s
 
 PLAN = ["customer_id", "plan_line_id", "currency", "booked_day"]
 
@@ -30,73 +30,30 @@ PROMISE_FACTS = (
 )
 
 
-def _receipts_on_lines(frames: Frames, basis: Basis, promises: Frame) -> Frame:
-    """Per promise on a line: received_minor in its time, left_minor of the line at its deadline."""
-    allocations = live_allocations(frames, basis.as_of_day).filter(nw.col("counts_now"))
-    sums = allocations.select(
-        "due_line_id", nw.col("amount_minor").alias("came_in"), nw.col("booked_day").alias("came")
-    )
-    lines = live(frames, "due_line", basis.as_of_day).select(
-        nw.col("id").alias("due_line_id"), nw.col("amount_minor").alias("line_minor")
-    )
-    came, until = nw.col("came"), nw.col("deadline_day")
-    matched = (
-        promises.select("id", "due_line_id", "booked_day", "deadline_day")
-        .join(sums, on="due_line_id", how="inner")
-        .group_by("id")
-        .agg(
-            s((came >= nw.col("booked_day")) & (came <= until), nw.col("came_in"))
-            .cast(nw.Int64)
-            .alias("received_minor"),
-            s(came <= until, nw.col("came_in")).cast(nw.Int64).alias("settled_minor"),
-        )
-    )
-    return (
-        promises.select("id", "due_line_id")
-        .join(lines, on="due_line_id", how="inner")
-        .join(matched, on="id", how="left")
-        .select(
-            "id",
-            nw.coalesce("received_minor", lit(0)).alias("received_minor"),
-            (nw.col("line_minor") - nw.coalesce("settled_minor", lit(0))).alias("left_minor"),
-        )
-    )
+def _receipts(promises: Frame, incoming: Frame, keys: list[str]) -> Frame:
+    """Per promise: in_time_minor that came in from its making to its deadline, and all by then.
 
-
-def _receipts_of_customers(frames: Frames, basis: Basis, promises: Frame) -> Frame:
-    """Per promise on no line in particular: the customer's payments in its time and currency."""
-    payments = (
-        live(frames, "credit", basis.as_of_day)
-        .filter(nw.col("counts_now") & (nw.col("kind") == nw.lit("payment")))
-        .select("customer_id", "currency", nw.col("amount_minor").alias("came_in"), nw.col("booked_day").alias("came"))
-    )
-    came = nw.col("came")
-    matched = (
-        promises.select("id", "customer_id", "currency", "booked_day", "deadline_day")
-        .join(payments, on=["customer_id", "currency"], how="inner")
-        .group_by("id")
-        .agg(
-            s((came >= nw.col("booked_day")) & (came <= nw.col("deadline_day")), nw.col("came_in"))
-            .cast(nw.Int64)
-            .alias("received_minor")
-        )
-    )
-    return (
-        promises.select("id")
-        .join(matched, on="id", how="left")
-        .select("id", nw.coalesce("received_minor", lit(0)).alias("received_minor"), lit(1).alias("left_minor"))
-    )
-
-
-def promise_states(frames: Frames, basis: Basis) -> Frame:
-    """Every promise made and what became of it as of the day.
-
-    Returns:
-        id, customer_id, due_line_id (null: any line), currency, deadline_day (promised
-        day + tolerance), is_broken, rest_minor (what an open promise still covers; 0 when
-        kept or broken).
+    Args:
+        promises: id, booked_day, deadline_day and the keys.
+        incoming: came_minor, came_day and the keys.
+        keys: what ties one to the other.
     """
-    promises = (
+    came = nw.col("came_day")
+    by_then = came <= nw.col("deadline_day")
+    return (
+        promises.select("id", "booked_day", "deadline_day", *keys)
+        .join(incoming, on=keys, how="inner")
+        .group_by("id")
+        .agg(
+            s(by_then & (came >= nw.col("booked_day")), nw.col("came_minor")).cast(nw.Int64).alias("in_time_minor"),
+            s(by_then, nw.col("came_minor")).cast(nw.Int64).alias("by_then_minor"),
+        )
+    )
+
+
+def _made(frames: Frames, basis: Basis) -> Frame:
+    """Promises that count, with their deadline and what their plan promised up to each."""
+    return (
         live(frames, "promise", basis.as_of_day)
         .filter(nw.col("counts_now"))
         .with_columns(
@@ -104,27 +61,56 @@ def promise_states(frames: Frames, basis: Basis) -> Frame:
             plan_line_id=nw.coalesce("due_line_id", lit(0)),
         )
         .with_columns(
-            promised_so_far=nw.col("amount_minor").cum_sum().over(*PLAN, order_by=["promised_day", "id"]).cast(nw.Int64)
+            so_far_minor=nw.col("amount_minor").cum_sum().over(*PLAN, order_by=["promised_day", "id"]).cast(nw.Int64)
         )
     )
-    on_line = nw.col("due_line_id").is_null()
-    receipts = nw.concat(
+
+
+def promise_states(frames: Frames, basis: Basis, allocations: Frame, lines: Frame, credit_rows: Frame) -> Frame:
+    """Every promise made and what became of it as of the day.
+
+    A promise on a line is measured by what was set against that line, one on no line in
+    particular by the customer's payments in its currency.
+
+    Args:
+        frames: the input frames.
+        basis: the question.
+        allocations: of live_allocations.
+        lines: of settled_lines.
+        credit_rows: of credit_states.
+
+    Returns:
+        id, customer_id, due_line_id (null: any line), currency, deadline_day (promised
+        day + tolerance), is_broken, rest_minor (what an open promise still covers; 0 when
+        kept or broken). A promise on a line that was taken back is left out.
+    """
+    now = nw.col("counts_now")
+    came = (nw.col("amount_minor").alias("came_minor"), nw.col("booked_day").alias("came_day"))
+    made = _made(frames, basis)
+    on_line = made.filter(~nw.col("due_line_id").is_null())
+    on_none = made.filter(nw.col("due_line_id").is_null())
+    line_minor = lines.filter(now).select(nw.col("id").alias("due_line_id"), nw.col("amount_minor").alias("line_minor"))
+    set_against = _receipts(on_line, allocations.filter(now).select("due_line_id", *came), ["due_line_id"])
+    payments = credit_rows.filter(now & (nw.col("kind") == nw.lit("payment"))).select("customer_id", "currency", *came)
+    paid = _receipts(on_none, payments, ["customer_id", "currency"])
+    states = nw.concat(
         [
-            _receipts_on_lines(frames, basis, promises.filter(~on_line)),
-            _receipts_of_customers(frames, basis, promises.filter(on_line)),
+            on_line.join(line_minor, on="due_line_id", how="inner").join(set_against, on="id", how="left"),
+            on_none.with_columns(line_minor=no_number()).join(paid, on="id", how="left"),
         ]
     )
-    missing = at_most(not_below_zero(nw.col("promised_so_far") - nw.col("received_minor")), nw.col("amount_minor"))
+    missing = nw.col("so_far_minor") - nw.coalesce("in_time_minor", lit(0))
+    left = nw.col("line_minor") - nw.coalesce("by_then_minor", lit(0))
     is_over = nw.col("deadline_day") < lit(basis.as_of_day)
-    is_unmet = (nw.col("missing_minor") > lit(0)) & (nw.col("left_minor") > lit(0))
-    return (
-        promises.join(receipts, on="id", how="inner")
-        .with_columns(missing_minor=missing)
-        .with_columns(
-            is_broken=is_over & is_unmet,
-            rest_minor=nw.when(is_unmet & ~is_over).then(nw.col("missing_minor")).otherwise(lit(0)),
-        )
-        .select("id", "customer_id", "due_line_id", "currency", "deadline_day", "is_broken", "rest_minor")
+    is_unmet = (nw.col("missing_minor") > lit(0)) & (left.is_null() | (left > lit(0)))
+    return states.with_columns(missing_minor=at_most(not_below_zero(missing), nw.col("amount_minor"))).select(
+        "id",
+        "customer_id",
+        "due_line_id",
+        "currency",
+        "deadline_day",
+        (is_over & is_unmet).alias("is_broken"),
+        nw.when(is_unmet & ~is_over).then(nw.col("missing_minor")).otherwise(lit(0)).alias("rest_minor"),
     )
 
 

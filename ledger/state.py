@@ -15,8 +15,8 @@ from ledger.account import (
     limits_in_force,
 )
 from ledger.amounts import AMOUNT_FACTS, AMOUNT_MEASURES, CREDIT_MEASURES, with_base
-from ledger.balances import credit_states, settled_lines
-from ledger.basis import FRAMES, QUARTER_DAYS, YEAR_DAYS, Basis, Frame, Frames
+from ledger.balances import credit_states, live_allocations, settled_lines
+from ledger.basis import FRAMES, QUARTER_DAYS, YEAR_DAYS, Basis, Frame, Frames, Keep, unkept
 from ledger.behaviour import BEHAVIOUR_FACTS, BEHAVIOUR_MEASURES, PAYMENT_FACTS, with_payment
 from ledger.columns import Column, Kind
 from ledger.cover import covered_lines, leaders, paused_lines
@@ -33,10 +33,12 @@ __all__ = [
     "YEAR_DAYS",
     "Basis",
     "Frames",
+    "Keep",
     "Parts",
     "customer_facts",
     "facts_of",
     "parts_of",
+    "unkept",
 ]
 
 TECHNICAL = ("customer_id", "group_id", "leader_line_id", "leader_due_day")
@@ -64,49 +66,47 @@ class Parts:
     disputes: Frame
 
 
-def parts_of(frames: Frames, basis: Basis) -> Parts:
+def parts_of(frames: Frames, basis: Basis, keep: Keep = unkept) -> Parts:
     """Rebuild lines, credits, promises and disputes as of the day of the basis."""
     day = basis.as_of_day
-    credit_rows = credit_states(frames, day)
-    promises = promise_states(frames, basis)
-    disputes = open_disputes(frames, day)
-    covered = covered_lines(
-        basis, settled_lines(frames, day), credit_rows, promises, disputes, paused_lines(frames, day)
-    )
-    return Parts(with_payment(with_base(covered, basis), basis), credit_rows, promises, disputes)
+    allocations = keep(live_allocations(frames, day))
+    lines = keep(settled_lines(frames, day, allocations))
+    credit_rows = keep(credit_states(frames, day, allocations))
+    promises = keep(promise_states(frames, basis, allocations, lines, credit_rows))
+    disputes = keep(open_disputes(frames, day))
+    covered = covered_lines(basis, lines, credit_rows, promises, disputes, paused_lines(frames, day), keep)
+    return Parts(keep(with_payment(with_base(covered, basis), basis)), credit_rows, promises, disputes)
 
 
-def customer_facts(frames: Frames, basis: Basis) -> Frame:
+def customer_facts(frames: Frames, basis: Basis, keep: Keep = unkept) -> Frame:
     """Every fact of the ledger, one row per customer of the customer frame.
 
     Args:
         frames: the input frames (FRAMES) of one entity. A customer's own rows suffice for
             all but group_exposure_minor, which needs the rows of its group's members.
         basis: the question.
+        keep: how a frame that is read more than once is kept.
 
     Returns:
         TECHNICAL and CUSTOMER_COLUMNS, in that order; rows in no order.
     """
-    return facts_of(parts_of(frames, basis), frames, basis)
+    return facts_of(parts_of(frames, basis, keep), frames, basis, keep)
 
 
-def facts_of(parts: Parts, frames: Frames, basis: Basis) -> Frame:
+def facts_of(parts: Parts, frames: Frames, basis: Basis, keep: Keep = unkept) -> Frame:
     """``customer_facts`` of parts already rebuilt."""
-    rows = _joined(parts, frames, basis)
-    rows = rows.with_columns(
+    rows = _joined(parts, frames, basis, keep).with_columns(
         *_known_nothing("lines_unknown", (*AMOUNT_FACTS, *BEHAVIOUR_FACTS)),
         *_known_nothing("promises_open", PROMISE_FACTS),
         *_known_nothing("disputes_open", DISPUTE_FACTS),
         *computed(CREDIT_FACTS, basis),
     )
-    rows = rows.with_columns(*computed(EXPOSURE_FACTS, basis))
-    groups = group_exposures(rows, frames)
-    rows = rows.join(groups, on="group_id", how="left")
+    rows = keep(rows.with_columns(*computed(EXPOSURE_FACTS, basis)))
+    rows = rows.join(group_exposures(rows, frames), on="group_id", how="left")
     rest = (*LEADER_FACTS, *ACCOUNT_FACTS)
-    ready = [column.name for column in CUSTOMER_COLUMNS if column.name not in {fact.column.name for fact in rest}]
-    return rows.select(*TECHNICAL, *ready, *computed(rest, basis)).select(
-        *TECHNICAL, *(column.name for column in CUSTOMER_COLUMNS)
-    )
+    names = [column.name for column in CUSTOMER_COLUMNS]
+    ready = [name for name in names if name not in {fact.column.name for fact in rest}]
+    return rows.select(*TECHNICAL, *ready, *computed(rest, basis)).select(*TECHNICAL, *names)
 
 
 def _known_nothing(marker: str, facts: tuple[Fact, ...]) -> list[nw.Expr]:
@@ -116,13 +116,15 @@ def _known_nothing(marker: str, facts: tuple[Fact, ...]) -> list[nw.Expr]:
     return [nw.when(absent).then(lit(0)).otherwise(nw.col(name)).alias(name) for name in names]
 
 
-def _joined(parts: Parts, frames: Frames, basis: Basis) -> Frame:
+def _joined(parts: Parts, frames: Frames, basis: Basis, keep: Keep) -> Frame:
     """Customers with the aggregates of all their rows beside them."""
     day = basis.as_of_day
     measures = {**AMOUNT_MEASURES, **BEHAVIOUR_MEASURES}
-    lines = parts.lines.group_by("customer_id").agg(
-        *computed((*AMOUNT_FACTS, *BEHAVIOUR_FACTS), basis),
-        *(expression.cast(nw.Int64).alias(name) for name, expression in measures.items()),
+    lines = keep(
+        parts.lines.group_by("customer_id").agg(
+            *computed((*AMOUNT_FACTS, *BEHAVIOUR_FACTS), basis),
+            *(expression.cast(nw.Int64).alias(name) for name, expression in measures.items()),
+        )
     )
     rest = basis.in_base(nw.col("rest_minor"), nw.col("currency"))
     credit_rows = (
