@@ -363,6 +363,7 @@ class Run(Table):
     acts = BooleanField(default=True)  # false: a missed day, decided without creating actions
     sent_until_day = IntegerField(null=True)  # steps reached after it, in missed days, get their action now
     edition = CharField(max_length=64, null=True)
+    policy_key = TextField(default="")  # of the escalation it decided with
     facts_sha256 = CharField(max_length=64, null=True)
     facts_file = TextField(null=True)
     customers = IntegerField(default=0)

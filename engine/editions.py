@@ -1,0 +1,286 @@
+"""Editions: everything a decision depends on besides the facts, named by one hash.
+
+{policies, parameters resolved for the day, model, calendars, rates, engine version} as canonical
+JSON. A run uses one edition from start to end; each decision stores its hash; a replay takes it.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from engine import audit
+from engine.canonical import canonical, sha256_of
+from engine.tables import Document, Entity, ExchangeRate, ScoreModel
+from engine.tables import Edition as EditionRow
+from ledger.problems import Problem
+from ledger.state import Basis
+from rules.book import Book
+from rules.documents import Parameters, Policy, parse, parse_parameters
+from scoring.model import Model, load
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
+
+IN_FORCE = ("approved", "live", "retired")  # which of them holds on a day follows from their days
+FORMAT = 1
+BASIS_PARAMETERS = ("exposure_less_credits", "exposure_less_unapplied", "promise_tolerance_days")
+
+
+class Unusable(Exception):
+    """A document or model that was in force cannot be used; nothing is decided with half an edition."""
+
+
+@dataclass(frozen=True)
+class Edition:
+    """One edition, ready to decide with.
+
+    Args:
+        sha256: of its canonical JSON.
+        body: what the hash is over.
+        book: the policies, compiled.
+        model: the champion, or None when there is none.
+        policy_key: key of the escalation policy; empty without one.
+    """
+
+    sha256: str
+    body: dict[str, Any]
+    book: Book
+    model: Model | None
+    policy_key: str
+    documents: tuple[int, ...] = field(default=(), compare=False)
+
+    def basis(self, entity: Entity, as_of_day: int) -> Basis:
+        """The question the facts answer on a day under this edition."""
+        parts: dict[str, Any] = {}
+        for name in BASIS_PARAMETERS:
+            if name in self.book.parameters:
+                value = self.book.parameters[name].value
+                parts[name] = value if name == "promise_tolerance_days" else bool(value)
+        rates = self.body["rates"]
+        return Basis(as_of_day=as_of_day, entity=entity.code, currency=entity.currency, rates_e9=rates, **parts)
+
+
+def documents_in_force(entity: Entity | None, day: int) -> list[Document]:
+    """The documents that hold for an entity on a day: of each kind, stage and subject the most specific.
+
+    A document holds from its ``from_day`` until a later one of the same scope begins; one for the
+    entity beats one for all, whole.
+    """
+    scope = Document.entity.is_null()
+    if entity is not None:
+        scope = scope | (Document.entity == entity)
+    found = Document.select().where(
+        Document.status.in_(IN_FORCE), Document.from_day <= day, scope, Document.approved_at.is_null(False)
+    )
+    best: dict[tuple[Any, ...], Document] = {}
+    for document in sorted(found, key=_precedence):
+        if document.until_day is None or day < document.until_day:
+            best[scope_of(document)] = document
+    return [best[key] for key in sorted(best, key=str)]
+
+
+def scope_of(document: Document) -> tuple[Any, ...]:
+    """What of which only one may be in force: parameters, or the policy of a stage and subject."""
+    if document.kind == "parameters":
+        return ("parameters", document.key)
+    return ("policy", document.stage, document.subject)
+
+
+def _precedence(document: Document) -> tuple[Any, ...]:
+    return (document.entity_id is not None, document.from_day, document.approved_at, document.id)
+
+
+def activate(runtime: "Runtime", day: int) -> list[int]:
+    """Move approved documents whose day has come to live, and those they replace to retired.
+
+    Returns:
+        Ids of the documents that are live now and were not before.
+    """
+    coming = list(
+        Document.select()
+        .where(Document.status == "approved", Document.from_day <= day)
+        .order_by(Document.from_day, Document.approved_at, Document.id)
+    )
+    if not coming:
+        return []
+    with runtime.database.atomic():
+        for document in coming:
+            for older in Document.select().where(Document.status == "live", Document.kind == document.kind):
+                if scope_of(older) == scope_of(document) and older.entity_id == document.entity_id:
+                    _move(runtime, older, "retired", min(document.from_day, older.until_day or document.from_day))
+            _move(runtime, document, "live", document.until_day)
+    return [document.id for document in coming]
+
+
+def _move(runtime: "Runtime", document: Document, status: str, until_day: int | None) -> None:
+    before = {"status": document.status, "until_day": document.until_day}
+    Document.update(status=status, until_day=until_day, version=Document.version + 1).where(
+        Document.id == document.id
+    ).execute()
+    audit.append(
+        at=runtime.now_at(),
+        actor=None,
+        command="Activate",
+        subject_kind="document",
+        subject_id=document.id,
+        entity_id=document.entity_id,
+        before=before,
+        after={"status": status, "until_day": until_day},
+        reason="its day has come" if status == "live" else "a newer version is live",
+    )
+
+
+def edition_for(runtime: "Runtime", entity: Entity, day: int) -> Edition:
+    """The edition in force for an entity on a day.
+
+    Raises:
+        Unusable: a document or the model in force cannot be read.
+    """
+    found = documents_in_force(entity, day)
+    policies = [_policy(runtime, document) for document in found if document.kind == "policy"]
+    parameters = [_parameters(runtime, document) for document in found if document.kind == "parameters"]
+    champion = ScoreModel.select().where(ScoreModel.status == "champion").order_by(ScoreModel.id.desc()).first()
+    shas = {"parameters_documents": [d.sha256 for d in found if d.kind == "parameters"]}
+    key = (tuple(d.sha256 for d in found), entity.code, day)
+    books = runtime.cache.setdefault("books", {})
+    if key not in books:
+        if len(books) > BOOKS_KEPT:
+            books.clear()
+        books[key] = Book.build(policies, parameters, day, entity=entity.code)
+    return _edition(runtime, entity, books[key], shas, None if champion is None else champion, rates_on(entity, day))
+
+
+BOOKS_KEPT = 64
+
+
+def _edition(
+    runtime: "Runtime",
+    entity: Entity,
+    book: Book,
+    shas: dict[str, list[str]],
+    champion: ScoreModel | None,
+    rates: dict[str, int],
+) -> Edition:
+    body = {
+        "format": FORMAT,
+        "engine": version("dunwell"),
+        "entity": entity.code,
+        "currency": entity.currency,
+        **book.edition(),
+        **shas,
+        "model": None if champion is None else champion.sha256,
+        "calendars": {"country": entity.country, "region": entity.region, "holidays": version("holidays")},
+        "rates": rates,
+    }
+    escalation = book.stages.get("escalation")
+    return Edition(
+        sha256=sha256_of(body),
+        body=body,
+        book=book,
+        model=None if champion is None else _model(runtime, champion),
+        policy_key="" if escalation is None else escalation.policy.key,
+    )
+
+
+def rates_on(entity: Entity, day: int) -> dict[str, int]:
+    """Per foreign currency the latest rate at or before a day, in the entity's base currency."""
+    rows = (
+        ExchangeRate.select(ExchangeRate.currency, ExchangeRate.rate_e9)
+        .where(ExchangeRate.base == entity.currency, ExchangeRate.day <= day)
+        .order_by(ExchangeRate.day)
+        .tuples()
+    )
+    return dict(rows)
+
+
+def keep(edition: Edition) -> None:
+    """Store an edition; the same one twice is one row."""
+    EditionRow.insert(sha256=edition.sha256, body=canonical(edition.body)).on_conflict_ignore().execute()
+
+
+def edition_of(runtime: "Runtime", entity: Entity, sha256: str, day: int) -> Edition:
+    """Rebuild a stored edition from the documents it names.
+
+    Args:
+        day: a day it held on; its parameters are resolved for it.
+
+    Raises:
+        Unusable: it is not there, or what it names does not give the same edition again.
+    """
+    kept = runtime.cache.setdefault("editions", {})
+    if sha256 in kept:
+        found: Edition = kept[sha256]
+        return found
+    row = EditionRow.get_or_none(EditionRow.sha256 == sha256)
+    if row is None:
+        raise Unusable(f"the edition {sha256[:12]} is not stored")
+    body = json.loads(row.body)
+    policies = [_policy(runtime, _document(name)) for name in body["policies"].values()]
+    parameters = [_parameters(runtime, _document(name)) for name in body["parameters_documents"]]
+    champion = None if body["model"] is None else ScoreModel.get(ScoreModel.sha256 == body["model"])
+    book = Book.build(policies, parameters, day, entity=entity.code)
+    rebuilt = {**body, **book.edition()}
+    if sha256_of(rebuilt) != sha256:
+        raise Unusable(f"the edition {sha256[:12]} cannot be rebuilt: its documents give {sha256_of(rebuilt)[:12]}")
+    escalation = book.stages.get("escalation")
+    kept[sha256] = Edition(
+        sha256=sha256,
+        body=body,
+        book=book,
+        model=None if champion is None else _model(runtime, champion),
+        policy_key="" if escalation is None else escalation.policy.key,
+    )
+    return edition_of(runtime, entity, sha256, day)
+
+
+def _document(sha256: str) -> Document:
+    found: Document | None = Document.get_or_none(Document.sha256 == sha256)
+    if found is None:
+        raise Unusable(f"the document {sha256[:12]} is not stored")
+    return found
+
+
+def _policy(runtime: "Runtime", document: Document) -> Policy:
+    kept = runtime.cache.setdefault("policies", {})
+    if document.sha256 not in kept:
+        policy, problems = parse(_checked_body(document))
+        if policy is None:
+            raise Unusable(_said(document, problems))
+        kept[document.sha256] = policy
+    found: Policy = kept[document.sha256]
+    return found
+
+
+def _parameters(runtime: "Runtime", document: Document) -> Parameters:
+    kept = runtime.cache.setdefault("parameters", {})
+    if document.sha256 not in kept:
+        parameters, problems = parse_parameters(_checked_body(document))
+        if parameters is None:
+            raise Unusable(_said(document, problems))
+        kept[document.sha256] = parameters
+    found: Parameters = kept[document.sha256]
+    return found
+
+
+def _checked_body(document: Document) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(document.body)
+    if sha256_of(body) != document.sha256:
+        raise Unusable(f"the document {document.key} is not what was approved: its content gives another sha256")
+    return body
+
+
+def _said(document: Document, problems: Iterable[Problem]) -> str:
+    return f"the document {document.key} cannot be read: " + "; ".join(str(problem) for problem in problems)
+
+
+def _model(runtime: "Runtime", champion: ScoreModel) -> Model:
+    kept = runtime.cache.setdefault("models", {})
+    if champion.sha256 not in kept:
+        model, problems = load(champion.body, champion.sha256)
+        if model is None:
+            raise Unusable("; ".join(problems))
+        kept[champion.sha256] = model
+    found: Model = kept[champion.sha256]
+    return found

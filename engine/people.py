@@ -1,0 +1,161 @@
+"""Commands about people: users, their roles and scopes, and the erasure of a person's data."""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from engine.access import ROLES
+from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, Refused, register, update_version
+from engine.tables import Contact, Customer, Person, User, UserRole, UserScope
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateUser(Command):
+    """Let somebody sign in.
+
+    Args:
+        email: unique, compared without regard to case.
+        name: shown in the console.
+        password_hash: made by the console; None: no sign-in by password yet.
+        roles: keys of ``engine.access.ROLES``.
+        entities: codes of the entities of which they see everything.
+    """
+
+    email: str
+    name: str
+    password_hash: str | None = None
+    roles: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    language: str = "en"
+
+
+@register(CreateUser, permission="users.manage")
+def create_user(context: Context, command: CreateUser) -> Change:
+    """Create the account with its first roles and scopes."""
+    email = command.email.strip().lower()
+    if "@" not in email:
+        raise Invalid.because("email", "is not an address", "write it as name@company.example")
+    if User.select().where(User.email == email).exists():
+        raise Conflict(f"there is a user {email} already")
+    _check_roles(command.roles)
+    entities = [context.any_entity(code) for code in command.entities]
+    user = User.create(
+        email=email,
+        name=command.name,
+        password=command.password_hash,
+        fs_uniquifier=uuid4().hex,
+        language=command.language,
+    )
+    for role in sorted(set(command.roles)):
+        UserRole.create(user=user, role=role)
+    for entity in entities:
+        UserScope.create(user=user, entity=entity)
+    return Change(
+        subject_kind="user",
+        subject_id=user.id,
+        after={"roles": sorted(set(command.roles)), "entities": list(command.entities)},
+        answer={"user": user.id},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantRole(Command):
+    """Give a user a role, or a scope, or both."""
+
+    user: int
+    role: str | None = None
+    entity: str | None = None
+    portfolio: str | None = None
+
+
+@register(GrantRole, permission="users.manage")
+def grant_role(context: Context, command: GrantRole) -> Change:
+    """Give it; nobody gives themselves anything."""
+    user = _other_user(context, command.user)
+    before = _held(user)
+    if command.role is not None:
+        _check_roles((command.role,))
+        UserRole.get_or_create(user=user, role=command.role)
+    if command.entity is not None:
+        entity = context.any_entity(command.entity)
+        known = UserScope.select().where(
+            UserScope.user == user, UserScope.entity == entity, UserScope.portfolio == command.portfolio
+        )
+        if not known.exists():
+            UserScope.create(user=user, entity=entity, portfolio=command.portfolio)
+    update_version(user)
+    return Change(subject_kind="user", subject_id=user.id, before=before, after=_held(user), answer={"user": user.id})
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithdrawRole(Command):
+    """Take a role from a user; it counts at their next request."""
+
+    user: int
+    role: str
+
+
+@register(WithdrawRole, permission="users.manage")
+def withdraw_role(context: Context, command: WithdrawRole) -> Change:
+    """Take it; nobody changes their own roles."""
+    user = _other_user(context, command.user)
+    before = _held(user)
+    if UserRole.delete().where(UserRole.user == user, UserRole.role == command.role).execute() == 0:
+        raise NotFound(f"user {user.id} does not hold the role {command.role}")
+    update_version(user)
+    return Change(subject_kind="user", subject_id=user.id, before=before, after=_held(user), answer={"user": user.id})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErasePerson(Command):
+    """Destroy a person's data for good."""
+
+    person: int
+
+
+@register(ErasePerson, permission="persons.erase", person_only=True)
+def erase_person(context: Context, command: ErasePerson) -> Change:
+    """Destroy the key; refused while a customer of theirs still owes something."""
+    from engine.pipeline import open_amounts
+
+    person = Person.get_or_none(Person.id == command.person)
+    if person is None or person.key_sealed is None:
+        raise NotFound(f"no person {command.person}")
+    customers = list(Customer.select().join(Contact).where(Contact.person == person).order_by(Customer.id).distinct())
+    for customer in customers:
+        context.customer(customer.id)  # one that the actor may not see stops the erasure
+    owing = [number for number, amount in open_amounts(context.runtime, customers).items() if amount != 0]
+    if owing:
+        raise Refused(f"the data is still needed: customer {', '.join(owing)} has open items")
+    context.runtime.vault.erase(person, context.at)
+    Contact.update(usable=False).where(Contact.person == person).execute()
+    return Change(
+        subject_kind="person",
+        subject_id=person.id,
+        before={"erased": False},
+        after={"erased": True},
+        answer={"person": person.id},
+    )
+
+
+def _other_user(context: Context, user_id: int) -> User:
+    if context.actor is not None and context.actor.id == user_id:
+        raise Refused("nobody changes their own roles")
+    user: User | None = User.get_or_none(User.id == user_id)
+    if user is None:
+        raise NotFound(f"no user {user_id}")
+    return user
+
+
+def _check_roles(roles: tuple[str, ...]) -> None:
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown:
+        raise Invalid.because("role", f"is unknown: {', '.join(unknown)}", f"choose from {', '.join(sorted(ROLES))}")
+
+
+def _held(user: User) -> dict[str, object]:
+    roles = UserRole.select(UserRole.role).where(UserRole.user == user).order_by(UserRole.role).tuples()
+    scopes = UserScope.select().where(UserScope.user == user).order_by(UserScope.id)
+    return {
+        "roles": [role for (role,) in roles],
+        "scopes": [{"entity": scope.entity_id, "portfolio": scope.portfolio} for scope in scopes],
+    }

@@ -1,0 +1,238 @@
+"""The one pipeline: ledger frames -> facts -> what was before -> score -> stages.
+
+A portfolio run, an event on one customer, a simulation and a replay all come through here: a
+frame with a million rows, or one row.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from engine.editions import Edition, edition_for
+from engine.frames import Frames, Slot, Slots, columns_of, from_rows, read_frames, read_rows, scan_frame
+from engine.queries import PREVIOUS, Question, questions
+from engine.tables import Customer, Entity, Run, Standing
+from ledger.state import Basis, customer_facts
+from rules import columns, reference
+from rules.reference import Decided
+from rules.stages import OUTCOMES
+from scoring.model import score
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
+
+Frame = nw.LazyFrame[Any]
+Row = dict[str, Any]
+SLOTS_KEPT = 8  # questions whose plans are kept ready; a day has one per entity and edition
+GOOD_STATES = ("done",)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """All that a decision of an entity on a day depends on, beside the tables' rows.
+
+    Args:
+        entity: whose customers.
+        as_of_day: the day decided for.
+        edition: policies, parameters, model and rates.
+        begins: whether a step may begin: the entity is live and its policy adopted.
+        question: how the tables are read.
+    """
+
+    entity: Entity
+    as_of_day: int
+    edition: Edition
+    begins: bool
+    question: Question
+
+    @property
+    def basis(self) -> Basis:
+        """What the facts rest on."""
+        return self.edition.basis(self.entity, self.as_of_day)
+
+
+def asking(
+    runtime: "Runtime",
+    entity: Entity,
+    as_of_day: int,
+    edition: Edition | None = None,
+    sent_until_day: int | None = None,
+) -> Asking:
+    """Gather what a decision of an entity on a day depends on.
+
+    Args:
+        edition: by default the one in force on that day.
+        sent_until_day: in a catch-up, the last day whose steps have their actions.
+    """
+    found = edition or edition_for(runtime, entity, as_of_day)
+    question = Question(
+        entity_id=entity.id,
+        as_of_day=as_of_day,
+        zone=entity.zone,
+        policy_key=found.policy_key,
+        sent_until_day=sent_until_day,
+        group_exposure=group_exposure(runtime, entity, found),
+    )
+    return Asking(entity, as_of_day, found, may_begin(entity, as_of_day, found.policy_key), question)
+
+
+def may_begin(entity: Entity, as_of_day: int, policy_key: str) -> bool:
+    """Whether a step may begin: never before go-live, nor in the first run of a policy."""
+    if not entity.sending or entity.live_from_day is None or as_of_day < entity.live_from_day:
+        return False
+    known = (
+        Run.select()
+        .where(Run.entity == entity, Run.policy_key == policy_key, Run.state == "done", Run.kind != "event")
+        .exists()
+    )
+    return bool(known)
+
+
+def facts_frame(frames: Frames, ask: Asking) -> Frame:
+    """Every fact of every customer: the ledger's, what was decided before, overrides, the score."""
+    facts = customer_facts(frames, ask.basis).join(frames["previous"], on="customer_id", how="left")
+    return score(facts.with_columns(*_before(ask)), ask.edition.model)
+
+
+def _before(ask: Asking) -> list[nw.Expr]:
+    """Facts about what stood before, from ``was_*`` (outcomes) and ``at_*`` (standing)."""
+    number = {"previous_level": nw.coalesce(nw.col("at_level"), nw.lit(0, dtype=nw.Int64))}
+    texts = {"previous_step": nw.col("at_step_key")}
+    kept = {f"previous_{name}": nw.col(f"was_{name}") for name in PREVIOUS if name not in {"level", "step"}}
+    absent = {
+        f"previous_{name}": nw.lit(None, dtype=columns.dtype_of(column))
+        for name, column in OUTCOMES.items()
+        if name not in PREVIOUS
+    }
+    today = nw.lit(ask.as_of_day, dtype=nw.Int64)
+    moved = (nw.col("at_level") > nw.lit(0, dtype=nw.Int64)) | ~nw.col("at_step_key").is_null()
+    raised = (nw.col("at_since_day") >= today) & moved
+    claims = {
+        "episode_open": nw.col("at_open").fill_null(False),
+        "same_leader": (nw.col("leader_line_id") == nw.col("at_leader_line_id")).fill_null(False),
+        "step_finished": nw.col("step_finished").fill_null(True),
+        # While nothing may begin, every step waits as if one had been taken today.
+        "raised_today": raised.fill_null(False) if ask.begins else nw.lit(True),
+    }
+    named = {**number, **texts, **kept, **absent, **claims}
+    return [expression.alias(name) for name, expression in named.items()]
+
+
+def decide_frame(facts: Frame, edition: Edition) -> Frame:
+    """Decide every row: outcomes, masks of the rules that hold, undecided stages."""
+    return columns.decide(facts, edition.book)
+
+
+def facts_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[Row]:
+    """Fact rows of a few customers, through a plan that is ready."""
+    if not customers:
+        return []
+    tables = questions(ask.question)
+    wanted = set(customers)
+    with _slots(runtime, ask).slot() as slot:
+        rows = slot.answer(read_rows(runtime, tables, customers))
+    return [row for row in rows if row["customer_id"] in wanted]
+
+
+def _slots(runtime: "Runtime", ask: Asking) -> Slots:
+    kept: dict[Any, Slots] = runtime.cache.setdefault("slots", {})
+    key = (ask.entity.id, ask.as_of_day, ask.edition.sha256, ask.begins)
+    if key not in kept:
+        if len(kept) >= SLOTS_KEPT:
+            kept.pop(next(iter(kept)))
+        tables = questions(ask.question)
+        kept[key] = Slots(lambda: Slot(tables, lambda frames: facts_frame(frames, ask)))
+    return kept[key]
+
+
+def decide_customer(runtime: "Runtime", customer_id: int, as_of_day: int | None = None) -> tuple[Row, Decided]:
+    """Decide one customer now, writing nothing: for a credit check, a page, an explanation.
+
+    Raises:
+        Customer.DoesNotExist: there is no such customer.
+    """
+    customer = Customer.get_by_id(customer_id)
+    day = runtime.today(customer.entity) if as_of_day is None else as_of_day
+    ask = asking(runtime, customer.entity, day)
+    (row,) = facts_of(runtime, ask, [customer_id])
+    return row, reference.decide(row, ask.edition.book)
+
+
+def open_amounts(runtime: "Runtime", customers: Sequence[Customer]) -> dict[str, int | None]:
+    """The open amount of some customers today, by number; None where it is unknown."""
+    found: dict[str, int | None] = {}
+    for customer in customers:
+        row, _ = decide_customer(runtime, customer.id)
+        found[customer.number] = row["open_minor"]
+    return found
+
+
+def group_exposure(runtime: "Runtime", entity: Entity, edition: Edition) -> tuple[tuple[int, int | None], ...]:
+    """Exposure of each group in the other entities, in this entity's base currency.
+
+    Read from the facts of their last closed runs; a missing rate or an unknown exposure makes the
+    group's sum unknown.
+    """
+    sums: dict[int, int | None] = {}
+    for other in Entity.select().where(Entity.id != entity.id).order_by(Entity.id):
+        run = last_portfolio_run(other)
+        if run is None or run.facts_file is None:
+            continue
+        for group, exposure in _exposures(runtime, run).items():
+            converted = _converted(exposure, other.currency, entity.currency, edition.body["rates"])
+            before = sums.get(group, 0)
+            sums[group] = None if converted is None or before is None else before + converted
+    return tuple(sorted(sums.items()))
+
+
+def last_portfolio_run(entity: Entity) -> Run | None:
+    """The last closed adoption or nightly run of an entity."""
+    found: Run | None = (
+        Run.select()
+        .where(Run.entity == entity, Run.kind != "event", Run.state == "done")
+        .order_by(Run.as_of_day.desc(), Run.id.desc())
+        .first()
+    )
+    return found
+
+
+def _exposures(runtime: "Runtime", run: Run) -> Mapping[int, int | None]:
+    kept: dict[str, Mapping[int, int | None]] = runtime.cache.setdefault("group_exposures", {})
+    name = str(run.facts_sha256)
+    if name not in kept:
+        sums: dict[int, int | None] = {}
+        try:
+            frame = scan_frame(runtime, str(run.facts_file)).filter(~nw.col("group_id").is_null())
+            groups, exposures = columns_of(frame, "group_id", "exposure_minor")
+        except FileNotFoundError:
+            groups, exposures = [], []
+        for group, exposure in zip(groups, exposures, strict=True):
+            before = sums.get(group, 0)
+            sums[group] = None if before is None or exposure is None else before + exposure
+        kept[name] = sums
+    return kept[name]
+
+
+def _converted(amount: int | None, currency: str, base: str, rates_e9: Mapping[str, int]) -> int | None:
+    if amount is None or currency == base:
+        return amount
+    rate = rates_e9.get(currency)
+    return None if rate is None else (2 * amount * rate + 10**9) // (2 * 10**9)  # half up
+
+
+def frame_of(rows: Sequence[Row], like: Mapping[str, Any]) -> Frame:
+    """A facts frame of a few rows, with the columns and types of another."""
+    return from_rows(rows, like)
+
+
+def read_facts(runtime: "Runtime", ask: Asking) -> Frame:
+    """The facts of a whole entity, not yet computed."""
+    frames = read_frames(runtime, ask.entity, as_of_day=ask.as_of_day, question=ask.question)
+    return facts_frame(frames, ask)
+
+
+def has_standing(entity: Entity, policy_key: str) -> bool:
+    """Whether any customer of the entity has a standing in a policy."""
+    return bool(Standing.select().where(Standing.entity_id == entity.id, Standing.policy_key == policy_key).exists())
