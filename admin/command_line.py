@@ -297,19 +297,22 @@ def ageing_command(runtime: Runtime, entity: str, as_of: int | None, by_customer
     found = find_entity(entity)
     report = ageing_report(runtime, found, runtime.today(found) if as_of is None else as_of)
     if json_:
-        show({**report.totals_values(), **({"customers": report.customer_values()} if by_customer else {})}, True)
+        show(report.values(by_customer), True)
         return
-    buckets = report.buckets
-    amounts = [("total", report.totals)] + ([(c.number, c.amounts) for c in report.customers] if by_customer else [])
-    rows = [
+    rows = [["all customers", report.totals, report.balance_minor]]
+    if by_customer:
+        rows += [[c.number, c.amounts, c.balance_minor] for c in report.customers]
+    show_table(
+        [found.currency, *report.totals, "balance"],
         [
-            name,
-            *(format_minor(amount[b], found.currency) for b in buckets),
-            format_minor(sum(amount.values()), found.currency),
-        ]
-        for name, amount in amounts
-    ]
-    show_table([found.currency, *buckets, "balance"], rows)
+            [name, *(_amount(amounts and amounts[b], found) for b in report.totals), _amount(balance, found)]
+            for name, amounts, balance in rows
+        ],
+    )
+
+
+def _amount(minor: int | None, entity: Entity) -> str:
+    return "no rate" if minor is None else format_minor(minor, entity.currency)
 
 
 @main.command("go-live")
