@@ -1,0 +1,341 @@
+"""The diary: what people say and do about actions, and the work that actions leave for them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.commands import (
+    Change,
+    Command,
+    Conflict,
+    Context,
+    Invalid,
+    NotFound,
+    expect_version,
+    register,
+    update_version,
+)
+from engine.tables import Action, Alarm, Contact, Standing
+
+if TYPE_CHECKING:
+    from engine.tables import Customer
+
+WORK_CHANNELS = ("call", "task")
+FIND_CONTACT = "find_contact"
+AGAIN = "/again/"  # in the key of a repeated call, before the number of the try
+CALLS_MAX = 3  # a call nobody answers is tried so many times
+CANCELLABLE = ("waiting", "due", "failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A result a call or task may have.
+
+    Args:
+        label: what the console calls it.
+        reached: whether the customer was reached, so that it counts as a contact.
+        follow_up: name of the command the console offers next, or None.
+    """
+
+    label: str
+    reached: bool = False
+    follow_up: str | None = None
+
+
+RESULTS: Mapping[str, Result] = {
+    "promised": Result(label="Promised to pay", reached=True, follow_up="RecordPromise"),
+    "disputed": Result(label="Disputes the invoice", reached=True, follow_up="RecordDispute"),
+    "already_paid": Result(label="Says it is paid", reached=True, follow_up="SetBlock"),
+    "refused": Result(label="Refuses to pay", reached=True),
+    "reached": Result(label="Spoken to, no commitment", reached=True),
+    "no_answer": Result(label="No answer"),
+    "wrong_contact": Result(label="Wrong contact"),
+    "contact_found": Result(label="Contact found"),
+    "done": Result(label="Done"),
+}
+RESULTS_OF = {
+    "call": ("promised", "disputed", "already_paid", "refused", "reached", "no_answer", "wrong_contact"),
+    "task": ("done", "contact_found"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmMessage(Command):
+    """Let a message go that waits for a person's confirmation.
+
+    Args:
+        action: its id.
+        version: of the row the actor saw; None: whatever it is now.
+    """
+
+    action: int
+    version: int | None = None
+
+
+@register(ConfirmMessage, permission="actions.work", person_only=True)
+def confirm_message(context: Context, command: ConfirmMessage) -> Change:
+    """It becomes due; the claim decides it again all the same."""
+    action, _ = _action(context, command.action, command.version)
+    if action.channel in WORK_CHANNELS or action.state != "waiting":
+        raise _wrong_state(action, "can be confirmed")
+    if action.waiting_for == "no_address":
+        raise Invalid.because("action", "has no address to go to", "enter a contact of the customer first")
+    return _changed(action, state="due", waiting_for=None, not_before_at=context.at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelAction(Command):
+    """Do not carry an action out; the reason is kept with it."""
+
+    action: int
+    version: int | None = None
+
+
+@register(CancelAction, permission="actions.work")
+def cancel_action(context: Context, command: CancelAction) -> Change:
+    """A message is cancelled, a call or task is skipped: either way its step is finished."""
+    action, _ = _action(context, command.action, command.version)
+    if action.channel in WORK_CHANNELS:
+        if action.state != "open":
+            raise _wrong_state(action, "can be skipped")
+        state = "skipped"
+    elif action.state in CANCELLABLE:
+        state = "cancelled"
+    else:
+        raise _wrong_state(action, "can be cancelled")
+    return _changed(action, finished=True, state=state, result=command.reason, settled_at=context.at, waiting_for=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompleteAction(Command):
+    """Report the result of a call or task.
+
+    Args:
+        result: one of ``RESULTS_OF`` its channel.
+    """
+
+    action: int
+    result: str
+    version: int | None = None
+
+
+@register(CompleteAction, permission="actions.work")
+def complete_action(context: Context, command: CompleteAction) -> Change:
+    """Close the work and leave what follows: another call, a task, or the command to offer next."""
+    action, customer = _action(context, command.action, command.version)
+    allowed = RESULTS_OF.get(action.channel, ())
+    if command.result not in allowed:
+        raise Invalid.because("result", f"{command.result!r} is no result of it", f"choose {', '.join(allowed)}")
+    if action.state != "open":
+        raise _wrong_state(action, "can be completed")
+    change = _changed(action, finished=True, state="done", result=command.result, settled_at=context.at)
+    today = context.today(customer.entity)
+    answer: dict[str, Any] = dict(change.answer)
+    if command.result == "no_answer":
+        again = _repeat(action, context.at, today + 1)
+        answer["next_action"] = None if again is None else again.id
+    elif command.result == "wrong_contact":
+        answer["next_action"] = ask_for_contact(action, context.at, today).id
+    elif command.result == "contact_found":
+        _resume_waiting(action, context.at)
+    follow_up = RESULTS[command.result].follow_up
+    if follow_up is not None:
+        answer["follow_up"] = {"command": follow_up, "customer": customer.id}
+    if RESULTS[command.result].reached:
+        feed_standing(action, "reached", context.at)
+    return _with_answer(change, answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolveUncertain(Command):
+    """Say whether a doubtful message arrived, after having looked or asked.
+
+    Args:
+        delivered: True: it counts as sent; False: it is sent again, under the same Message-ID,
+            if it is still due then.
+    """
+
+    action: int
+    delivered: bool
+    version: int | None = None
+
+
+@register(ResolveUncertain, permission="actions.resolve", person_only=True)
+def resolve_uncertain(context: Context, command: ResolveUncertain) -> Change:
+    """Only a person ends doubt."""
+    action, _ = _action(context, command.action, command.version)
+    if action.state != "uncertain":
+        raise _wrong_state(action, "can be resolved")
+    if not command.delivered:
+        return _changed(action, state="due", not_before_at=context.at, attempts=0, waiting_for=None)
+    change = _changed(action, finished=True, state="sent", settled_at=context.at, receipt="confirmed by a person")
+    feed_standing(action, "sent", context.at)
+    return change
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryMessage(Command):
+    """Try a message again that was given up."""
+
+    action: int
+    version: int | None = None
+
+
+@register(RetryMessage, permission="actions.resolve", person_only=True)
+def retry_message(context: Context, command: RetryMessage) -> Change:
+    """It becomes due with all its attempts."""
+    action, _ = _action(context, command.action, command.version)
+    if action.channel in WORK_CHANNELS or action.state != "failed":
+        raise _wrong_state(action, "can be tried again")
+    return _changed(
+        action, state="due", not_before_at=context.at, attempts=0, result=None, settled_at=None, waiting_for=None
+    )
+
+
+# --- what commands and outbox share ----------------------------------------------------
+
+
+def ask_for_contact(action: Action, at: int, today: int) -> Action:
+    """The task "find a contact" for an action that reaches nobody; at most one is open at a time."""
+    stem = f"{action.customer_id}/{action.policy_key}/{action.episode}/{action.step_key}/{action.repeat_no}/task"
+    earlier = list(Action.select().where(Action.key.startswith(stem), Action.template == FIND_CONTACT))
+    for task in earlier:
+        if task.state == "open":
+            found: Action = task
+            return found
+    made: Action = Action.create(
+        key=stem if not earlier else f"{stem}/{len(earlier) + 1}",
+        entity_id=action.entity_id,
+        customer=action.customer_id,
+        decision=action.decision_id,
+        policy_key=action.policy_key,
+        episode=action.episode,
+        step_key=action.step_key,
+        repeat_no=action.repeat_no,
+        level=action.level,
+        channel="task",
+        template=FIND_CONTACT,
+        owner_role=action.owner_role or "collector",
+        owner=action.owner_id,
+        state="open",
+        due_day=today,
+        created_at=at,
+    )
+    return made
+
+
+def resume(action: Action, at: int, why: str) -> None:
+    """Make a message due that waited for an address, and close the task that asked for one."""
+    changed = (
+        Action.update(state="due", waiting_for=None, not_before_at=at, version=Action.version + 1)
+        .where(Action.id == action.id, Action.state == "waiting", Action.waiting_for == "no_address")
+        .execute()
+    )
+    if changed:
+        Action.update(state="cancelled", result=why, settled_at=at, version=Action.version + 1).where(
+            _same_step(action), Action.template == FIND_CONTACT, Action.state == "open"
+        ).execute()
+
+
+def raise_alarm(action: Action, kind: str, text: str, at: int) -> None:
+    """Tell a person about an action; the text names no person."""
+    Alarm.create(
+        entity_id=action.entity_id,
+        customer=action.customer_id,
+        kind=kind,
+        text=f"action {action.id}, {action.key}: {text}",
+        raised_at=at,
+    )
+
+
+def feed_standing(action: Action, event: str, at: int) -> None:
+    """Let the standing know that the customer was reached by a message or a call."""
+    from engine import sending
+
+    day = sending.day_at(action, at)
+    Standing.update(last_contact_day=day).where(
+        Standing.customer == action.customer_id,
+        Standing.policy_key == action.policy_key,
+        Standing.last_contact_day.is_null() | (Standing.last_contact_day < day),
+    ).execute()
+
+
+def _action(context: Context, action_id: int, version: int | None) -> "tuple[Action, Customer]":
+    action: Action | None = Action.get_or_none(Action.id == action_id)
+    if action is None:
+        raise NotFound(f"no action {action_id}")
+    customer = context.customer(action.customer_id)
+    expect_version(action, version)
+    return action, customer
+
+
+def _wrong_state(action: Action, what: str) -> Conflict:
+    return Conflict(f"action {action.id} is {action.state}: it is not one that {what}", current={"state": action.state})
+
+
+def _changed(action: Action, *, finished: bool = False, **changes: Any) -> Change:
+    before = {name: getattr(action, name) for name in ("state", "result")}
+    update_version(action, **changes)
+    after = {name: getattr(action, name) for name in ("state", "result")}
+    return Change(
+        subject_kind="action",
+        subject_id=action.id,
+        before=before,
+        after=after,
+        answer={"action": action.id, "state": action.state, "version": action.version},
+        dirty=[action.customer_id] if finished else [],
+        entity_id=action.entity_id,
+    )
+
+
+def _with_answer(change: Change, answer: Mapping[str, Any]) -> Change:
+    return Change(
+        subject_kind=change.subject_kind,
+        subject_id=change.subject_id,
+        before=change.before,
+        after=change.after,
+        answer=answer,
+        dirty=change.dirty,
+        entity_id=change.entity_id,
+    )
+
+
+def _repeat(action: Action, at: int, day: int) -> Action | None:
+    """The same call once more, on another day; None when it was tried often enough."""
+    stem, _, times = action.key.partition(AGAIN)
+    times_tried = int(times or 1)
+    if times_tried >= CALLS_MAX:
+        return None
+    copied = (
+        *("entity_id", "policy_key", "episode", "step_key", "repeat_no", "level"),
+        *("channel", "template", "owner_role", "blocks"),
+    )
+    made: Action = Action.create(
+        key=f"{stem}{AGAIN}{times_tried + 1}",
+        customer=action.customer_id,
+        decision=action.decision_id,
+        owner=action.owner_id,
+        state="open",
+        due_day=day,
+        created_at=at,
+        **{name: getattr(action, name) for name in copied},
+    )
+    return made
+
+
+def _resume_waiting(task: Action, at: int) -> None:
+    """The messages of the task's step go on, if there is a contact to go to now."""
+    if not Contact.select().where(Contact.customer == task.customer_id, Contact.usable).exists():
+        raise Invalid.because("result", "there is no usable contact of the customer", "enter the contact first")
+    for action in Action.select().where(_same_step(task), Action.state == "waiting"):
+        resume(action, at, "the contact was found")
+
+
+def _same_step(action: Action) -> Any:
+    return (
+        (Action.customer == action.customer_id)
+        & (Action.policy_key == action.policy_key)
+        & (Action.episode == action.episode)
+        & (Action.step_key == action.step_key)
+        & (Action.repeat_no == action.repeat_no)
+    )

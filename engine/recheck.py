@@ -1,0 +1,106 @@
+"""The recheck at claim: is the step of an action still due, under the edition in force now?"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine import pipeline, sending
+from engine.tables import Action, Alarm, Entity
+from ledger.state import Basis
+from rules import reference
+from rules.escalation import Move, Wait
+from rules.reference import Decided
+
+if TYPE_CHECKING:
+    from engine.pipeline import Asking
+    from engine.runtime import Runtime
+
+ESCALATION = "escalation"
+# Reasons for which a step is over for now; the standing decides later whether it comes again.
+OVER = {
+    Wait.PROMISE.value: "what is overdue is promised",
+    Wait.DISPUTE.value: "what is overdue is disputed",
+    Wait.EXCLUDED.value: "the policy leaves this customer alone now",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What the recheck found.
+
+    Args:
+        cancelled: why the step is not due any more, or None.
+        waiting_for: why it must wait, a key of ``engine.outbox.WAITING``, or None.
+        until_at: until when; None: the next day.
+        edition: sha256 of the edition it was decided again under.
+        basis: the question the facts answered, for the letter.
+    """
+
+    cancelled: str | None = None
+    waiting_for: str | None = None
+    until_at: int | None = None
+    edition: str
+    basis: Basis
+
+
+def check(runtime: "Runtime", action: Action, entity: Entity, day: int) -> Checked:
+    """Decide the customer of an action again."""
+    ask = pipeline.asking(runtime, entity, day)
+    rows = pipeline.facts_of(runtime, ask, [action.customer_id])
+    edition, basis = ask.edition.sha256, ask.basis
+    if not rows:
+        return Checked(cancelled="the customer has no account any more", edition=edition, basis=basis)
+    row = rows[0]
+    decided = reference.decide(row, ask.edition.book)
+    cancelled = _gone(action, row, decided, ask.edition.policy_key)
+    if cancelled is not None:
+        return Checked(cancelled=cancelled, edition=edition, basis=basis)
+    waiting_for, days = _waits(action, row, decided, ask)
+    until_at = None
+    if days:
+        start, next_start = sending.day_bounds(entity, runtime.now_at())
+        until_at = next_start + (days - 1) * (next_start - start)
+    return Checked(waiting_for=waiting_for, until_at=until_at, edition=edition, basis=basis)
+
+
+def _gone(action: Action, row: dict[str, Any], decided: Decided, policy_key: str) -> str | None:
+    """Why the step is over, or None while it is still due."""
+    if action.policy_key != policy_key:
+        return f"the policy {action.policy_key} is not in force any more"
+    if row.get("insolvent"):
+        return "the customer is insolvent"
+    if ESCALATION in decided.undecided or decided.waiting == Wait.UNKNOWN.value:
+        return None  # nothing is known of the money: it waits (see _waits)
+    if decided.episode_move in (Move.CLOSE.value, Move.NONE.value):
+        return "nothing is overdue any more" if action.level else "the step before the due date has lapsed"
+    if decided.waiting in OVER:
+        return OVER[decided.waiting]
+    level, step = decided.outcomes.get("level"), decided.outcomes.get("step")
+    if step != action.step_key or not isinstance(level, int) or level < action.level:
+        return f"the customer stands at level {level} now, step {step or 'none'}"
+    return None
+
+
+def _waits(action: Action, row: dict[str, Any], decided: Decided, ask: "Asking") -> tuple[str | None, int | None]:
+    """Why the message must wait, and for how many days."""
+    if ESCALATION in decided.undecided or decided.waiting == Wait.UNKNOWN.value:
+        return "unknown", None
+    if row.get("dunning_block") or decided.waiting == Wait.PAUSE.value:
+        return "pause", None
+    if _disagreement(action):
+        return "disagreement", None
+    stage = ask.edition.book.stages.get(ESCALATION)
+    since = row.get("days_since_contact")
+    if stage is not None and stage.plan is not None and since is not None:
+        minimum = stage.plan.minimum_days.of(row.get("segment"))
+        if since < minimum:
+            return "min_days", minimum - since
+    return None, None
+
+
+def _disagreement(action: Action) -> bool:
+    """Whether the executors disagreed about this customer and nobody has looked at it yet."""
+    return bool(
+        Alarm.select()
+        .where(Alarm.customer == action.customer_id, Alarm.kind == "disagreement", Alarm.acknowledged_at.is_null())
+        .exists()
+    )

@@ -1,0 +1,177 @@
+"""What becomes of a due message at its claim: send it, cancel it, or wait; and by which gateway."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from engine.tables import Action, Contact, Entity, Person
+from ledger.days import date_of, day_of
+from notifiers.composing import Composed
+from notifiers.gateways import Gateway
+from notifiers.mailbox import MailboxGateway
+from notifiers.mime import is_address
+from notifiers.smtp import SmtpGateway, parse_smtp_url
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
+
+MICROSECONDS = 1_000_000
+HOUR_US = 3_600 * MICROSECONDS
+MAILBOX_FOLDER = "mailbox"
+# A run of a past day (a ledger of years ago, the demo year) is carried out now. Its actions keep to
+# its calendar: they are decided again as of the day they belong to. A missed night is no past day.
+PAST_RUN_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Go:
+    """Send it: the step is still due."""
+
+    person: Person
+    to_address: str
+    to_name: str
+    from_address: str
+    from_name: str
+    letter: Composed
+    edition: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Do not send it: the reason is gone."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now."""
+
+    until_at: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoAddress:
+    """There is nobody to write to."""
+
+
+Verdict = Go | Cancel | Wait | NoAddress
+Prepare = Callable[["Runtime", Action, int, Gateway], Verdict]
+
+
+def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -> Verdict:
+    """Decide the customer again and write the letter; called inside the claim's transaction."""
+    from engine import recheck, statements
+
+    entity = Entity.get_by_id(action.entity_id)
+    day = business_day(runtime, action)
+    checked = recheck.check(runtime, action, entity, day)
+    if checked.cancelled is not None:
+        return Cancel(checked.cancelled)
+    if checked.waiting_for is not None:
+        return Wait(checked.until_at or day_bounds(entity, now_at)[1], checked.waiting_for)
+    reached = address_of(runtime, action.customer_id)
+    if reached is None:
+        return NoAddress()
+    from_address = sender_of(runtime, entity, gateway)
+    if from_address is None:
+        return Wait(now_at + HOUR_US, "no_sender")
+    letter = statements.letter_of(runtime, action, entity, day, reached, checked.basis)
+    if letter is None:
+        return Cancel("nothing is left to ask for")
+    return Go(
+        person=reached.contact.person,
+        to_address=reached.address,
+        to_name=reached.name,
+        from_address=from_address,
+        from_name=entity.name,
+        letter=letter,
+        edition=checked.edition,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Whom we write to for a customer."""
+
+    contact: Contact
+    address: str
+    name: str
+
+
+def address_of(runtime: "Runtime", customer_id: int) -> Reached | None:
+    """The customer's first contact with a usable e-mail address, or None."""
+    contacts = (
+        Contact.select(Contact, Person)
+        .join(Person)
+        .where(Contact.customer == customer_id, Contact.usable, Person.key_sealed.is_null(False))
+        .order_by(Contact.id)
+    )
+    for contact in contacts:
+        known = runtime.vault.open_person(contact.person) or {}
+        address = str(known.get("email") or "").strip()
+        if is_address(address):
+            return Reached(contact, address, str(known.get("name") or "").strip())
+    return None
+
+
+def gateway_of(runtime: "Runtime") -> Gateway:
+    """The way out: the mail server when sending for real is permitted, else the mailbox folder."""
+    kept: Gateway | None = runtime.cache.get("gateway")
+    if kept is None:
+        kept = _mail_server(runtime) or MailboxGateway(runtime.settings.var / MAILBOX_FOLDER)
+        runtime.cache["gateway"] = kept
+    return kept
+
+
+def _mail_server(runtime: "Runtime") -> SmtpGateway | None:
+    url = runtime.settings.smtp
+    if url is None or not runtime.settings.send_for_real:
+        return None
+    server, problems = parse_smtp_url(url)
+    if server is None:
+        raise ValueError("; ".join(str(problem) for problem in problems))
+    return SmtpGateway(server)
+
+
+def sender_of(runtime: "Runtime", entity: Entity, gateway: Gateway) -> str | None:
+    """The address a letter comes from; mail for real needs one that exists, the mailbox does not."""
+    if is_address(entity.mail_from):
+        return str(entity.mail_from)
+    if isinstance(gateway, SmtpGateway):
+        return gateway.server.sender or None
+    return f"accounts.receivable@{entity.code.lower()}.example"
+
+
+def business_day(runtime: "Runtime", action: Action) -> int:
+    """The day an action is decided again for: today, or the day of the past run it belongs to."""
+    return day_at(action, runtime.now_at())
+
+
+def day_at(action: Action, at: int) -> int:
+    """The business day, at the action's entity, on which something happened to it.
+
+    As ``engine.queries`` counts contacts: an action of a past run belongs to its due day.
+    """
+    entity = Entity.get_by_id(action.entity_id)
+    moment = datetime.fromtimestamp(at // MICROSECONDS, UTC).astimezone(ZoneInfo(entity.zone))
+    created = datetime.fromtimestamp(action.created_at // MICROSECONDS, UTC).astimezone(ZoneInfo(entity.zone))
+    behind = day_of(created.date()) - action.due_day
+    return day_of(moment.date()) - (behind if behind > PAST_RUN_DAYS else 0)
+
+
+def day_bounds(entity: Entity, now_at: int) -> tuple[int, int]:
+    """First instant of the entity's day and of the next one, microseconds UTC."""
+    zone = ZoneInfo(entity.zone)
+    today = datetime.fromtimestamp(now_at // MICROSECONDS, UTC).astimezone(zone).date()
+    return instant_of(day_of(today), zone), instant_of(day_of(today) + 1, zone)
+
+
+def instant_of(day: int, zone: ZoneInfo, at: time = time()) -> int:
+    """An hour of a day in a zone, as microseconds UTC; an hour the clock skips counts as the next."""
+    local = datetime.combine(date_of(day), at, tzinfo=zone)
+    passed = local.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return passed // timedelta(microseconds=1)

@@ -1,0 +1,149 @@
+"""The statement a letter carries: open lines and credits of one customer, as of a day."""
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from engine.frames import read_frames, rows_of
+from engine.sending import Reached
+from engine.tables import Action, Credit, Customer, Entity
+from ledger.state import Basis, parts_of
+from notifiers.composing import Composed, compose
+from notifiers.letters import Letter, LetterCredit, LetterLine
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
+
+PAY_WITHIN_DAYS = {"reminder_1": 10, "reminder_2": 7, "reminder_penalties": 7, "formal_notice": 10}
+EARLY_DAYS = 14  # a notice before the due date lists what falls due within so many days
+BEFORE_DUE = "before_due"
+LINE_COLUMNS = (
+    "number",
+    "ordinal",
+    "invoice_day",
+    "due_day",
+    "amount_minor",
+    "open_minor",
+    "disputed_minor",
+    "promised_minor",
+    "is_paused",
+    "currency",
+)
+
+
+def letter_of(
+    runtime: "Runtime", action: Action, entity: Entity, day: int, reached: Reached, basis: Basis
+) -> Composed | None:
+    """Write the letter of an action; None when there is nothing to ask for.
+
+    Raises:
+        ValueError: the action names a template that does not exist.
+    """
+    customer = action.customer
+    lines, owed_back = open_items_of(runtime, entity, customer, basis)
+    letter = statement(entity, customer, lines, owed_back, day=day, template=str(action.template), contact=reached.name)
+    if not letter.demanded:
+        return None
+    return compose(str(action.template), letter, reached.contact.language, customer.country or entity.country)
+
+
+def open_items_of(
+    runtime: "Runtime", entity: Entity, customer: Customer, basis: Basis
+) -> tuple[list[dict[str, Any]], list[LetterCredit]]:
+    """A customer's open lines (columns `LINE_COLUMNS`) and open credits, each in its own currency."""
+    frames = read_frames(runtime, entity, customers=[customer.id], as_of_day=basis.as_of_day)
+    parts = parts_of(frames, basis)
+    own = nw.col("customer_id") == nw.lit(customer.id)
+    zero = nw.lit(0, dtype=nw.Int64)
+    lines = rows_of(parts.lines.filter(own & (nw.col("open_minor") != zero)).select(*LINE_COLUMNS))
+    rests = rows_of(
+        parts.credits.filter(own & (nw.col("rest_minor") != zero)).select(
+            "id", "kind", "booked_day", "rest_minor", "currency"
+        )
+    )
+    numbers = dict(Credit.select(Credit.id, Credit.number).where(Credit.id.in_([row["id"] for row in rests])).tuples())
+    owed_back = [
+        LetterCredit(
+            kind="payment" if row["kind"] == "payment" else "credit_note",
+            number=numbers[row["id"]],
+            booked_day=row["booked_day"],
+            open_minor=row["rest_minor"],
+            currency=row["currency"],
+        )
+        for row in rests
+    ]
+    return lines, owed_back
+
+
+def statement(
+    entity: Entity,
+    customer: Customer,
+    lines: list[dict[str, Any]],
+    owed_back: list[LetterCredit],
+    *,
+    day: int,
+    template: str,
+    contact: str = "",
+) -> Letter:
+    """Sort open items into what is asked for, what is held back, and what is for information.
+
+    The disputed, promised or paused part of a line is shown apart and not asked for; a line that
+    was paid too much is a credit.
+    """
+    horizon = day - 1
+    if template == BEFORE_DUE:
+        coming = [row["due_day"] for row in lines if row["due_day"] is not None and row["due_day"] >= day]
+        horizon = max(day + EARLY_DAYS, min(coming, default=day))
+    several = {row["number"] for row in lines if row["ordinal"] > 1}
+    demanded: list[LetterLine] = []
+    held: list[LetterLine] = []
+    later: list[LetterLine] = []
+    kept = list(owed_back)
+    for row in lines:
+        number = f"{row['number']}/{row['ordinal']}" if row["number"] in several else row["number"]
+        if row["open_minor"] < 0:
+            kept.append(
+                LetterCredit(
+                    kind="payment",
+                    number=number,
+                    booked_day=row["invoice_day"],
+                    open_minor=-row["open_minor"],
+                    currency=row["currency"],
+                )
+            )
+            continue
+        back = row["open_minor"] if row["is_paused"] else row["disputed_minor"] + row["promised_minor"]
+        if back:
+            held.append(_line(row, number, back, day))
+        if row["open_minor"] > back:
+            due = row["due_day"] is not None and row["due_day"] <= horizon
+            (demanded if due else later).append(_line(row, number, row["open_minor"] - back, day))
+    due_days = [line.due_day for line in demanded if line.due_day is not None]
+    pay_by_day = max(due_days, default=day) if template == BEFORE_DUE else day + PAY_WITHIN_DAYS.get(template, 7)
+    numbers = [line.number for line in demanded]
+    return Letter(
+        creditor=entity.name,
+        payment_details=entity.payment_details,
+        customer=customer.name,
+        customer_number=customer.number,
+        contact=contact,
+        reference=f"{customer.number} / {numbers[0]}" if len(numbers) == 1 else customer.number,
+        as_of_day=day,
+        pay_by_day=max(pay_by_day, day),
+        demanded=tuple(demanded),
+        held=tuple(held),
+        later=tuple(later),
+        credits=tuple(kept),
+    )
+
+
+def _line(row: dict[str, Any], number: str, open_minor: int, day: int) -> LetterLine:
+    return LetterLine(
+        number=number,
+        invoice_day=row["invoice_day"],
+        due_day=row["due_day"],
+        days_past_due=None if row["due_day"] is None else day - row["due_day"],
+        original_minor=row["amount_minor"],
+        open_minor=open_minor,
+        currency=row["currency"],
+    )
