@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.dialect import WHOLE, problem, warning
@@ -76,3 +76,58 @@ def _key(record: Record) -> tuple[Any, ...] | None:
 def _named(record: Record) -> str:
     name = record.values.get("number") or record.values.get("customer") or record.values.get("currency")
     return f"{record.kind.replace('_', ' ')} {name}"
+
+
+CUSTOMER_FIELDS = ("country", "language", "portfolio", "terms_days", "opened_on", "group")
+
+
+@dataclass(slots=True)
+class SaidOfCustomer:
+    """What a file says about a customer.
+
+    Args:
+        name: None when it gives none.
+        attributes: field of ``CUSTOMER_FIELDS`` -> value.
+        master: whether the file is about customers: then it also changes known ones.
+    """
+
+    name: str | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    master: bool = False
+
+
+def customers_of(records: Sequence[Record]) -> tuple[dict[str, SaidOfCustomer], list[Problem]]:
+    """Gather what the records say about each customer they name.
+
+    Returns:
+        Customers by number, and a warning where rows contradict each other; the smallest
+        value counts then, so that the order of the rows does not.
+    """
+    found: dict[str, SaidOfCustomer] = {}
+    problems: dict[tuple[str, str], Problem] = {}
+    for record in records:
+        values = record.values
+        number = values.get("number") if record.kind == "customer" else values.get("customer")
+        if number is None:
+            continue
+        said = found.setdefault(number, SaidOfCustomer())
+        name = values.get("name") if record.kind == "customer" else values.get("customer_name")
+        if record.kind == "customer":
+            said.master = True
+        if name and said.name not in {None, name}:
+            problems.setdefault((number, "name"), _contradiction(record, number, "name"))
+        if name and (said.name is None or name < said.name):
+            said.name = name
+        for key in CUSTOMER_FIELDS if record.kind != "contact" else ():
+            value = values.get(key)
+            if value is None:
+                continue
+            if said.attributes.setdefault(key, value) != value:
+                problems.setdefault((number, key), _contradiction(record, number, key))
+                said.attributes[key] = min(said.attributes[key], value)
+    return found, list(problems.values())
+
+
+def _contradiction(record: Record, number: str, name: str) -> Problem:
+    what = f"rows of the file give the customer {number} more than one {name.replace('_', ' ')}"
+    return warning(record.line, WHOLE, what, "import a file of customers to settle it")

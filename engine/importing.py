@@ -1,0 +1,203 @@
+"""Imports: a file of the accounts becomes ledger entries, whole or not at all."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine import tables
+from engine.canonical import canonical, sha256_of
+from engine.commands import Change, Command, Context, Invalid, register
+from engine.known import customer_ids, known_of
+from engine.taking_in import Posted, post_contacts, post_customers, post_plan
+from ledger import mapping as mappings
+from ledger.days import date_of
+from ledger.posting import post
+from ledger.problems import Problem, has_errors
+from ledger.reading import Reading, read
+from ledger.records import Record, customers_of
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
+
+FILE_NAME_CHARACTERS = 255
+PREVIEW_ROWS = 20
+READ_AHEAD = "import read ahead"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportFile(Command):
+    """Take in a file.
+
+    Args:
+        entity: id or code.
+        mapping: a mapping document (see ``ledger.mapping``).
+        content: the bytes of the file.
+        file_name: as the person knows it.
+        history_until: entries booked until this day count as recorded when booked.
+    """
+
+    entity: int | str
+    mapping: Mapping[str, Any]
+    content: bytes
+    file_name: str
+    history_until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a file holds, before anything is posted.
+
+    Args:
+        rows: below the heading.
+        records: how many of each kind.
+        first: the first records as plain values.
+        problems: errors and warnings.
+        detected: delimiter, encoding, decimal mark and date formats.
+        refused: whether an error would stop the import.
+    """
+
+    rows: int
+    records: Mapping[str, int]
+    first: Sequence[Mapping[str, Any]]
+    problems: Sequence[Problem]
+    detected: Mapping[str, str]
+    refused: bool
+
+
+def preview(content: bytes, document: Mapping[str, Any]) -> Preview:
+    """Read a file without posting it."""
+    reading = _read(content, document)
+    return Preview(
+        rows=reading.rows,
+        records=_counts(reading.records),
+        first=[_plain(record) for record in reading.records[:PREVIEW_ROWS]],
+        problems=reading.problems,
+        detected=reading.detected,
+        refused=reading.refused,
+    )
+
+
+def import_file(runtime: "Runtime", command: ImportFile) -> dict[str, Any]:
+    """Carry out an import, reading the file before the write lock is taken.
+
+    ``runtime.execute`` gives the same answer, but a large file then keeps others waiting.
+    """
+    runtime.cache[READ_AHEAD] = (_read_key(command), _read(command.content, command.mapping))
+    try:
+        return runtime.execute(command)
+    finally:
+        runtime.cache.pop(READ_AHEAD, None)
+
+
+@register(ImportFile, permission="import.run")
+def take_in(context: Context, command: ImportFile) -> Change:
+    """Read, compare with what is known, post what is new."""
+    entity = context.entity(command.entity)
+    if not 0 < len(command.file_name) <= FILE_NAME_CHARACTERS:
+        raise Invalid.because("file_name", f"has not 1 to {FILE_NAME_CHARACTERS} characters", "give the file's name")
+    reading = _reading(context, command)
+    if reading.refused:
+        raise Invalid(reading.problems)
+    said, problems = customers_of(reading.records)
+    numbers = customer_ids(entity.id, said)
+    currencies = {record.values["currency"] for record in reading.records if record.kind == "exchange_rate"}
+    known = known_of(numbers, currencies)
+    plan, found = post(
+        reading.records,
+        known,
+        currency=entity.currency,
+        posting_day=context.today(entity),
+        history_until=command.history_until,
+    )
+    problems = [*reading.problems, *problems, *found]
+    if has_errors(problems):
+        raise Invalid(problems)
+    warnings = [asdict(problem) for problem in problems]
+    imported = _note(context, command, entity, reading, plan.posted, plan.known, warnings)
+    posted = Posted(entity=entity, import_id=imported.id, at=context.at, day=context.today(entity), customers=numbers)
+    post_customers(posted, said)
+    post_plan(posted, plan)
+    post_contacts(posted, context.runtime.vault, [one for one in reading.records if one.kind == "contact"])
+    answer = {
+        "import_id": imported.id,
+        "rows": reading.rows,
+        "records": _counts(reading.records),
+        "posted": plan.posted,
+        "known": plan.known,
+        "entries": {name: count for name, count in posted.counts.items() if count},
+        "history_until": None if command.history_until is None else date_of(command.history_until).isoformat(),
+        "problems": warnings,
+    }
+    return Change(
+        subject_kind="import",
+        subject_id=imported.id,
+        after={name: answer[name] for name in ("rows", "posted", "known", "entries", "history_until")}
+        | {"file": imported.file_sha256, "mapping": sha256_of(command.mapping)},
+        answer=answer,
+        dirty=posted.dirty,
+        entity_id=entity.id,
+    )
+
+
+def _note(
+    context: Context,
+    command: ImportFile,
+    entity: tables.Entity,
+    reading: Reading,
+    posted: int,
+    known: int,
+    warnings: Sequence[Mapping[str, Any]],
+) -> tables.Import:
+    note: tables.Import = tables.Import.create(
+        entity=entity,
+        mapping=canonical(command.mapping),
+        file_name=command.file_name,
+        file_sha256=hashlib.sha256(command.content).hexdigest(),
+        history_until_day=command.history_until,
+        rows_read=reading.rows,
+        entries_posted=posted,
+        entries_known=known,
+        warnings=json.dumps(warnings, ensure_ascii=False),
+        recorded_at=context.at,
+        by=command.actor,
+    )
+    return note
+
+
+def _read_key(command: ImportFile) -> tuple[str, str]:
+    return (hashlib.sha256(command.content).hexdigest(), sha256_of(command.mapping))
+
+
+def _reading(context: Context, command: ImportFile) -> Reading:
+    ahead = context.runtime.cache.get(READ_AHEAD)
+    if ahead is not None and ahead[0] == _read_key(command):
+        found: Reading = ahead[1]
+        return found
+    return _read(command.content, command.mapping)
+
+
+def _read(content: bytes, document: Mapping[str, Any]) -> Reading:
+    mapping, problems = mappings.parse(document)
+    return Reading([], problems, 0) if mapping is None else read(content, mapping)
+
+
+def _counts(records: Iterable[Record]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for record in records:
+        counts[record.kind] += 1
+        counts.update(settlement.kind for settlement in record.settlements)
+    return dict(sorted(counts.items()))
+
+
+def _plain(record: Record) -> dict[str, Any]:
+    """A record as the preview shows it: days as dates."""
+    shown = {name: _shown(name, value) for name, value in record.values.items()}
+    settled = [_plain(one) for one in record.settlements]
+    return {"kind": record.kind, "line": record.line, **shown} | ({"settlements": settled} if settled else {})
+
+
+def _shown(name: str, value: Any) -> Any:
+    return date_of(value).isoformat() if name.endswith("_on") or name == "day" else value

@@ -1,0 +1,289 @@
+"""Writing what an import brings: customers, entries in bulk, contacts sealed.
+
+Only inserts on entry tables. Everything happens inside the transaction of the command.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from peewee import Model
+
+from engine import tables
+from engine.known import chunks, customer_ids
+from engine.vault import Vault
+from ledger.entries import Allocation, Credit, Line, Plan
+from ledger.records import Record, SaidOfCustomer
+
+ROWS_PER_INSERT = 1_000
+CONTACT_FIELDS = ("name", "email", "phone")
+Key = tuple[str, int]
+
+
+@dataclass(slots=True, kw_only=True)
+class Posted:
+    """One import while it is written.
+
+    Args:
+        entity: whose ledger.
+        import_id: the row of the import.
+        at: the instant it is recorded.
+        day: today, at the entity.
+        customers: number -> id; new ones are added.
+        counts: rows written, by what they are.
+        dirty: ids of customers that must be decided again.
+    """
+
+    entity: tables.Entity
+    import_id: int
+    at: int
+    day: int
+    customers: dict[str, int]
+    counts: Counter[str] = field(default_factory=Counter)
+    dirty: set[int] = field(default_factory=set)
+
+    def common(self, customer: str, booked_day: int, recorded_day: int) -> dict[str, Any]:
+        """What every entry carries; its customer becomes dirty."""
+        customer_id = self.customers[customer]
+        self.dirty.add(customer_id)
+        return {
+            "entity_id": self.entity.id,
+            "customer": customer_id,
+            "booked_day": booked_day,
+            "recorded_day": recorded_day,
+            "recorded_at": self.at,
+            "import_id": self.import_id,
+        }
+
+    def insert(self, model: type[Model], rows: Sequence[Mapping[str, Any]], counted_as: str) -> None:
+        """Insert rows in bulk."""
+        if not rows:
+            return
+        names = list(rows[0])
+        columns = [getattr(model, name) for name in names]
+        for some in chunks(rows, ROWS_PER_INSERT):
+            model.insert_many([tuple(row[name] for name in names) for row in some], fields=columns).execute()
+        self.counts[counted_as] += len(rows)
+
+
+def post_customers(posted: Posted, said: Mapping[str, SaidOfCustomer]) -> None:
+    """Create unknown customers; a file about customers also changes known ones."""
+    known = set(posted.customers)
+    groups = _groups(posted, said.values())
+    rows = [
+        {
+            "entity": posted.entity.id,
+            "number": number,
+            "name": one.name or number,
+            **{"country": None, "language": "en", "portfolio": None, "terms_days": None, "opened_day": None},
+            "customer_group": None,
+            **_attributes(one, groups),
+        }
+        for number, one in sorted(said.items())
+        if number not in known
+    ]
+    posted.insert(tables.Customer, rows, "customers")
+    posted.customers.update(customer_ids(posted.entity.id, (row["number"] for row in rows)))
+    posted.dirty.update(posted.customers[row["number"]] for row in rows)
+    for some in chunks(sorted(known)):
+        ids = [posted.customers[number] for number in some]
+        for customer in tables.Customer.select().where(tables.Customer.id.in_(ids)):
+            _change(posted, customer, said[customer.number], groups)
+
+
+def _change(posted: Posted, customer: tables.Customer, said: SaidOfCustomer, groups: Mapping[str, int]) -> None:
+    """A file about customers is master of their attributes; any other only fills blanks."""
+    wanted = _attributes(said, groups)
+    if said.name:
+        wanted["name"] = said.name
+    stored = {name: customer.__data__[name] for name in wanted}
+    blank = {name for name, value in stored.items() if value is None or (name == "name" and value == customer.number)}
+    changes = {
+        name: value for name, value in wanted.items() if value != stored[name] and (said.master or name in blank)
+    }
+    if changes:
+        tables.Customer.update(**changes, version=tables.Customer.version + 1).where(
+            tables.Customer.id == customer.id
+        ).execute()
+        posted.counts["customers changed"] += 1
+        posted.dirty.add(customer.id)
+
+
+def _attributes(said: SaidOfCustomer, groups: Mapping[str, int]) -> dict[str, Any]:
+    columns = {"opened_on": "opened_day", "group": "customer_group"}
+    return {
+        columns.get(name, name): groups[value] if name == "group" else value for name, value in said.attributes.items()
+    }
+
+
+def _groups(posted: Posted, said: Iterable[SaidOfCustomer]) -> dict[str, int]:
+    """Ids of the groups the file names; an unknown one is created in the entity's currency."""
+    found = {}
+    for code in sorted({one.attributes["group"] for one in said if "group" in one.attributes}):
+        group, created = tables.CustomerGroup.get_or_create(
+            code=code, defaults={"name": code, "currency": posted.entity.currency}
+        )
+        found[code] = group.id
+        posted.counts["groups"] += created
+    return found
+
+
+def post_plan(posted: Posted, plan: Plan) -> None:
+    """Insert the entries of a plan."""
+    lines = _post_lines(posted, plan.lines)
+    credits_ = _post_credits(posted, plan.credits)
+    _post_allocations(posted, plan.allocations, lines, credits_)
+    rows = [
+        {
+            **posted.common(reversal.customer, reversal.entry.booked_day, posted.day),
+            "target": reversal.target,
+            "target_id": reversal.entry.id,
+            "reason": reversal.reason,
+        }
+        for reversal in plan.reversals
+    ]
+    posted.insert(tables.Reversal, rows, "reversals")
+    limits = [
+        {
+            **posted.common(limit.customer, limit.booked_day, limit.recorded_day),
+            **{"amount_minor": limit.amount_minor, "from_day": limit.from_day, "until_day": limit.until_day},
+            "reason": limit.reason,
+        }
+        for limit in plan.limits
+    ]
+    posted.insert(tables.CreditLimit, limits, "credit limits")
+    rates = [
+        {
+            **{"base": base, "currency": currency, "day": day, "rate_e9": rate_e9, "source": source},
+            "recorded_at": posted.at,
+        }
+        for (base, currency, day), (rate_e9, source) in sorted(plan.rates.items())
+    ]
+    posted.insert(tables.ExchangeRate, rates, "exchange rates")
+    if rates:  # a rate changes the figures of every customer with foreign items
+        ids = tables.Customer.select(tables.Customer.id).where(tables.Customer.entity == posted.entity.id).tuples()
+        posted.dirty.update(customer_id for (customer_id,) in ids)
+    for old, new in plan.replaced:
+        if old.id is not None:
+            _move(posted, old.id, lines[new.key])
+
+
+def _post_lines(posted: Posted, lines: Sequence[Line]) -> dict[Key, int]:
+    before = _last_id(tables.DueLine)
+    rows = [
+        {
+            **posted.common(line.customer, line.booked_day, line.recorded_day),
+            **{"number": line.number, "ordinal": line.ordinal, "identity": line.identity, "revision": line.revision},
+            **{"invoice_day": line.invoice_day, "due_day": line.due_day, "amount_minor": line.amount_minor},
+            **{"currency": line.currency, "text": line.text},
+        }
+        for line in lines
+    ]
+    posted.insert(tables.DueLine, rows, "due lines")
+    return _new_ids(tables.DueLine, before, posted.import_id) if rows else {}
+
+
+def _post_credits(posted: Posted, credits_: Sequence[Credit]) -> dict[Key, int]:
+    before = _last_id(tables.Credit)
+    rows = [
+        {
+            **posted.common(credit.customer, credit.booked_day, credit.recorded_day),
+            **{"kind": credit.kind, "number": credit.number, "reference": credit.reference},
+            **{"identity": credit.identity, "revision": credit.revision},
+            **{"amount_minor": credit.amount_minor, "currency": credit.currency},
+        }
+        for credit in credits_
+    ]
+    posted.insert(tables.Credit, rows, "credits")
+    return _new_ids(tables.Credit, before, posted.import_id) if rows else {}
+
+
+def _post_allocations(
+    posted: Posted, allocations: Sequence[Allocation], lines: Mapping[Key, int], credits_: Mapping[Key, int]
+) -> None:
+    rows = [
+        {
+            **posted.common(one.line.customer, one.booked_day, one.recorded_day),
+            "credit": credits_[one.credit.key] if one.credit.id is None else one.credit.id,
+            "due_line": lines[one.line.key] if one.line.id is None else one.line.id,
+            "amount_minor": one.amount_minor,
+        }
+        for one in allocations
+    ]
+    posted.insert(tables.Allocation, rows, "allocations")
+
+
+def _last_id(model: Any) -> int:
+    last = model.select(model.id).order_by(model.id.desc()).first()
+    return 0 if last is None else int(last.id)
+
+
+def _new_ids(model: Any, after: int, import_id: int) -> dict[Key, int]:
+    """Ids of what this import inserted, after the last id there was."""
+    query = model.select(model.identity, model.revision, model.id)
+    rows = query.where(model.id > after, model.import_id == import_id).tuples()
+    return {(identity, revision): row_id for identity, revision, row_id in rows.iterator()}
+
+
+def _move(posted: Posted, old_line: int, new_line: int) -> None:
+    """Disputes, promises and blocks on a replaced line go on, on the line that replaces it."""
+    for target, model in (("dispute", tables.Dispute), ("promise", tables.Promise), ("block", tables.Block)):
+        reversed_ = tables.Reversal.select(tables.Reversal.target_id).where(tables.Reversal.target == target)
+        rows = model.select().where(model.due_line == old_line, model.id.not_in(reversed_)).order_by(model.id)
+        if model is tables.Dispute:
+            closed = tables.DisputeClosing.select(tables.DisputeClosing.dispute)
+            rows = rows.where(model.id.not_in(closed))
+        for row in list(rows):
+            moved = {name: value for name, value in row.__data__.items() if name != "id"}
+            when = {"recorded_day": posted.day, "recorded_at": posted.at, "import_id": posted.import_id}
+            model.insert(**{**moved, **when, "due_line": new_line}).execute()
+            tables.Reversal.create(
+                **{name: moved[name] for name in ("entity_id", "customer", "booked_day")},
+                **when,
+                target=target,
+                target_id=row.id,
+                reason="its due line was replaced; it goes on there",
+            )
+            posted.counts[f"{target}s moved"] += 1
+
+
+def post_contacts(posted: Posted, vault: Vault, records: Sequence[Record]) -> None:
+    """Seal contacts. One with an address that the customer has already is brought up to date."""
+    there = _contacts(posted, vault, {record.values["customer"] for record in records})
+    for record in records:
+        values = record.values
+        customer_id = posted.customers[values["customer"]]
+        personal = {name: values[name] for name in CONTACT_FIELDS if values.get(name)}
+        public = {name: values[name] for name in ("role", "language") if values.get(name)}
+        found = there.get((customer_id, values["email"].casefold()))
+        if found is None:
+            person = vault.create_person(personal)
+            tables.Contact.create(customer=customer_id, person=person, **public)
+            posted.counts["contacts"] += 1
+            posted.dirty.add(customer_id)
+            continue
+        contact, known = found
+        if {**known, **personal} != known:
+            vault.reseal_person(contact.person, {**known, **personal})
+            posted.counts["contacts changed"] += 1
+        if any(getattr(contact, name) != value for name, value in public.items()):
+            tables.Contact.update(**public).where(tables.Contact.id == contact.id).execute()
+
+
+def _contacts(
+    posted: Posted, vault: Vault, numbers: Iterable[str]
+) -> dict[tuple[int, str], tuple[tables.Contact, dict[str, Any]]]:
+    """Contacts of customers by customer and address; erased ones are not among them."""
+    found = {}
+    for some in chunks(sorted(posted.customers[number] for number in numbers)):
+        query = (
+            tables.Contact.select(tables.Contact, tables.Person)
+            .join(tables.Person)
+            .where(tables.Contact.customer.in_(some))
+        )
+        for contact in query:
+            known = vault.open_person(contact.person)
+            if known is not None and known.get("email"):
+                found[contact.customer_id, known["email"].casefold()] = (contact, known)
+    return found
