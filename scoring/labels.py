@@ -106,11 +106,14 @@ def training_rows(facts: Frame, bad: Frame, as_of_day: int, columns: tuple[str, 
         columns: the facts to keep.
 
     Returns:
-        customer_id, as_of_day, label and the facts, for customers that owe something that
-        day and are not bad already.
+        customer_id, as_of_day, label and the facts, for customers with business in the last
+        twelve months that are not bad already.
     """
     joined = facts.select("customer_id", *columns).join(labels(bad, as_of_day), on="customer_id", how="left")
-    kept = joined.filter(nw.col("open_count") > lit(0), nw.col("already_bad").fill_null(0) == lit(0))
+    # a turnover that lacks a rate is null: then there was business too
+    idle = (nw.col("turnover_12m_minor") == lit(0)).fill_null(False)
+    seen = (nw.col("open_count") > lit(0)) | (nw.col("paid_count_12m") > lit(0)) | ~idle
+    kept = joined.filter(seen, nw.col("already_bad").fill_null(0) == lit(0))
     return kept.select(
         "customer_id", lit(as_of_day).alias("as_of_day"), nw.col("label").fill_null(0).alias("label"), *columns
     )

@@ -96,11 +96,11 @@ def train(rows: Sequence[Row], trained_day: int, seed: int = SEED) -> tuple[dict
     if problems:
         return None, problems
     prior = _prior(slices.fit)
-    edges = _edges(slices.fit, prior)
-    learner = _fitted(_codes(slices.fit, prior, edges), _labels(slices.fit), seed)
-    slope, intercept = _sigmoid(learner, _codes(slices.calibrate, prior, edges), _labels(slices.calibrate))
-    usual = _usual(slices.fit, prior)
-    body = _tables(learner, edges, usual, slope, intercept)
+    values = _values(slices.fit, prior)
+    edges = _edges(values)
+    learner = _fitted(_codes(values, edges), _labels(slices.fit), seed)
+    slope, intercept = _sigmoid(learner, _codes(_values(slices.calibrate, prior), edges), _labels(slices.calibrate))
+    body = _tables(learner, edges, _usual(values), slope, intercept)
     body |= {
         "format": FORMAT,
         "kind": "score_model",
@@ -144,31 +144,33 @@ def _prior(rows: Sequence[Row]) -> Prior:
     return prior_of(histories)
 
 
-def _values(rows: Sequence[Row], prior: Prior) -> dict[str, list[int | None]]:
+def _values(rows: Sequence[Row], prior: Prior) -> Floats:
+    """Return one column per feature, NaN where it is unknown; whole numbers up to 2**53 stay exact."""
     scored = [feature_row(row, prior) for row in rows]
-    return {name: [values[name] for values in scored] for name in FEATURE_NAMES}
+    table = [[math.nan if values[name] is None else values[name] for name in FEATURE_NAMES] for values in scored]
+    return np.array(table, dtype=np.float64).reshape(len(rows), len(FEATURE_NAMES))
 
 
-def _edges(rows: Sequence[Row], prior: Prior) -> dict[str, list[int]]:
-    edges: dict[str, list[int]] = {}
-    for name, values in _values(rows, prior).items():
-        known = np.array([value for value in values if value is not None], dtype=np.int64)
-        if not known.size:
-            edges[name] = []
-            continue
-        cuts = np.quantile(known, np.linspace(0, 1, BINS + 1)[1:], method="higher")
-        edges[name] = sorted({int(cut) for cut in cuts} - {int(known.min())})
+def _edges(values: Floats) -> list[list[int]]:
+    edges: list[list[int]] = []
+    for column in values.T:
+        known = column[~np.isnan(column)]
+        if known.size:
+            cuts = np.quantile(known, np.linspace(0, 1, BINS + 1)[1:], method="higher")
+            edges.append(sorted({int(cut) for cut in cuts} - {int(known.min())}))
+        else:
+            edges.append([])
     return edges
 
 
-def _codes(rows: Sequence[Row], prior: Prior, edges: Mapping[str, list[int]]) -> Floats:
-    columns = []
-    for name, values in _values(rows, prior).items():
-        known = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-        codes = np.searchsorted(np.array(edges[name], dtype=np.float64), known, side="right").astype(np.float64)
-        codes[np.isnan(known)] = np.nan
-        columns.append(codes)
-    return np.column_stack(columns)
+def _codes(values: Floats, edges: Sequence[Sequence[int]]) -> Floats:
+    columns = [
+        np.searchsorted(np.array(cuts, dtype=np.float64), column, side="right")
+        for cuts, column in zip(edges, values.T, strict=True)
+    ]
+    codes = np.column_stack(columns).astype(np.float64)
+    codes[np.isnan(values)] = np.nan
+    return codes
 
 
 def _fitted(codes: Floats, labels: NDArray[np.int64], seed: int) -> Any:
@@ -182,6 +184,8 @@ def _fitted(codes: Floats, labels: NDArray[np.int64], seed: int) -> Any:
         early_stopping=False,
         random_state=seed,
     )
+    # a feature that nobody has yet is a constant: the learner cannot bin a column without a value
+    codes = np.where(np.isnan(codes).all(axis=0), 0.0, codes)
     # one thread: sums of floats depend on how many share them, and a re-training must give the same tables
     with threadpool_limits(limits=1):
         return learner.fit(codes, labels)
@@ -197,34 +201,28 @@ def _sigmoid(learner: Any, codes: Floats, labels: NDArray[np.int64]) -> tuple[fl
     return (slope, intercept) if slope > 0 else (1.0, 0.0)
 
 
-def _usual(rows: Sequence[Row], prior: Prior) -> dict[str, int | None]:
+def _usual(values: Floats) -> list[int | None]:
     """Return the usual customer: the median of each feature, unknown where most have none."""
-    usual: dict[str, int | None] = {}
-    for name, values in _values(rows, prior).items():
-        known = sorted(value for value in values if value is not None)
-        usual[name] = known[len(known) // 2] if 2 * len(known) > len(values) else None
+    usual: list[int | None] = []
+    for column in values.T:
+        known = np.sort(column[~np.isnan(column)])
+        usual.append(int(known[known.size // 2]) if 2 * known.size > column.size else None)
     return usual
 
 
 def _tables(
-    learner: Any, edges: Mapping[str, list[int]], usual: Mapping[str, int | None], slope: float, intercept: float
+    learner: Any, edges: Sequence[Sequence[int]], usual: Sequence[int | None], slope: float, intercept: float
 ) -> dict[str, Any]:
     """Read the learner out: vary one feature of the usual customer at a time."""
-
-    def code_of(name: str, value: int | None) -> float:
-        return math.nan if value is None else float(np.searchsorted(edges[name], value, side="right"))
-
-    reference = np.array([code_of(name, usual[name]) for name in FEATURE_NAMES])
-    start = float(learner.decision_function(reference.reshape(1, -1))[0])
+    reference = _codes(np.array([[math.nan if value is None else value for value in usual]]), edges)
+    start = float(learner.decision_function(reference)[0])
     features = []
     for place, name in enumerate(FEATURE_NAMES):
-        varied = np.tile(reference, (len(edges[name]) + 2, 1))
-        varied[:, place] = [*range(len(edges[name]) + 1), math.nan]
+        varied = np.tile(reference, (len(edges[place]) + 2, 1))
+        varied[:, place] = [*range(len(edges[place]) + 1), math.nan]
         parts = [_micro(slope * (raw - start)) for raw in learner.decision_function(varied)]
-        kept_edges, kept_steps = _merged(edges[name], parts[:-1])
-        features.append(
-            {"name": name, "edges": kept_edges, "steps": kept_steps, "unknown": parts[-1], "usual": usual[name]}
-        )
+        cuts, steps = _merged(edges[place], parts[:-1])
+        features.append({"name": name, "edges": cuts, "steps": steps, "unknown": parts[-1], "usual": usual[place]})
     return {"base": _micro(slope * start + intercept), "features": features}
 
 
@@ -258,20 +256,11 @@ def _frame_sha256(rows: Sequence[Row]) -> str:
 def _card(ordered: Sequence[Row], slices: Slices, model: Model, trained_day: int, seed: int) -> dict[str, Any]:
     import sklearn
 
-    scores = [score_row(row, model) for row in slices.test]
-    labels = _labels(slices.test)
-    customers = np.array([row["customer_id"] for row in slices.test])
-    candidates = {
-        "score": np.array([answer.score_bp for answer in scores], dtype=np.float64) / 10_000,
-        "own_late_share": np.array([answer.rival_bp for answer in scores], dtype=np.float64) / 10_000,
-    }
-    oldest = np.array([row["leader_days_past_due"] for row in slices.test], dtype=np.float64)
-    ageing = np.nan_to_num(oldest, nan=-1_000)
-    measures = measured(labels, customers, candidates, ageing, seed)
-    auc = measures["score"]["auc"]
+    measures = _measured(slices.test, model, seed)
+    owing = [row for row in slices.test if row["open_count"] > 0]
     return {
         "question": "some invoice goes 30 or more days past due within 90 days",
-        "population": "customers that owe something and have no invoice 30 or more days past due",
+        "population": "customers with business in the last 12 months and no invoice 30 or more days past due",
         "trained_day": trained_day,
         "seed": seed,
         "settings": dict(SETTINGS),
@@ -282,8 +271,23 @@ def _card(ordered: Sequence[Row], slices: Slices, model: Model, trained_day: int
             for name, rows in (("fit", slices.fit), ("calibrate", slices.calibrate), ("test", slices.test))
         },
         "measures": measures,
-        "leak_alarm": auc > LEAK_ALARM_AUC,
+        "measures_of_those_that_owe": _measured(owing, model, seed),
+        "leak_alarm": measures.get("score", {}).get("auc", 0.0) > LEAK_ALARM_AUC,
     }
+
+
+def _measured(rows: Sequence[Row], model: Model, seed: int) -> dict[str, Any]:
+    labels = _labels(rows)
+    if len(set(labels.tolist())) < 2:
+        return {}  # all or none turned bad: nothing can be ranked
+    scores = [score_row(row, model) for row in rows]
+    candidates = {
+        "score": np.array([answer.score_bp for answer in scores], dtype=np.float64) / 10_000,
+        "own_late_share": np.array([answer.rival_bp for answer in scores], dtype=np.float64) / 10_000,
+    }
+    oldest = np.array([row["leader_days_past_due"] for row in rows], dtype=np.float64)
+    customers = np.array([row["customer_id"] for row in rows])
+    return measured(labels, customers, candidates, np.nan_to_num(oldest, nan=-1_000), seed)
 
 
 def _slice_of(rows: Sequence[Row]) -> dict[str, int]:

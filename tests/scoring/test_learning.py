@@ -8,7 +8,7 @@ import pytest
 
 from scoring.labels import cutoffs
 from scoring.learning import split, train
-from scoring.measures import calibration_error
+from scoring.measures import area_under_curve, calibration_error
 from scoring.model import Model, canonical, load, probability_bp, score_row, sha256_of
 from scoring.reasons import TOP_REASONS, reasons, usual_score_bp
 from scoring.rivals import NO_HISTORY, prior_of
@@ -84,14 +84,14 @@ def test_tables_are_the_learner_within_a_basis_point(training_rows: list[dict[st
 
     slices = split(training_rows)
     prior = learning._prior(slices.fit)
-    edges = learning._edges(slices.fit, prior)
-    learner = learning._fitted(learning._codes(slices.fit, prior, edges), learning._labels(slices.fit), learning.SEED)
-    slope, intercept = learning._sigmoid(
-        learner, learning._codes(slices.calibrate, prior, edges), learning._labels(slices.calibrate)
-    )
+    values = learning._values(slices.fit, prior)
+    edges = learning._edges(values)
+    learner = learning._fitted(learning._codes(values, edges), learning._labels(slices.fit), learning.SEED)
+    later = learning._codes(learning._values(slices.calibrate, prior), edges)
+    slope, intercept = learning._sigmoid(learner, later, learning._labels(slices.calibrate))
     loaded, _ = load(canonical(body), sha256_of(body))
     assert loaded is not None
-    raw = slope * learner.decision_function(learning._codes(slices.test, prior, edges)) + intercept
+    raw = slope * learner.decision_function(learning._codes(learning._values(slices.test, prior), edges)) + intercept
     for row, logit in zip(slices.test, raw, strict=True):
         scored = score_row(row, loaded).score_bp
         assert scored is not None
@@ -133,3 +133,13 @@ def test_the_calibration_error_of_a_true_chance_is_nought() -> None:
     """Of a hundred rows at 10 %, ten turned bad."""
     labels = np.array(([1] + [0] * 9) * 10)
     assert calibration_error(labels, np.full(100, 0.1)) == pytest.approx(0.0)
+
+
+def test_the_area_under_the_curve_is_that_of_scikit_learn() -> None:
+    """Ties count half, as in the textbook."""
+    from sklearn.metrics import roc_auc_score
+
+    generator = np.random.default_rng(3)
+    labels = generator.integers(0, 2, 500)
+    values = np.round(generator.random(500) + labels * 0.2, 1)
+    assert area_under_curve(labels, values) == pytest.approx(roc_auc_score(labels, values), abs=1e-12)
