@@ -1,0 +1,146 @@
+"""A small ledger to write down: days count from the day asked for, yesterday is -1."""
+
+from typing import Any
+
+import duckdb
+import narwhals as nw
+import polars as pl
+import pytest
+
+from ledger.basis import FRAMES
+from ledger.state import Basis, customer_facts
+
+TODAY = 20_000
+POLARS = {nw.Int64: pl.Int64, nw.String: pl.String}
+
+
+def polars_keep(frame):
+    """Keep a Polars frame as a cache node of its plan."""
+    return nw.from_native(frame.to_native().cache())
+
+
+def duckdb_keep(frame):
+    """Keep a DuckDB frame as a table."""
+    return nw.from_native(duckdb.from_arrow(frame.to_native().to_arrow_table()))
+
+
+class Book:
+    """Entries of one entity, customer 1 unless said otherwise; every day is relative to TODAY."""
+
+    def __init__(self, customers: int = 1, **first: Any) -> None:
+        self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in FRAMES}
+        for customer in range(1, customers + 1):
+            row = {"id": customer, "number": f"C{customer}", "opened_day": None}
+            self.rows["customer"].append(row | (first if customer == 1 else {}))
+
+    def _add(self, table: str, customer: int, day: int, recorded: int | None, **columns: Any) -> int:
+        """Append one entry and return its id."""
+        rows = self.rows[table]
+        row = {
+            "id": len(rows) + 1,
+            "customer_id": customer,
+            "booked_day": TODAY + day,
+            "recorded_day": TODAY + (day if recorded is None else recorded),
+        }
+        rows.append(row | columns)
+        return len(rows)
+
+    def line(self, amount, due=None, *, customer=1, day=-100, recorded=None, number=None, ordinal=1, currency="EUR"):
+        """A due line, invoiced on `day`."""
+        number = f"{len(self.rows['due_line']) + 1:04d}" if number is None else number
+        due_day = None if due is None else TODAY + due
+        line = {"number": number, "ordinal": ordinal, "invoice_day": TODAY + day, "due_day": due_day}
+        return self._add("due_line", customer, day, recorded, **line, amount_minor=amount, currency=currency)
+
+    def credit(self, amount, kind="payment", *, day=-1, recorded=None, customer=1, currency="EUR"):
+        """A payment, credit note or write-off, not yet allocated."""
+        return self._add("credit", customer, day, recorded, kind=kind, amount_minor=amount, currency=currency)
+
+    def allocate(self, credit, line, amount, *, day=-1, recorded=None, customer=1):
+        """So much of a credit set against a line."""
+        keys = {"credit_id": credit, "due_line_id": line}
+        return self._add("allocation", customer, day, recorded, **keys, amount_minor=amount)
+
+    def pay(self, line, amount, *, day=-1, recorded=None, kind="payment"):
+        """A payment with a reference: a credit wholly allocated to a line."""
+        row = self.rows["due_line"][line - 1]
+        customer = row["customer_id"]
+        credit = self.credit(amount, kind, day=day, recorded=recorded, customer=customer, currency=row["currency"])
+        return self.allocate(credit, line, amount, day=day, recorded=recorded, customer=customer)
+
+    def reverse(self, table, entry, *, day=-1, recorded=None):
+        """Take an entry back."""
+        customer = self.rows[table][entry - 1]["customer_id"]
+        return self._add("reversal", customer, day, recorded, target=table, target_id=entry)
+
+    def dispute(self, line, amount=None, *, day=-1, recorded=None):
+        """A dispute of a line, all of it unless an amount is named."""
+        customer = self.rows["due_line"][line - 1]["customer_id"]
+        return self._add("dispute", customer, day, recorded, due_line_id=line, amount_minor=amount)
+
+    def close(self, dispute, *, day=-1, recorded=None):
+        """The end of a dispute."""
+        customer = self.rows["dispute"][dispute - 1]["customer_id"]
+        return self._add("dispute_closing", customer, day, recorded, dispute_id=dispute)
+
+    def promise(self, amount, by, line=None, *, day=-1, recorded=None, customer=1, currency="EUR"):
+        """A promise to pay by a day, on one line or on none in particular."""
+        what = {"due_line_id": line, "amount_minor": amount, "currency": currency, "promised_day": TODAY + by}
+        return self._add("promise", customer, day, recorded, **what)
+
+    def limit(self, amount, since=-100, until=None, *, day=-100, recorded=None, customer=1):
+        """A credit limit from a day until a day."""
+        return self._dated("credit_limit", customer, day, recorded, since, until, amount_minor=amount)
+
+    def block(self, kind, since=-1, until=None, line=None, *, day=-100, recorded=None, customer=1):
+        """A dunning block, pause or insolvency from a day until a day."""
+        return self._dated("block", customer, day, recorded, since, until, kind=kind, due_line_id=line)
+
+    def _dated(self, table, customer, day, recorded, since, until, **columns):
+        until_day = None if until is None else TODAY + until
+        return self._add(table, customer, day, recorded, from_day=TODAY + since, until_day=until_day, **columns)
+
+    def contact(self, day, customer=1):
+        """A message or call that reached the customer."""
+        self.rows["contact_made"].append({"customer_id": customer, "day": TODAY + day})
+
+    def elsewhere(self, group, exposure):
+        """What a group owes our other entities."""
+        self.rows["group_other"].append({"customer_group_id": group, "exposure_minor": exposure})
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The ledger as Polars tables."""
+        schemas = {name: {key: POLARS[kind] for key, kind in columns.items()} for name, columns in FRAMES.items()}
+        return {name: pl.DataFrame(rows, schema=schemas[name], orient="row") for name, rows in self.rows.items()}
+
+    def frames(self):
+        """The ledger as narwhals frames on Polars."""
+        return {name: nw.from_native(table.lazy()) for name, table in self.tables().items()}
+
+    def duckdb_frames(self):
+        """The same on DuckDB."""
+        return {name: nw.from_native(duckdb.from_arrow(table.to_arrow())) for name, table in self.tables().items()}
+
+    def basis(self, as_of=0, **others):
+        """The question, asked on a day relative to TODAY."""
+        return Basis(**{"as_of_day": TODAY + as_of, "entity": "DE01", "currency": "EUR"} | others)
+
+    def all_facts(self, as_of=0, **others) -> dict[int, dict[str, Any]]:
+        """The facts of every customer, by id."""
+        frame = customer_facts(self.frames(), self.basis(as_of, **others), polars_keep)
+        return {row["customer_id"]: row for row in frame.to_native().collect().to_dicts()}
+
+    def facts(self, as_of=0, *, customer=1, **others) -> dict[str, Any]:
+        """The facts of one customer."""
+        return self.all_facts(as_of, **others)[customer]
+
+    def duckdb_facts(self, as_of=0, **others) -> dict[int, dict[str, Any]]:
+        """The facts of every customer, computed by DuckDB."""
+        frame = customer_facts(self.duckdb_frames(), self.basis(as_of, **others), duckdb_keep)
+        return {row["customer_id"]: row for row in frame.to_native().to_arrow_table().to_pylist()}
+
+
+@pytest.fixture(scope="session")
+def book() -> type[Book]:
+    """The ledger to write down."""
+    return Book
