@@ -191,9 +191,12 @@ class Matcher:
             return _Call(self, book, rows_by_stage).run()
 
     def _ready(self) -> list[_Child]:
-        """The children, fresh ones in place of those that are worn or gone."""
-        for child in list(self._children):
-            if child.process.poll() is not None or (child.matched >= self._recycle_after and not child.under_way):
+        """The children, fresh ones in place of those that are worn or gone.
+
+        One that is gone with rows under way is left to ``_collect``, which tries them again.
+        """
+        for child in [one for one in self._children if not one.under_way]:
+            if child.process.poll() is not None or child.matched >= self._recycle_after:
                 self._discard(child)
         while len(self._children) < self._processes:
             self._children.append(_Child())
@@ -213,13 +216,13 @@ class _Call:
         self.result = Confirmation()
         self.again: deque[_Batch] = deque()
         self.crashes = 0
-        self.numbers: dict[str, list[list[Sequence[int]]]] = {}
+        self.numbers: dict[str, list[list[Sequence[int] | None]]] = {}
         self.by: dict[str, list[Literal["durable", "reference", "refused"]]] = {}
 
     def run(self) -> Confirmation:
         """Send everything, take every answer, put the answers together."""
         for stage, rows in self.rows.items():
-            self.numbers[stage] = [[()] * len(self.shards[stage].shards) for _ in rows]
+            self.numbers[stage] = [[None] * len(self.shards[stage].shards) for _ in rows]
             self.by[stage] = ["durable"] * len(rows)
         wanted = {shard.name for shards in self.shards.values() for shard in shards.shards}
         for child in self.matcher._ready():
@@ -235,9 +238,12 @@ class _Call:
 
     def _match(self, stage: str, index: int, row: Row) -> Match:
         by = self.by[stage][index]
-        if by == "durable":
-            return Match(self.shards[stage].matched(self.numbers[stage][index]))
-        if by == "reference":
+        answers = [own for own in self.numbers[stage][index] if own is not None]
+        if by == "durable" and len(answers) == len(self.shards[stage].shards):
+            return Match(self.shards[stage].matched(answers))
+        if by == "durable":  # no answer must never look like no match
+            self.result.alarms.append(MatchAlarm("matcher_error", f"{stage}, row {index}: not answered"))
+        if by != "refused":
             return Match(reference.matching(row, self.book.stages[stage], self.book), "reference")
         return Match(frozenset(), "refused")
 
@@ -262,8 +268,7 @@ class _Call:
         """Give every child its share; whether batches are left."""
         source = iter(batches)
         for child in list(self.matcher._ready()):
-            worn = child.matched >= self.matcher._recycle_after
-            while len(child.under_way) < OUTSTANDING and not worn:
+            while self._has_room(child):
                 batch = self.again.popleft() if self.again else next(source, None) if more else None
                 if batch is None:
                     return False
@@ -272,6 +277,13 @@ class _Call:
                 else:
                     child.send(batch)
         return more
+
+    def _has_room(self, child: _Child) -> bool:
+        """Whether a child may get more. A row tried again travels alone, so that only it is blamed."""
+        if child.matched >= self.matcher._recycle_after:
+            return False
+        alone = bool(self.again and self.again[0].tried) or any(batch.tried for batch in child.under_way)
+        return len(child.under_way) < (1 if alone else OUTSTANDING)
 
     def _collect(self) -> None:
         """Take one answer of every child that has one; find out who is gone or late."""

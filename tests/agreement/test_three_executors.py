@@ -39,7 +39,24 @@ INTEGERS = {
 }
 CLAIMS = ["dunning_block", "insolvent", "thin_history"]
 CODES = ["country", "entity", "previous_risk_class"]
-TEXTS = ["DE", "de", "", "A", "5", "true", 'a"b', "a\\b", "100%", "Zürich", "漢字", "a b", "$s", "null", "a\u200bb", "x" * 90]
+TEXTS = [
+    "DE",
+    "de",
+    "",
+    "A",
+    "5",
+    "true",
+    'a"b',
+    "a\\b",
+    "100%",
+    "Zürich",
+    "漢字",
+    "a b",
+    "$s",
+    "null",
+    "a\u200bb",
+    "x" * 90,
+]
 FACTS = [*(name for names in INTEGERS.values() for name in names), *CLAIMS, *CODES]
 COMPARISONS = [Op.LT, Op.LE, Op.GT, Op.GE, Op.EQ, Op.NE]
 STAGES = ["scorecard", "segmentation", "credit_limit", "hold", "worklist", "alert", "escalation"]
