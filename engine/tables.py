@@ -39,6 +39,7 @@ class Entity(Table):
     region = TextField(null=True)
     portfolio_share_bp = IntegerField(default=500)  # mass-change gate: a run that changes more stops
     live_from_day = IntegerField(null=True)  # null: adopted at most, contacts nobody
+    live_since_at = BigIntegerField(null=True)  # the instant of its last approved go-live
     sending = BooleanField(default=False)
     daily_cap = IntegerField(default=50)  # messages a collector a day
     adopted_day = IntegerField(null=True)
@@ -309,7 +310,8 @@ class ScoreModel(Table):
     status = CharField()  # challenger | champion | retired
     trained_day = IntegerField()
     created_at = BigIntegerField()
-    approved_by = ForeignKeyField(User, null=True)
+    trained_by = ForeignKeyField(User, null=True)
+    approved_by = ForeignKeyField(User, null=True)  # another person
 
 
 class Edition(Table):
