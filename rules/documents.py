@@ -28,8 +28,8 @@ from rules.policies import (
     Step,
     iso_day,
 )
-from rules.stepping import rules_of
 from rules.schema import shape_problems
+from rules.stepping import rules_of
 
 __all__ = [
     "Band",

@@ -74,10 +74,8 @@ def _timing(step: Step, terms: Escalation, place: str) -> list[Condition]:
         return [
             Test(DAYS, Op.BETWEEN, (Const(step.days), Const(-1)), place),
             Test(LEADER, Op.GT, terms.tolerance, place),
-            Test(LEADER, Op.GE, terms.minimum, place),
         ]
     return [
         Test(DAYS, Op.GE, Const(step.days), place),
         Test(NET, Op.GT, terms.tolerance, place),
-        Test(NET, Op.GE, terms.minimum, place),
     ]

@@ -1,0 +1,310 @@
+"""The book: the policies of one day, compiled once for all three executors.
+
+Per stage the policy in force, its parameters resolved for the day, its conditions in
+negation normal form and its rules in their total order. Immutable; a change of a document
+makes another book.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any as Anything
+
+from rules import conditions, effects
+from rules.conditions import All, Any, Condition, Const, Op, Param, Scalar, Test, map_tests, nnf, operands_of
+from rules.documents import Parameters, Policy, Resolved, Rule, sha256_of
+from rules.effects import BySegment, Effect
+from rules.escalation import Plan, plan_of
+from rules.facts import dictionary_of, is_unknowable_money
+from rules.stages import STAGES, Stage
+from rules.stepping import NET, is_none_of, is_one_of
+
+MASK_BITS = 60  # rules per Int64 mask: no sign bit, no bit near it
+REFERS_ON_MONEY = frozenset({"hold", "escalation"})  # semantics.md 2, "Unknown"
+SEVERITY_OF_HOLD = {True: 1, False: 2}  # an exclusion comes before both
+
+
+@dataclass(frozen=True, slots=True)
+class BookRule:
+    """One rule, ready to run.
+
+    Args:
+        rule: as its document says it.
+        index: its place in the document; its bit in the masks.
+        asked: its condition in NNF, parameters still by name (for explanation).
+        condition: the same with constants only.
+        effects: by outcome, constants and facts only.
+        refers: whether an unknown verdict sends the row to a person.
+        facts: the facts its condition reads.
+    """
+
+    rule: Rule
+    index: int
+    asked: Condition
+    condition: Condition
+    effects: Mapping[str, Effect]
+    refers: bool
+    facts: frozenset[str]
+
+    @property
+    def key(self) -> str:
+        """The rule's key."""
+        return self.rule.key
+
+
+@dataclass(frozen=True, slots=True)
+class BookStage:
+    """One stage with the policy that decides it.
+
+    Args:
+        rules: in document order.
+        ranked: the same in the total order of the hit policy.
+        otherwise: effects where no rule matches.
+        money: amounts its rules read whose null means "unknown"; only of stages that refer then.
+        plan: of an escalation, what ``rules.escalation`` settles by.
+    """
+
+    stage: Stage
+    policy: Policy
+    rules: tuple[BookRule, ...]
+    ranked: tuple[BookRule, ...]
+    otherwise: Mapping[str, Effect]
+    money: frozenset[str]
+    plan: Plan | None
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return self.stage.name
+
+    @property
+    def words(self) -> int:
+        """How many masks its rules need."""
+        return -(-len(self.rules) // MASK_BITS)
+
+    def rule(self, key: str) -> BookRule:
+        """The rule of a key.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for found in self.rules:
+            if found.key == key:
+                return found
+        raise KeyError(key)
+
+    def effect(self, rule: BookRule | None, outcome: str) -> Effect:
+        """What a rule (None: no rule) sets an outcome to: what it leaves open, `otherwise` says."""
+        if rule is not None and outcome in rule.effects:
+            return rule.effects[outcome]
+        return self.otherwise.get(outcome, Const(self.stage.absent.get(outcome)))
+
+    def facts(self) -> frozenset[str]:
+        """Every fact its conditions and effects read."""
+        read = chain(
+            (rule.facts for rule in self.rules),
+            (effects.facts_of(e) for rule in self.rules for e in rule.effects.values()),
+            (effects.facts_of(e) for e in self.otherwise.values()),
+        )
+        return frozenset().union(*read) | self.money
+
+
+@dataclass(frozen=True)
+class Book:
+    """Everything that decides on one day.
+
+    Args:
+        day: the day the parameters were resolved for.
+        entity: code of the entity, None for none in particular.
+        subject: customer or invoice.
+        stages: by name, in order; a stage without a policy is missing.
+        parameters: resolved, by name.
+        prepared: what executors build once per book and keep here.
+    """
+
+    day: int
+    entity: str | None
+    subject: str
+    stages: Mapping[str, BookStage]
+    parameters: Mapping[str, Resolved]
+    prepared: dict[str, Anything] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def build(
+        cls,
+        policies: Iterable[Policy],
+        parameters: Parameters | Iterable[Parameters],
+        day: int,
+        *,
+        entity: str | None = None,
+        subject: str = "customer",
+    ) -> "Book":
+        """Compile checked documents.
+
+        Args:
+            policies: approved ones; those of other days, entities or subjects are left out,
+                and of two for a stage the one for this entity wins whole.
+            parameters: likewise, by name.
+            day: days since 1970-01-01.
+
+        Raises:
+            ValueError: a document was not checked (a parameter is missing).
+        """
+        sets = [parameters] if isinstance(parameters, Parameters) else list(parameters)
+        resolved = _resolved(sets, day, entity)
+        chosen = _chosen(policies, day, entity, subject)
+        stages = {stage.name: _stage(stage, chosen[stage.name], resolved) for stage in STAGES if stage.name in chosen}
+        return cls(day, entity, subject, stages, resolved)
+
+    def facts(self) -> frozenset[str]:
+        """Every fact and outcome that its stages read."""
+        return frozenset().union(*(stage.facts() for stage in self.stages.values()))
+
+    def edition(self) -> dict[str, Anything]:
+        """What of an edition is the rules' part, JSON-able: hashes, and parameters of the day."""
+        return {
+            "policies": {name: sha256_of(stage.policy.document) for name, stage in self.stages.items()},
+            "parameters": {
+                name: {"value": value.value, "by_segment": dict(value.by_segment)}
+                for name, value in sorted(self.parameters.items())
+            },
+        }
+
+
+def _resolved(sets: list[Parameters], day: int, entity: str | None) -> dict[str, Resolved]:
+    found: dict[str, Resolved] = {}
+    general = [one for one in sets if one.entity is None]
+    own = [one for one in sets if one.entity is not None and one.entity == entity]
+    for one in general + own:
+        for parameter in one.parameters:
+            value = parameter.at(day)
+            if value is not None:
+                found[parameter.name] = value
+    return found
+
+
+def _chosen(policies: Iterable[Policy], day: int, entity: str | None, subject: str) -> dict[str, Policy]:
+    chosen: dict[str, Policy] = {}
+    for policy in sorted(policies, key=lambda policy: (policy.entity is not None, policy.from_day, policy.key)):
+        in_scope = policy.subject == subject and policy.entity in (None, entity)
+        if in_scope and policy.from_day <= day and (policy.until_day is None or day < policy.until_day):
+            chosen[policy.stage] = policy
+    return chosen
+
+
+def _stage(stage: Stage, policy: Policy, resolved: Mapping[str, Resolved]) -> BookStage:
+    dictionary = dictionary_of(policy.subject)
+    unknowable = frozenset(
+        name
+        for rule in policy.rules
+        for name in conditions.facts_of(rule.when)
+        if name in dictionary and is_unknowable_money(dictionary[name])
+    )
+    money = unknowable if stage.name in REFERS_ON_MONEY else frozenset()
+    if stage.name == "escalation":
+        money |= {NET}
+    rules = tuple(_rule(rule, index, money, resolved) for index, rule in enumerate(policy.rules))
+    ranked = tuple(sorted(rules, key=lambda one: _rank(policy.hit, one.rule)))
+    otherwise = {name: resolve_effect(effect, resolved) for name, effect in policy.otherwise.then.items()}
+    plan = plan_of(policy.escalation, resolved) if policy.escalation is not None else None
+    return BookStage(stage, policy, rules, ranked, otherwise, money, plan)
+
+
+def _rule(rule: Rule, index: int, money: frozenset[str], resolved: Mapping[str, Resolved]) -> BookRule:
+    asked = nnf(rule.when)
+    facts = conditions.facts_of(asked)
+    return BookRule(
+        rule=rule,
+        index=index,
+        asked=asked,
+        condition=map_tests(asked, lambda test: resolve_test(test, resolved)),
+        effects={name: resolve_effect(effect, resolved) for name, effect in rule.then.items()},
+        refers=rule.refers or bool(facts & money),
+        facts=facts | ({"segment"} if _by_segment(asked, resolved) else frozenset()),
+    )
+
+
+def _by_segment(condition: Condition, resolved: Mapping[str, Resolved]) -> bool:
+    return any(resolved[name].by_segment for name in conditions.params_of(condition) if name in resolved)
+
+
+def _rank(hit: str, rule: Rule) -> tuple[int, int, int, str]:
+    """The total order: severity where it counts, then (priority, key)."""
+    if hit != "most_severe":
+        return (0, 0, rule.priority, rule.key)
+    if rule.step is not None:
+        return (-rule.step.level, -rule.step.days, rule.priority, rule.key)
+    set_to = rule.then.get("hold")
+    held = isinstance(set_to, Const) and set_to.value is True
+    return (0 if rule.exclusion else SEVERITY_OF_HOLD[held], 0, rule.priority, rule.key)
+
+
+def parameter_named(name: str, resolved: Mapping[str, Resolved]) -> Resolved:
+    """A resolved parameter.
+
+    Raises:
+        ValueError: there is none; the checker would have said so.
+    """
+    if name not in resolved:
+        raise ValueError(f"the parameter {name!r} has no value on this day; check the documents first")
+    return resolved[name]
+
+
+def resolve_test(test: Test, resolved: Mapping[str, Resolved]) -> Condition:
+    """A test with constants for its parameters.
+
+    Where a parameter differs by segment this becomes one branch per segment. The guards of
+    the branches are never unknown, so an unknown segment takes the value for all.
+    """
+    named = [operand for operand in operands_of(test) if isinstance(operand, Param)]
+    if not named:
+        return test
+    values = [parameter_named(operand.name, resolved) for operand in named]
+    segments = sorted({segment for value in values for segment, _ in value.by_segment})
+    plain = constant_test(test, resolved, None)
+    if not segments:
+        return plain
+    branches: list[Condition] = [
+        All((is_one_of("segment", (segment,), test.place), constant_test(test, resolved, segment)))
+        for segment in segments
+    ]
+    return Any((*branches, All((is_none_of("segment", tuple(segments), test.place), plain))))
+
+
+def constant_test(test: Test, resolved: Mapping[str, Resolved], segment: object) -> Test:
+    """A test with the constants that hold for one segment."""
+
+    def constant(operand: Const | Param) -> Const:
+        if isinstance(operand, Const):
+            return operand
+        return Const(parameter_named(operand.name, resolved).for_segment(segment))
+
+    value = test.value
+    if isinstance(value, tuple):
+        return Test(test.fact, test.op, tuple(constant(operand) for operand in value), test.place)
+    if isinstance(value, Const | Param):
+        return Test(test.fact, test.op, constant(value), test.place)
+    return test
+
+
+def resolve_effect(effect: Effect, resolved: Mapping[str, Resolved]) -> Effect:
+    """An effect with constants for its parameters."""
+
+    def value_of(param: Param) -> Effect:
+        found = parameter_named(param.name, resolved)
+        return BySegment(found.by_segment, found.value) if found.by_segment else Const(found.value)
+
+    return effects.map_params(effect, value_of)
+
+
+def never() -> Condition:
+    """A condition that holds for no row: an empty ``Any``."""
+    return Any(())
+
+
+def scalar(operand: Const | Param, resolved: Mapping[str, Resolved]) -> Scalar | None:
+    """The value for all of a constant or parameter."""
+    return parameter_named(operand.name, resolved).value if isinstance(operand, Param) else operand.value
+
+
+__all__ = ["MASK_BITS", "Book", "BookRule", "BookStage", "Op", "constant_test", "resolve_effect", "resolve_test"]

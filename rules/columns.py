@@ -1,0 +1,423 @@
+"""Columns: decides a whole portfolio as expressions over a frame.
+
+The same outcomes as ``rules.reference`` row by row, on Polars and DuckDB alike. Per stage:
+rule booleans, from them masks and winner, from those outcomes; then the booleans are
+dropped. Idioms and their reasons: columns.md 5 and 7.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add, and_, or_
+from typing import Any as Anything
+
+import narwhals as nw
+
+from ledger.columns import Column, Kind
+from rules.book import MASK_BITS, Book, BookRule, BookStage
+from rules.conditions import All, Any, Condition, Const, FactRef, Not, Op, Scalar, Test, operands_of, pair
+from rules.effect_columns import INTEGER, TEXT, effect_column, literal, no_value
+from rules.escalation import INPUTS, Move, Wait, settle_columns
+from rules.facts import dictionary_of
+from rules.hits import ORDERED, SEPARATOR, SINGLE
+from rules.reference import OVERRIDDEN, OVERRIDE
+from rules.stages import PREVIOUS, STAGES, Stage
+
+Frame = nw.LazyFrame[Anything]
+RULE = "rule__"  # prefixes of columns that exist only while a stage is decided
+DOUBT = "doubt__"
+PART = "part__"
+TURN = "turn__"  # rank of the winning rule
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What columns the frame has, and what type a missing one would have."""
+
+    names: frozenset[str]
+    dictionary: Mapping[str, Column]
+
+    def fact(self, name: str) -> nw.Expr:
+        """A fact; one that the frame lacks is unknown."""
+        return nw.col(name) if name in self.names else no_value(dtype_of(self.dictionary[name]))
+
+
+def dtype_of(column: Column) -> Anything:
+    """The frame type of a column."""
+    if column.kind is Kind.BOOL:
+        return nw.Boolean
+    return INTEGER if column.unit is not None else TEXT
+
+
+def decide(frame: Frame, book: Book) -> Frame:
+    """Decide every row of a frame through all stages.
+
+    Args:
+        frame: facts as columns; one that is missing is unknown. ``previous_*`` outcomes and
+            ``override_*`` values stand among them.
+        book: of the day.
+
+    Returns:
+        The frame with, per stage that has a policy: its outcomes, ``undecided_<stage>`` and
+        ``matched_<stage>_<word>`` (bit i: rule i in document order, 60 to a word); with an
+        escalation also ``waiting``, ``enters_step`` and ``episode_move``. Where an override
+        column is there, ``<outcome>_by_rules`` keeps what the rules said. A stage without a
+        policy has the outcomes of nothing decided.
+    """
+    dictionary = dictionary_of(book.subject)
+    names = frozenset(frame.collect_schema().names())
+    for stage in STAGES:
+        sight = _Sight(names, dictionary)
+        if stage.name in book.stages:
+            frame = _decide_stage(frame, book.stages[stage.name], sight)
+        else:
+            frame = frame.with_columns(*(_absent(stage, column).alias(column.name) for column in stage.outcomes))
+        frame = _apply_overrides(frame, stage, book.stages.get(stage.name), sight)
+        frame = frame.drop(*_temporary(book.stages[stage.name])) if stage.name in book.stages else frame
+        names |= {column.name for column in stage.outcomes}
+    return frame
+
+
+def match_one(frame: Frame, condition: Condition, subject: str = "customer") -> Frame:
+    """The rows for which a condition holds (NNF, without parameters): live counts while editing."""
+    sight = _Sight(frozenset(frame.collect_schema().names()), dictionary_of(subject))
+    return frame.filter(_condition(condition, sight).fill_null(False))
+
+
+def mask_name(stage: str, word: int) -> str:
+    """The column of a stage's mask.
+
+    >>> mask_name("hold", 0)
+    'matched_hold_0'
+    """
+    return f"matched_{stage}_{word}"
+
+
+# --- one stage -------------------------------------------------------------------------
+
+
+def _decide_stage(frame: Frame, stage: BookStage, sight: _Sight) -> Frame:
+    frame = _with(frame, _booleans(stage, sight))
+    if _needs_turn(stage):
+        frame = frame.with_columns(_turn(stage).alias(TURN))
+    parts = [*_masks(stage), _undecided(stage, sight).alias(f"undecided_{stage.name}")]
+    if stage.plan is not None:
+        return _settled(frame.with_columns(*parts), stage, sight)
+    frame = frame.with_columns(*parts, *_values(stage, sight))
+    return frame.with_columns(*_outcomes(stage, sight))
+
+
+def _with(frame: Frame, columns: Sequence[nw.Expr]) -> Frame:
+    return frame.with_columns(*columns) if columns else frame
+
+
+def _temporary(stage: BookStage) -> list[str]:
+    names = [_rule(rule) for rule in stage.rules] + [_doubt(rule) for rule in _doubtful(stage)]
+    names += [TURN] if _needs_turn(stage) else []
+    return names + ([] if stage.plan is not None else [PART + name for name in stage.stage.settable])
+
+
+def _rule(rule: BookRule) -> str:
+    return f"{RULE}{rule.index}"
+
+
+def _doubt(rule: BookRule) -> str:
+    return f"{DOUBT}{rule.index}"
+
+
+def _doubtful(stage: BookStage) -> list[BookRule]:
+    return [] if stage.plan is not None else [rule for rule in stage.rules if rule.refers]
+
+
+def _holds(rule: BookRule) -> nw.Expr:
+    return nw.col(_rule(rule))
+
+
+def _booleans(stage: BookStage, sight: _Sight) -> list[nw.Expr]:
+    truths = {rule.key: _condition(rule.condition, sight) for rule in stage.rules}
+    holds = [truths[rule.key].fill_null(False).alias(_rule(rule)) for rule in stage.rules]
+    return holds + [truths[rule.key].is_null().alias(_doubt(rule)) for rule in _doubtful(stage)]
+
+
+def _masks(stage: BookStage) -> list[nw.Expr]:
+    """Masks as sums: no engine-neutral bit operations exist, and this is also the fastest."""
+    zero = literal(0)
+    masks = []
+    for word in range(stage.words):
+        rules = stage.rules[word * MASK_BITS : (word + 1) * MASK_BITS]
+        bits = [nw.when(_holds(r)).then(literal(1 << (r.index % MASK_BITS))).otherwise(zero) for r in rules]
+        masks.append(reduce(add, bits).alias(mask_name(stage.name, word)))
+    return masks
+
+
+def _undecided(stage: BookStage, sight: _Sight) -> nw.Expr:
+    no, yes = literal(False), literal(True)
+    unknown_money = _any([sight.fact(name).is_null() for name in sorted(stage.money)])
+    if stage.plan is not None:
+        return unknown_money
+    doubtful = {rule.key for rule in _doubtful(stage)}
+    if stage.policy.hit in ORDERED:
+        if not doubtful and not stage.money:
+            return no
+        turns = []
+        for rule in stage.ranked:
+            turns.append(nw.when(_holds(rule)).then(no))
+            if rule.key in doubtful:
+                turns.append(nw.when(nw.col(_doubt(rule))).then(yes))
+        return nw.coalesce(*turns, unknown_money) if turns else unknown_money
+    doubt = _any([nw.col(_doubt(rule)) for rule in _doubtful(stage)])
+    nothing = ~_any([_holds(rule) for rule in stage.rules])
+    return doubt | (unknown_money & nothing) | _conflict(stage, sight)
+
+
+def _conflict(stage: BookStage, sight: _Sight) -> nw.Expr:
+    if stage.policy.hit == "unique" and stage.rules:
+        return _count(stage.ranked) > literal(1)
+    if stage.policy.hit == "any" and stage.rules:
+        return _any([_differs(stage, name, sight) for name in stage.stage.settable])
+    return literal(False)
+
+
+def _differs(stage: BookStage, outcome: str, sight: _Sight) -> nw.Expr:
+    """Whether some matching rule sets an outcome otherwise than the first one does."""
+    winner = _winning(stage, outcome, sight)
+    claims = []
+    for rule in stage.ranked:
+        own = _effect(stage, rule, outcome, sight)
+        same = (own == winner).fill_null(False) | (own.is_null() & winner.is_null())
+        claims.append(_holds(rule) & ~same)
+    return _any(claims)
+
+
+def _values(stage: BookStage, sight: _Sight) -> list[nw.Expr]:
+    one = _winning if stage.policy.hit in SINGLE else _joined
+    return [one(stage, name, sight).alias(PART + name) for name in stage.stage.settable]
+
+
+def _effect(stage: BookStage, rule: BookRule | None, outcome: str, sight: _Sight) -> nw.Expr:
+    return effect_column(stage.effect(rule, outcome), dtype_of(stage.stage.outcome(outcome)), sight.fact)
+
+
+def _needs_turn(stage: BookStage) -> bool:
+    """Whether some rule may set an outcome to null, which coalesce would fall through."""
+    return stage.plan is None and not all(
+        _is_known(stage, rule, name) for rule in stage.rules for name in stage.stage.settable
+    )
+
+
+def _turn(stage: BookStage) -> nw.Expr:
+    turns = [nw.when(_holds(rule)).then(literal(rank)) for rank, rule in enumerate(stage.ranked)]
+    return nw.coalesce(*turns, literal(len(turns)))
+
+
+def _winning(stage: BookStage, outcome: str, sight: _Sight) -> nw.Expr:
+    """The value of the first matching rule, which may be null."""
+    otherwise = _effect(stage, None, outcome, sight)
+    own = [_effect(stage, rule, outcome, sight) for rule in stage.ranked]
+    if not own:
+        return otherwise
+    if not _needs_turn(stage):
+        return nw.coalesce(*(nw.when(_holds(r)).then(value) for r, value in zip(stage.ranked, own)), otherwise)
+    turn = nw.col(TURN)
+    return nw.coalesce(*(nw.when(turn == literal(i)).then(value) for i, value in enumerate([*own, otherwise])))
+
+
+def _joined(stage: BookStage, outcome: str, sight: _Sight) -> nw.Expr:
+    """What several matching rules make together; unknown when a part of it is."""
+    hit, zero = stage.policy.hit, literal(0)
+    otherwise = _effect(stage, None, outcome, sight)
+    setting = list(stage.ranked) if hit == "count" else [r for r in stage.ranked if outcome in r.effects]
+    if not setting:
+        return otherwise
+    own = {rule.key: _effect(stage, rule, outcome, sight) for rule in setting}
+    if hit == "count":
+        value = _count(setting)
+    elif hit == "sum":
+        value = reduce(add, [nw.when(_holds(r)).then(own[r.key]).otherwise(zero) for r in setting])
+        base = stage.effect(None, outcome)
+        if isinstance(base, Const) and base.value == 0:
+            return value
+    elif hit == "collect":
+        marked = [nw.when(_holds(r)).then(nw.concat_str(literal(SEPARATOR), own[r.key])) for r in setting]
+        value = nw.concat_str(*[nw.coalesce(part, literal("")) for part in marked]).str.slice(len(SEPARATOR))
+    else:
+        bounds = [nw.when(_holds(r)).then(own[r.key]) for r in setting]
+        value = nw.min_horizontal(*bounds) if hit == "min" else nw.max_horizontal(*bounds)
+    unknown = [_holds(r) & own[r.key].is_null() for r in setting if not _is_known(stage, r, outcome)]
+    if unknown and hit in ("min", "max", "collect"):
+        value = nw.when(~_any(unknown)).then(value)
+    return nw.when(_any([_holds(rule) for rule in setting])).then(value).otherwise(otherwise)
+
+
+def _is_known(stage: BookStage, rule: BookRule, outcome: str) -> bool:
+    effect = stage.effect(rule, outcome)
+    return isinstance(effect, Const) and effect.value is not None
+
+
+def _count(rules: Sequence[BookRule]) -> nw.Expr:
+    return reduce(add, [nw.when(_holds(rule)).then(literal(1)).otherwise(literal(0)) for rule in rules])
+
+
+def _any(claims: Sequence[nw.Expr]) -> nw.Expr:
+    return reduce(or_, claims) if claims else literal(False)
+
+
+def _outcomes(stage: BookStage, sight: _Sight) -> list[nw.Expr]:
+    """Undecided rows keep what stood before; bands turn points into a class."""
+    undecided = nw.col(f"undecided_{stage.name}")
+    outcomes = []
+    for column in stage.stage.outcomes:
+        if column.name in stage.stage.settable:
+            value = nw.col(PART + column.name)
+        elif column.name == "risk_class" and stage.policy.bands:
+            value = _band(stage)
+        else:
+            value = no_value(dtype_of(column))
+        outcomes.append(
+            nw.when(undecided).then(_before(stage.stage, column, sight)).otherwise(value).alias(column.name)
+        )
+    return outcomes
+
+
+def _band(stage: BookStage) -> nw.Expr:
+    points = nw.col(PART + "points")
+    turns = [
+        nw.when(~points.is_null() if band.up_to is None else points <= literal(band.up_to)).then(
+            literal(band.risk_class)
+        )
+        for band in stage.policy.bands
+    ]
+    return nw.coalesce(*turns, no_value(TEXT))
+
+
+def _before(stage: Stage, column: Column, sight: _Sight) -> nw.Expr:
+    if PREVIOUS + column.name not in sight.names:
+        return _absent(stage, column)
+    return nw.coalesce(nw.col(PREVIOUS + column.name), _absent(stage, column))
+
+
+def _absent(stage: Stage, column: Column) -> nw.Expr:
+    value = stage.absent.get(column.name)
+    return no_value(dtype_of(column)) if value is None else literal(value)
+
+
+def _settled(frame: Frame, stage: BookStage, sight: _Sight) -> Frame:
+    """Let the escalation settle; undecided rows keep what stood before."""
+    if stage.plan is None:
+        raise ValueError("only an escalation is settled")
+    read = {*INPUTS, stage.plan.scenario_by}
+    absent = sorted(name for name in read if name not in sight.names)
+    frame = _with(frame, [sight.fact(name).alias(name) for name in absent])
+    frame = settle_columns(frame, {rule.key: _rule(rule) for rule in stage.rules}, stage.plan)
+    undecided = nw.col(f"undecided_{stage.name}")
+    was_open = nw.col("episode_open").fill_null(False)
+    stays = nw.when(was_open).then(literal(Move.SAME.value)).otherwise(literal(Move.NONE.value))
+    kept = [
+        nw.when(undecided).then(_before(stage.stage, column, sight)).otherwise(nw.col(column.name)).alias(column.name)
+        for column in stage.stage.outcomes
+    ]
+    frame = frame.with_columns(
+        *kept,
+        nw.when(undecided).then(literal(Wait.UNKNOWN.value)).otherwise(nw.col("waiting")).alias("waiting"),
+        (nw.col("enters_step") & ~undecided).alias("enters_step"),
+        nw.when(undecided).then(stays).otherwise(nw.col("episode_move")).alias("episode_move"),
+    )
+    return frame.drop(*absent)
+
+
+# --- overrides -------------------------------------------------------------------------
+
+
+def _apply_overrides(frame: Frame, stage: Stage, ruled: BookStage | None, sight: _Sight) -> Frame:
+    """A person's value wins until its end, but not over a final rule."""
+    given = [column for column in stage.outcomes if OVERRIDE + column.name in sight.names]
+    if not given:
+        return frame
+    final = literal(False) if ruled is None else _final(ruled)
+    columns = []
+    for column in stage.outcomes:
+        by_rules, by_hand = nw.col(column.name), OVERRIDE + column.name
+        if column.name == "hold_reason" and OVERRIDE + "hold" in sight.names:
+            reason = literal(OVERRIDDEN)
+            reason = nw.coalesce(nw.col(by_hand), reason) if by_hand in sight.names else reason
+            wins = ~final & ~nw.col(OVERRIDE + "hold").is_null()
+        elif column in given:
+            reason, wins = nw.col(by_hand), ~final & ~nw.col(by_hand).is_null()
+        else:
+            continue
+        columns.append(by_rules.alias(f"{column.name}_by_rules"))
+        columns.append(nw.when(wins).then(reason).otherwise(by_rules).alias(column.name))
+    return frame.with_columns(*columns)
+
+
+def _final(stage: BookStage) -> nw.Expr:
+    """Whether a final rule decided the row."""
+    if stage.policy.hit not in SINGLE or not any(rule.rule.final for rule in stage.rules):
+        return literal(False)
+    turns = [nw.when(_holds(rule)).then(literal(rule.rule.final)) for rule in stage.ranked]
+    return nw.coalesce(*turns, literal(False)) & ~nw.col(f"undecided_{stage.name}")
+
+
+# --- conditions ------------------------------------------------------------------------
+
+
+def _condition(condition: Condition, sight: _Sight) -> nw.Expr:
+    """The truth of a condition, null for unknown. NNF and constants only."""
+    match condition:
+        case Test():
+            return _test(condition, sight)
+        case All(parts):
+            return reduce(and_, [_condition(part, sight) for part in parts]) if parts else literal(True)
+        case Any(parts):
+            return reduce(or_, [_condition(part, sight) for part in parts]) if parts else literal(False)
+        case Not():
+            raise ValueError("conditions are put into negation normal form first")
+
+
+def _test(test: Test, sight: _Sight) -> nw.Expr:
+    fact = sight.fact(test.fact)
+    match test.op:
+        case Op.IS_NULL:
+            return fact.is_null()
+        case Op.IS_NOT_NULL:
+            return ~fact.is_null()
+        case Op.BETWEEN:
+            low, high = pair(test)
+            return (fact >= _constant(low)) & (fact <= _constant(high))
+        case Op.IN:
+            return _is_in(fact, test)
+        case Op.NOT_IN:
+            return ~_is_in(fact, test)
+        case _:
+            other = test.value
+            right = sight.fact(other.name) if isinstance(other, FactRef) else _constant(other)
+            return _compare(fact, test.op, right)
+
+
+def _compare(left: nw.Expr, op: Op, right: nw.Expr) -> nw.Expr:
+    match op:
+        case Op.LT:
+            return left < right
+        case Op.LE:
+            return left <= right
+        case Op.GT:
+            return left > right
+        case Op.GE:
+            return left >= right
+        case Op.EQ:
+            return left == right
+        case _:
+            return left != right
+
+
+def _is_in(fact: nw.Expr, test: Test) -> nw.Expr:
+    """Membership, null for a null: engines differ in that, so it is said."""
+    values: list[Scalar] = [operand.value for operand in operands_of(test) if isinstance(operand, Const)]  # type: ignore[misc]
+    known = nw.when(~fact.is_null())
+    return known.then(fact.is_in(sorted(set(values), key=str)))
+
+
+def _constant(operand: object) -> nw.Expr:
+    if not isinstance(operand, Const) or operand.value is None:
+        raise ValueError(f"parameters are resolved first, got {operand!r}")
+    return literal(operand.value)

@@ -1,0 +1,74 @@
+"""Columns and reference decide alike: random documents, random rows, Polars and DuckDB."""
+
+import duckdb
+import narwhals as nw
+import polars as pl
+import pytest
+
+from rules import columns, hits, reference
+from rules.book import Book
+from rules.facts import DICTIONARY
+from rules.stages import STAGES
+
+DAY = 20_000
+ROWS = 40
+TYPES = {nw.Int64: pl.Int64, nw.String: pl.String, nw.Boolean: pl.Boolean}
+
+
+def frame_of(rows):
+    names = list(rows[0])
+    declared = {name.removeprefix("override_"): name for name in names}
+    schema = {full: TYPES[columns.dtype_of(DICTIONARY[name])] for name, full in declared.items()}
+    return pl.DataFrame(rows, schema={name: schema[name] for name in names}, orient="row")
+
+
+def decided_on(engine, table, book):
+    if engine == "polars":
+        return columns.decide(nw.from_native(table.lazy()), book).to_native().collect()
+    with duckdb.connect() as connection:
+        relation = connection.from_arrow(table.with_row_index("nr").to_arrow())
+        found = columns.decide(nw.from_native(relation), book).to_native()
+        return pl.from_arrow(found.order("nr").to_arrow_table()).drop("nr")
+
+
+def assert_alike(rows, table, book):
+    for row, found in zip(rows, table.to_dicts(), strict=True):
+        expected = reference.decide(row, book)
+        for stage in STAGES:
+            for column in stage.outcomes:
+                assert found[column.name] == expected.outcomes[column.name], (column.name, row)
+            if stage.name in book.stages:
+                ruled = book.stages[stage.name]
+                masks = [found[columns.mask_name(stage.name, word)] for word in range(ruled.words)]
+                assert hits.matched_keys(ruled, masks) == expected.matched[stage.name]
+                assert found[f"undecided_{stage.name}"] == (stage.name in expected.undecided)
+        if "escalation" in book.stages:
+            settled = (expected.waiting, expected.enters_step, expected.episode_move)
+            assert (found["waiting"], found["enters_step"], found["episode_move"]) == settled
+
+
+def book_and_rows(maker, parsed, parameters, seed):
+    make = maker(seed)
+    policies = [parsed(make.policy(stage.name)) for stage in STAGES if make.random.random() < 0.8]
+    rows = [make.row() for _ in range(ROWS)]
+    if make.random.random() < 0.5:
+        for name in ("risk_class", "segment", "hold", "proposed_limit_minor", "level"):
+            for row in rows:
+                row[f"override_{name}"] = make.seen(DICTIONARY[name], 0.7)
+    return Book.build(policies, parameters, DAY), rows
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_random_documents_and_rows_are_decided_alike_on_polars(block, maker, parsed, generated_parameters):
+    """Every outcome, mask and undecided flag of a frame is the reference evaluator's."""
+    for seed in range(block * 12, block * 12 + 12):
+        book, rows = book_and_rows(maker, parsed, generated_parameters, seed)
+        table = frame_of(rows)
+        assert_alike(rows, decided_on("polars", table, book), book)
+
+
+@pytest.mark.parametrize("seed", range(1000, 1012))
+def test_random_documents_and_rows_are_decided_alike_on_duckdb(seed, maker, parsed, generated_parameters):
+    """The same expressions mean the same on DuckDB."""
+    book, rows = book_and_rows(maker, parsed, generated_parameters, seed)
+    assert_alike(rows, decided_on("duckdb", frame_of(rows), book), book)
