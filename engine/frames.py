@@ -152,10 +152,26 @@ def columns_of(frame: nw.LazyFrame[Any], *names: str) -> tuple[list[Any], ...]:
     return tuple(table[name].to_list() for name in names)
 
 
+def batches(frame: nw.LazyFrame[Any], size: int, key: str = "customer_id") -> Iterator[list[dict[str, Any]]]:
+    """The rows of a frame in the order of a key, so many at a time, as plain values."""
+    native: pl.LazyFrame = frame.to_native()
+    table = native.collect().sort(key)
+    for start in range(0, table.height, size):
+        yield table.slice(start, size).to_dicts()
+
+
 def count_of(frame: nw.LazyFrame[Any]) -> int:
     """How many rows a frame has."""
     native: pl.LazyFrame = frame.to_native()
     return int(native.select(pl.len()).collect().item())
+
+
+def sums_of(frame: nw.LazyFrame[Any], marks: Sequence[str], any_of: Sequence[str]) -> dict[str, int]:
+    """How many rows carry each mark, and (``any``) how many carry at least one of some others."""
+    native: pl.LazyFrame = frame.to_native()
+    either = pl.any_horizontal(*any_of) if any_of else pl.lit(False)
+    row = native.select(*(pl.col(mark).sum().alias(mark) for mark in marks), either.sum().alias("any")).collect()
+    return {name: int(value or 0) for name, value in row.row(0, named=True).items()}
 
 
 def store_frame(runtime: "Runtime", frame: nw.LazyFrame[Any], key: str = "customer_id") -> Stored:
@@ -210,6 +226,12 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def keep(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Compute a frame once where a plan reads it several times (ledger.basis.Keep)."""
+    kept: nw.LazyFrame[Any] = nw.from_native(frame.to_native().cache())
+    return kept
 
 
 class Slot:

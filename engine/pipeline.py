@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from engine.editions import Edition, edition_for
-from engine.frames import Frames, Slot, Slots, columns_of, from_rows, read_frames, read_rows, scan_frame
+from engine.frames import Frames, Slot, Slots, columns_of, from_rows, keep, read_frames, read_rows, scan_frame
 from engine.queries import PREVIOUS, Question, questions
 from engine.tables import Customer, Entity, Run, Standing
 from ledger.state import Basis, customer_facts
@@ -92,7 +92,7 @@ def may_begin(entity: Entity, as_of_day: int, policy_key: str) -> bool:
 
 def facts_frame(frames: Frames, ask: Asking) -> Frame:
     """Every fact of every customer: the ledger's, what was decided before, overrides, the score."""
-    facts = customer_facts(frames, ask.basis).join(frames["previous"], on="customer_id", how="left")
+    facts = customer_facts(frames, ask.basis, keep).join(frames["previous"], on="customer_id", how="left")
     return score(facts.with_columns(*_before(ask)), ask.edition.model)
 
 
@@ -100,7 +100,11 @@ def _before(ask: Asking) -> list[nw.Expr]:
     """Facts about what stood before, from ``was_*`` (outcomes) and ``at_*`` (standing)."""
     number = {"previous_level": nw.coalesce(nw.col("at_level"), nw.lit(0, dtype=nw.Int64))}
     texts = {"previous_step": nw.col("at_step_key")}
-    kept = {f"previous_{name}": nw.col(f"was_{name}") for name in PREVIOUS if name not in {"level", "step"}}
+    kept = {
+        f"previous_{name}": nw.col(f"was_{name}")
+        for name in PREVIOUS
+        if name in OUTCOMES and name not in {"level", "step"}
+    }
     absent = {
         f"previous_{name}": nw.lit(None, dtype=columns.dtype_of(column))
         for name, column in OUTCOMES.items()

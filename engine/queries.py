@@ -139,6 +139,7 @@ PREVIOUS: Mapping[str, Any] = {
     "hold_reason": nw.String,
     "level": nw.Int64,
     "step": nw.String,
+    "as_of_day": nw.Int64,
 }
 STANDING: Mapping[str, Any] = {
     "episode": nw.Int64,
@@ -146,8 +147,13 @@ STANDING: Mapping[str, Any] = {
     "leader_line_id": nw.Int64,
     "since_day": nw.Int64,
     "last_contact_day": nw.Int64,
+    "leader_due_day": nw.Int64,
     "level": nw.Int64,
     "step_key": nw.String,
+    "repeat_no": nw.Int64,
+    "next_step": nw.String,
+    "next_day": nw.Int64,
+    "waiting": nw.String,
 }
 OVERRIDDEN: Mapping[str, tuple[str, Any]] = {
     "risk_class": ("risk_class", nw.String),
@@ -170,7 +176,8 @@ def _previous(question: Question) -> Table:
     joins += f" left join standing s on s.customer_id = c.id and s.policy_key = '{_quoted(question.policy_key)}'"
     for name, dtype in STANDING.items():
         columns.append(Field(f"at_{name}", dtype, empty_is_null=dtype is nw.String))
-        parts.append(_part(f"s.{name}", f"at_{name}", dtype))
+        column = "json_extract(s.waiting_for, '$[0]')" if name == "waiting" else f"s.{name}"
+        parts.append(_part(column, f"at_{name}", dtype))
     columns.append(Field("step_finished", nw.Boolean))
     parts.append(f"{_finished(question)} as step_finished")
     for target, (outcome, dtype) in OVERRIDDEN.items():

@@ -1,0 +1,324 @@
+"""Decisions: a changed outcome becomes a decision row, the outcomes in force, the standing and its
+actions, about five hundred customers per transaction and never one without the other.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.canonical import canonical
+from engine.differences import AWAY, STAGE_OUTCOMES, changed_stages, fact_row
+from engine.editions import Edition
+from engine.queries import PREVIOUS
+from engine.standings import Moved, Stand, fold, kept_event
+from engine.tables import Action, Customer, Decision, Outcome, Override, Run, Standing
+from rules.escalation import Move, coming
+from rules.policies import Step
+from rules.reference import Decided
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
+
+DECISIONS_PER_TRANSACTION = 500
+NOT_LIVE = "not_live"
+CANCELLABLE = ("waiting", "due", "failed", "open")  # what is under way is decided again where it is sent
+OUTCOME_COLUMNS = tuple(name for name in PREVIOUS if name != "as_of_day")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One customer's decision, agreed on by the executors and ready to be written.
+
+    Args:
+        row: the facts, with ``was_*``, ``at_*`` and ``previous_*``.
+        decided: what the rules make of it.
+        confirmed_by: durable | reference.
+    """
+
+    row: Mapping[str, Any]
+    decided: Decided
+    confirmed_by: str
+
+    @property
+    def customer_id(self) -> int:
+        """Whose it is."""
+        return int(self.row["customer_id"])
+
+
+@dataclass(frozen=True)
+class Applying:
+    """What all decisions of one run share."""
+
+    runtime: "Runtime"
+    run: Run
+    edition: Edition
+    begins: bool
+    at: int
+
+
+def write(applying: Applying, verdicts: Sequence[Verdict]) -> int:
+    """Write decisions with their outcomes, standings and actions, each batch in one transaction.
+
+    Returns:
+        How many were written.
+    """
+    for start in range(0, len(verdicts), DECISIONS_PER_TRANSACTION):
+        batch = verdicts[start : start + DECISIONS_PER_TRANSACTION]
+        with applying.runtime.database.atomic():
+            ids = _write_decisions(applying, batch)
+            _write_outcomes(applying, batch, ids)
+            _write_standings(applying, batch)
+            _end_actions(applying, batch)
+            _write_actions(applying, batch, ids)
+            Run.update(applied=Run.applied + len(batch)).where(Run.id == applying.run.id).execute()
+    return len(verdicts)
+
+
+def _write_decisions(applying: Applying, batch: Sequence[Verdict]) -> dict[int, int]:
+    book = applying.edition.book
+    rows = [
+        {
+            "run": applying.run.id,
+            "entity_id": applying.run.entity_id,
+            "customer": verdict.customer_id,
+            "as_of_day": applying.run.as_of_day,
+            "edition": applying.edition.sha256,
+            "changes": canonical(_changes(applying, verdict)),
+            "facts": canonical(fact_row(verdict.row, book)),
+            "confirmed_by": verdict.confirmed_by,
+            "created_at": applying.at,
+        }
+        for verdict in batch
+    ]
+    written = Decision.insert_many(rows).returning(Decision.customer, Decision.id).tuples().execute()
+    return dict(written)
+
+
+def _changes(applying: Applying, verdict: Verdict) -> dict[str, Any]:
+    decided, row = verdict.decided, verdict.row
+    changes: dict[str, Any] = {}
+    for stage in changed_stages(row, decided.outcomes):
+        names = STAGE_OUTCOMES[stage]
+        changes[stage] = {
+            "before": {name: row.get(f"was_{name}") for name in names},
+            "after": {name: decided.outcomes.get(name) for name in names},
+            "by_rules": {name: decided.by_rules.get(name) for name in names},
+            "rules": sorted(decided.matched.get(stage, ())),
+            "winner": decided.winner.get(stage),
+        }
+        if stage == "scorecard":
+            changes[stage]["points"] = decided.outcomes.get("points")
+    event = event_for(applying, verdict)
+    if event is not None:
+        changes["standing"] = kept_event(event)
+    return changes
+
+
+def event_for(applying: Applying, verdict: Verdict) -> Moved | None:
+    """What the decision does to the customer's standing; None without an escalation policy."""
+    decided, row = verdict.decided, verdict.row
+    if not applying.edition.policy_key or decided.episode_move is None:
+        return None
+    away = decided.waiting in AWAY
+    level = decided.outcomes.get("level")
+    step = decided.outcomes.get("step")
+    return Moved(
+        day=applying.run.as_of_day,
+        move=decided.episode_move,
+        level=level if isinstance(level, int) else 0,
+        step=step if isinstance(step, str) else None,
+        enters=decided.enters_step,
+        leader_line_id=None if away else row.get("leader_line_id"),
+        leader_due_day=None if away else row.get("leader_due_day"),
+    )
+
+
+def _write_outcomes(applying: Applying, batch: Sequence[Verdict], ids: Mapping[int, int]) -> None:
+    rows = []
+    for verdict in batch:
+        values = {name: verdict.decided.outcomes.get(name) for name in OUTCOME_COLUMNS}
+        values["hold"] = bool(values["hold"])
+        values["level"] = values["level"] or 0
+        rows.append(
+            {
+                "customer": verdict.customer_id,
+                "entity_id": applying.run.entity_id,
+                **values,
+                "run_id": applying.run.id,
+                "decision_id": ids[verdict.customer_id],
+                "as_of_day": applying.run.as_of_day,
+            }
+        )
+    kept = [getattr(Outcome, name) for name in (*OUTCOME_COLUMNS, "run_id", "decision_id", "as_of_day")]
+    Outcome.insert_many(rows).on_conflict(conflict_target=[Outcome.customer], preserve=kept).execute()
+
+
+STANDING_COLUMNS = (
+    "episode",
+    "open",
+    "leader_line_id",
+    "leader_due_day",
+    "level",
+    "step_key",
+    "repeat_no",
+    "since_day",
+    "next_step",
+    "next_day",
+    "waiting_for",
+)
+
+
+def _write_standings(applying: Applying, batch: Iterable[Verdict]) -> None:
+    rows = [row for verdict in batch if (row := standing_row(applying, verdict)) is not None]
+    if rows:
+        kept = [getattr(Standing, name) for name in STANDING_COLUMNS]
+        Standing.insert_many(rows).on_conflict(
+            conflict_target=[Standing.customer, Standing.policy_key], preserve=kept
+        ).execute()
+
+
+def standing_row(applying: Applying, verdict: Verdict) -> dict[str, Any] | None:
+    """The standing after a decision, as its table keeps it; None when there is none to keep."""
+    event = event_for(applying, verdict)
+    if event is None:
+        return None
+    row = verdict.row
+    stand = fold(Stand.of(row), event)
+    if stand.episode == 0 and row.get("at_episode") is None:
+        return None
+    plan = applying.edition.book.stages["escalation"].plan
+    after = None
+    if stand.open and plan is not None:
+        after = coming(
+            plan,
+            row | {"segment": verdict.decided.outcomes.get("segment")} if isinstance(row, dict) else row,
+            level=stand.level,
+            step=stand.step_key,
+            as_of_day=event.day,
+            leader_due_day=stand.leader_due_day,
+            last_contact_day=row.get("at_last_contact_day"),
+        )
+    return {
+        "customer": verdict.customer_id,
+        "entity_id": applying.run.entity_id,
+        "policy_key": applying.edition.policy_key,
+        **{name: getattr(stand, name) for name in Stand.__dataclass_fields__},
+        "next_step": None if after is None else after.step,
+        "next_day": None if after is None else after.day,
+        "waiting_for": json.dumps(waiting_codes(applying, verdict)),
+    }
+
+
+def waiting_codes(applying: Applying, verdict: Verdict) -> list[str]:
+    """Why nothing further begins, as codes; silence always has one."""
+    waiting = verdict.decided.waiting
+    if waiting == "raised_today" and not applying.begins:
+        return [NOT_LIVE]
+    return [] if waiting in (None, "none") else [str(waiting)]
+
+
+def _end_actions(applying: Applying, batch: Iterable[Verdict]) -> None:
+    """An episode that ends takes its open actions with it."""
+    ended = [
+        verdict.customer_id
+        for verdict in batch
+        if verdict.decided.episode_move in (Move.CLOSE.value, Move.REOPEN.value)
+    ]
+    if not ended:
+        return
+    Action.update(
+        state="cancelled",
+        result="the episode is over: nothing is overdue any more",
+        settled_at=applying.at,
+        version=Action.version + 1,
+    ).where(
+        Action.customer.in_(ended),
+        Action.policy_key == applying.edition.policy_key,
+        Action.state.in_(CANCELLABLE),
+    ).execute()
+
+
+def _write_actions(applying: Applying, batch: Sequence[Verdict], ids: Mapping[int, int]) -> None:
+    if not (applying.run.acts and applying.begins):
+        return
+    entering = [verdict for verdict in batch if verdict.decided.enters_step]
+    write_actions(
+        applying,
+        [
+            (v.customer_id, fold(Stand.of(v.row), e), ids[v.customer_id])
+            for v in entering
+            if (e := event_for(applying, v)) is not None
+        ],
+    )
+
+
+def write_actions(applying: Applying, standing: Sequence[tuple[int, Stand, int | None]]) -> int:
+    """Create the action of the step each customer stands at, once: its key is unique for ever.
+
+    Args:
+        standing: customer, standing, decision.
+    """
+    policy = applying.edition.book.stages["escalation"].policy
+    steps: dict[str, Step] = {} if policy.escalation is None else {s.key: s for s in policy.escalation.steps()}
+    owners = _collectors([customer for customer, _, _ in standing], applying.run.as_of_day)
+    rows = [
+        {
+            "key": action_key(customer, policy.key, stand, steps[stand.step_key].channel),
+            "entity_id": applying.run.entity_id,
+            "customer": customer,
+            "decision": decision,
+            "policy_key": policy.key,
+            "episode": stand.episode,
+            "step_key": stand.step_key,
+            "repeat_no": stand.repeat_no,
+            "level": stand.level,
+            "channel": steps[stand.step_key].channel,
+            "template": steps[stand.step_key].template,
+            "owner_role": steps[stand.step_key].owner,
+            "owner": owners.get(customer),
+            "blocks": steps[stand.step_key].blocks,
+            "state": first_state(steps[stand.step_key]),
+            "waiting_for": "unconfirmed" if first_state(steps[stand.step_key]) == "waiting" else None,
+            "due_day": applying.run.as_of_day,
+            "edition_planned": applying.edition.sha256,
+            "created_at": applying.at,
+        }
+        for customer, stand, decision in standing
+        if stand.step_key in steps
+    ]
+    if rows:
+        Action.insert_many(rows).on_conflict_ignore().execute()
+    return len(rows)
+
+
+def action_key(customer_id: int, policy_key: str, stand: Stand, channel: str) -> str:
+    """Names a step of an episode for ever: subject, policy's key, episode, step, repeat, channel."""
+    return f"{customer_id}/{policy_key}/{stand.episode}/{stand.step_key}/{stand.repeat_no}/{channel}"
+
+
+def first_state(step: Step) -> str:
+    """Where an action begins: a message is due or waits for a person; a call or task is open."""
+    if step.channel in ("call", "task"):
+        return "open"
+    return "waiting" if step.mode == "confirm" else "due"
+
+
+def _collectors(customers: Sequence[int], day: int) -> dict[int, int]:
+    rows = Customer.select(Customer.id, Customer.collector).where(Customer.id.in_(list(customers))).tuples()
+    owners = {customer: collector for customer, collector in rows if collector is not None}
+    overrides = (
+        Override.select(Override.customer, Override.value)
+        .where(
+            Override.customer.in_(list(customers)),
+            Override.target == "collector",
+            Override.from_day <= day,
+            Override.until_day > day,
+            Override.ended_day.is_null() | (Override.ended_day > day),
+        )
+        .order_by(Override.id)
+        .tuples()
+    )
+    for customer, value in overrides:
+        owners[customer] = json.loads(value)
+    return owners

@@ -1,0 +1,124 @@
+"""Differences: which outcomes of a decided frame are not what stood before.
+
+Adds per stage ``changed_<stage>``, and over all of them ``changed`` (an outcome in force is
+another), ``moved`` (the episode or its leader is another) and ``stale`` (only the standing's
+reason for waiting, or its next step, must be written again).
+"""
+
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import narwhals as nw
+
+from engine.queries import PREVIOUS
+from rules.book import Book
+from rules.escalation import INPUTS, Move, Wait
+from rules.hits import matched_keys
+from rules.reference import OVERRIDE, Decided
+from rules.stages import OUTCOMES, STAGES
+
+Frame = nw.LazyFrame[Any]
+Row = Mapping[str, Any]
+
+NOT_DECISIVE = frozenset({"points"})  # a class changes, its points alone are no decision
+STAGE_OUTCOMES: Mapping[str, tuple[str, ...]] = {
+    stage.name: tuple(c.name for c in stage.outcomes if c.name in PREVIOUS and c.name not in NOT_DECISIVE)
+    for stage in STAGES
+    if any(c.name in PREVIOUS for c in stage.outcomes)
+}
+MOVES = frozenset({Move.OPEN.value, Move.REOPEN.value, Move.CLOSE.value})
+AWAY = frozenset({Wait.PROMISE.value, Wait.DISPUTE.value, Wait.PAUSE.value, Wait.UNKNOWN.value})
+TECHNICAL = ("customer_id", "group_id", "leader_line_id", "leader_due_day", "known")
+
+
+def with_differences(decided: Frame, book: Book, as_of_day: int) -> Frame:
+    """Add the columns that say what differs; rows decided for a later day are left as they are."""
+    frame = decided.with_columns(
+        *(_changed(names).alias(f"changed_{stage}") for stage, names in STAGE_OUTCOMES.items()),
+        (~_same("points")).alias("points_changed"),
+    )
+    new = ~nw.col("known").fill_null(False)
+    if "escalation" in book.stages:
+        move, waiting = nw.col("episode_move"), nw.col("waiting")
+        other_leader = ~nw.col("leader_line_id").is_null() & nw.col("episode_open") & ~nw.col("same_leader")
+        moved = move.is_in(sorted(MOVES)) | (
+            (move == nw.lit(Move.SAME.value)) & other_leader & ~waiting.is_in(sorted(AWAY))
+        )
+        passed = (nw.col("at_next_day") <= nw.lit(as_of_day, dtype=nw.Int64)).fill_null(False)
+        stale = ((waiting != nw.col("at_waiting")) | passed) & (nw.col("at_open").fill_null(False))
+    else:
+        moved, stale = nw.lit(False), nw.lit(False)
+    changed = reduce(or_, (nw.col(f"changed_{stage}") for stage in STAGE_OUTCOMES), new)
+    current = (nw.col("was_as_of_day") <= nw.lit(as_of_day, dtype=nw.Int64)).fill_null(True)
+    return frame.with_columns(
+        (changed & current).alias("changed"),
+        (moved.fill_null(False) & current).alias("moved"),
+        (stale.fill_null(False) & current).alias("stale"),
+    )
+
+
+def _same(name: str) -> nw.Expr:
+    now, was = nw.col(name), nw.col(f"was_{name}")
+    return (now == was).fill_null(False) | (now.is_null() & was.is_null())
+
+
+def _changed(names: tuple[str, ...]) -> nw.Expr:
+    return reduce(or_, (~_same(name) for name in names))
+
+
+def changed_stages(row: Row, outcomes: Mapping[str, Any]) -> tuple[str, ...]:
+    """The stages of which an outcome is not what stood before, for one row."""
+    return tuple(
+        stage
+        for stage, names in STAGE_OUTCOMES.items()
+        if any(outcomes.get(name) != row.get(f"was_{name}") for name in names)
+    )
+
+
+def has_moved(row: Row, decided: Decided) -> bool:
+    """Whether the episode or its leader is another, for one row."""
+    if decided.episode_move in MOVES:
+        return True
+    leader = row.get("leader_line_id")
+    return (
+        decided.episode_move == Move.SAME.value
+        and leader is not None
+        and leader != row.get("at_leader_line_id")
+        and decided.waiting not in AWAY
+    )
+
+
+def columns_to_apply(frame_columns: tuple[str, ...], book: Book) -> list[str]:
+    """The columns of a decided frame that applying it needs; the rest stays on disk."""
+    wanted = {*facts_to_keep(book), *TECHNICAL, *OUTCOMES, "waiting", "enters_step", "episode_move"}
+    prefixes = ("was_", "at_", "matched_", "undecided_", "changed_", OVERRIDE)
+    return [
+        name
+        for name in frame_columns
+        if name in wanted or name.startswith(prefixes) or name in {"changed", "moved", "stale"}
+    ]
+
+
+def facts_to_keep(book: Book) -> frozenset[str]:
+    """The facts a decision stores: those its policies read, enough to decide and explain it again."""
+    return (book.facts() | set(INPUTS) | {"score_bp", "thin_history", "rival_bp"}) - set(OUTCOMES)
+
+
+def fact_row(row: Row, book: Book) -> dict[str, Any]:
+    """The facts of one row that its decision stores; what is unknown is left out."""
+    kept = facts_to_keep(book)
+    return {
+        name: value
+        for name, value in row.items()
+        if value is not None and (name in kept or name.startswith((OVERRIDE, "previous_")) or name in TECHNICAL[1:4])
+    }
+
+
+def matched_in_columns(row: Row, book: Book) -> dict[str, frozenset[str]]:
+    """Per stage the keys of the rules that hold, from the masks of a decided frame."""
+    return {
+        name: matched_keys(stage, [row[f"matched_{name}_{word}"] for word in range(stage.words)])
+        for name, stage in book.stages.items()
+    }

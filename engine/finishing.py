@@ -1,0 +1,154 @@
+"""The second half of a run: what it decided is confirmed and written, from the start or after a crash."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from engine import after_run, frames
+from engine.confirming import SAMPLE_ROWS, Claimed, confirm, confirm_sample
+from engine.decisions import Applying, Verdict, standing_row, write
+from engine.differences import STAGE_OUTCOMES, columns_to_apply, matched_in_columns, with_differences
+from engine.editions import edition_of
+from engine.matching import Matcher
+from engine.pipeline import Asking, Frame, decide_frame, may_begin
+from engine.tables import Decision, DirtyCustomer, Entity, Outcome, Run, Standing
+from rules import reference
+from rules.book import Book
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
+
+CONFIRM_ROWS = 2_000  # rows in memory at a time while a run is confirmed
+
+
+@dataclass
+class Steps:
+    """Seconds of each step of a run."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Measure a step; a repeated one adds up."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+
+    def as_json(self) -> str:
+        """Rounded, for the run's row."""
+        return json.dumps({name: round(taken, 3) for name, taken in self.seconds.items()})
+
+
+def finish(
+    runtime: "Runtime", run: Run, ask: Asking | None = None, decided: Frame | None = None, steps: Steps | None = None
+) -> Run:
+    """Confirm and write what a run decided; from its stored facts when it was interrupted."""
+    entity = run.entity
+    measured = steps or Steps(json.loads(run.seconds))
+    edition = ask.edition if ask is not None else edition_of(runtime, entity, str(run.edition), run.as_of_day)
+    begins = ask.begins if ask is not None else may_begin(entity, run.as_of_day, edition.policy_key)
+    applying = Applying(runtime, run, edition, begins, runtime.now_at())
+    if decided is None:
+        with measured.step("again"):
+            facts = frames.scan_frame(runtime, str(run.facts_file))
+            decided = frames.collected(
+                with_differences(decide_frame(facts, edition), edition.book, run.as_of_day), frames.STREAM
+            )
+    with Matcher() as matcher, measured.step("confirm and write"):
+        for verdicts in _confirmed(applying, matcher, decided):
+            write(applying, verdicts)
+        _write_rest(applying, decided)
+        if run.kind == "nightly":
+            confirm_sample(applying, matcher, _sample(applying, decided))
+    with measured.step("after"):
+        after_run.complete(applying, decided)
+    with runtime.database.atomic():
+        if run.kind == "adoption":
+            Entity.update(adopted_day=run.as_of_day, version=Entity.version + 1).where(Entity.id == entity.id).execute()
+        Run.update(
+            state="done", finished_at=runtime.now_at(), seconds=measured.as_json(), version=Run.version + 1
+        ).where(Run.id == run.id).execute()
+        clean(entity, run.started_at)
+        runtime.database.after_commit(runtime.ring)
+    found: Run = Run.get_by_id(run.id)
+    return found
+
+
+def clean(entity: Entity, read_at: int) -> None:
+    """Customers marked before the facts were read are decided now."""
+    DirtyCustomer.delete().where(DirtyCustomer.entity_id == entity.id, DirtyCustomer.since_at < read_at).execute()
+
+
+def _confirmed(applying: Applying, matcher: Matcher, decided: Frame) -> Iterator[list[Verdict]]:
+    """Changed rows, confirmed, in the order of customers; without those this run has written already."""
+    book = applying.edition.book
+    wanted = columns_to_apply(tuple(decided.collect_schema().names()), book)
+    rows = decided.filter(nw.col("changed") | nw.col("moved")).select(wanted)
+    done = _written(applying.run)
+    for batch in frames.batches(rows, CONFIRM_ROWS):
+        claims = [claim_of(row, book) for row in batch if row["customer_id"] not in done]
+        if claims:
+            yield confirm(applying, matcher, claims)
+
+
+def claim_of(row: dict[str, Any], book: Book) -> Claimed:
+    """A decided row as the columns' claim: what they say, apart from what they were told."""
+    said = {name: row[name] for names in STAGE_OUTCOMES.values() for name in names}
+    said["points"] = row["points"]
+    if "escalation" in book.stages:
+        said |= {name: row[name] for name in ("waiting", "enters_step", "episode_move")}
+    return Claimed(row, said, matched_in_columns(row, book))
+
+
+def _written(run: Run) -> set[int]:
+    """Customers this run has decided, or a later one has while it was interrupted."""
+    own = Decision.select(Decision.customer).where(Decision.run == run).tuples()
+    later = Outcome.select(Outcome.customer).where(Outcome.entity_id == run.entity_id, Outcome.run_id > run.id).tuples()
+    return {customer for (customer,) in (*own, *later)}
+
+
+def _sample(applying: Applying, decided: Frame) -> list[Claimed]:
+    """Rows whose points are checked tonight, drawn by customer and day."""
+    book = applying.edition.book
+    every = max(1, applying.run.customers // SAMPLE_ROWS)
+    place = (nw.col("customer_id") * 7_919 + applying.run.as_of_day * 104_729) % every
+    wanted = columns_to_apply(tuple(decided.collect_schema().names()), book)
+    rows = decided.filter(place == 0, ~nw.col("changed")).select(wanted).head(SAMPLE_ROWS)
+    return [claim_of(row, book) for row in frames.rows_of(rows)]
+
+
+def _write_rest(applying: Applying, decided: Frame) -> None:
+    """What is no decision: reasons for waiting and next steps, and points within a class."""
+    book = applying.edition.book
+    names = tuple(decided.collect_schema().names())
+    quiet = ~(nw.col("changed") | nw.col("moved"))
+    if "escalation" in book.stages:
+        rows = decided.filter(nw.col("stale") & quiet).select(columns_to_apply(names, book))
+        for batch in frames.batches(rows, CONFIRM_ROWS):
+            write_standings(applying, batch)
+    points = decided.filter(nw.col("points_changed") & quiet).select("customer_id", "points")
+    for batch in frames.batches(points, CONFIRM_ROWS):
+        with applying.runtime.database.atomic():
+            for row in batch:
+                Outcome.update(points=row["points"]).where(Outcome.customer == row["customer_id"]).execute()
+
+
+def write_standings(applying: Applying, rows: list[dict[str, Any]]) -> None:
+    """Write why rows wait and what comes next; their episode, level and step stay."""
+    with applying.runtime.database.atomic():
+        for row in rows:
+            decided = reference.decide(row, applying.edition.book, matched_in_columns(row, applying.edition.book))
+            values = standing_row(applying, Verdict(row, decided, "durable"))
+            if values is not None:
+                Standing.update(
+                    waiting_for=values["waiting_for"], next_step=values["next_step"], next_day=values["next_day"]
+                ).where(
+                    Standing.customer == row["customer_id"], Standing.policy_key == applying.edition.policy_key
+                ).execute()

@@ -1,0 +1,292 @@
+"""Runs: an entity is decided as of a day, once, resumably.
+
+facts -> stages -> differences -> gate -> stored frame -> confirmed -> decisions with their actions.
+A run that a crash interrupts goes on from its stored facts; days that were missed are decided in
+order, and only the last of them creates actions.
+"""
+
+import fcntl
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import time
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from engine import frames
+from engine.commands import Invalid
+from engine.differences import with_differences
+from engine.editions import activate, keep
+from engine.finishing import Steps, clean, finish
+from engine.pipeline import Frame, asking, decide_frame, last_portfolio_run, read_facts
+from engine.tables import Alarm, Entity, Run
+from ledger.days import date_of
+from rules.book import Book
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+CATCH_UP_DAYS_MAX = 366  # in one call by a person
+CATCH_UP_ALONE_MAX = 31  # days the workers decide without being asked
+STARTS_AT = time(2)  # in the entity's zone
+UNFINISHED = ("gated", "confirming")
+
+
+class Busy(RuntimeError):
+    """Another process is deciding this entity."""
+
+
+def run_entity(runtime: "Runtime", entity: Entity, as_of_day: int) -> Run:
+    """Decide an entity as of a day, and every day missed before it.
+
+    A run that would change too much stops (state ``gated``) until somebody approves it; calling
+    again then goes on. Calling again for a day that is decided changes nothing.
+
+    Returns:
+        The run of the day; of an earlier one if that is gated.
+
+    Raises:
+        Invalid: the day lies before the last decided one, or too far after it.
+        Busy: another process is deciding this entity.
+        engine.editions.Unusable: a document or model in force cannot be read.
+    """
+    with alone(runtime, entity):
+        entity = Entity.get_by_id(entity.id)
+        waiting = _unfinished(runtime, entity, as_of_day)
+        if waiting is not None:
+            return waiting
+        run: Run | None = None
+        days = _days(entity, as_of_day)
+        acted = _last_acting_day(entity)
+        for day in days:
+            run = _decide_day(runtime, entity, day, acts=day == days[-1], sent_until_day=acted)
+            if run.state != "done":
+                return run
+            entity = Entity.get_by_id(entity.id)
+        if run is None:
+            raise AssertionError("there is always a day to decide")
+        return run
+
+
+def resume(runtime: "Runtime", run: Run) -> Run:
+    """Go on with a run that was approved or interrupted.
+
+    Raises:
+        Busy: another process is deciding this entity.
+    """
+    with alone(runtime, run.entity):
+        run = Run.get_by_id(run.id)
+        return run if run.state != "confirming" else finish(runtime, run)
+
+
+def run_due(runtime: "Runtime") -> list[Run]:
+    """What the workers call: finish what was begun, and decide each adopted entity's day once it has come."""
+    runs = []
+    for entity in Entity.select().where(Entity.adopted_day.is_null(False)).order_by(Entity.id):
+        today = runtime.today(entity)
+        last = last_portfolio_run(entity)
+        begun = Run.select().where(Run.entity == entity, Run.state == "confirming").exists()
+        behind = 0 if last is None else today - last.as_of_day
+        night = runtime.now().astimezone(ZoneInfo(entity.zone)).time() >= STARTS_AT
+        if not begun and (behind <= 0 or not night):
+            continue
+        if not begun and behind > CATCH_UP_ALONE_MAX:
+            _tell_behind(runtime, entity, behind)
+            continue
+        try:
+            if begun:
+                runs += [
+                    resume(runtime, run) for run in Run.select().where(Run.entity == entity, Run.state == "confirming")
+                ]
+            else:
+                runs.append(run_entity(runtime, entity, today))
+        except Busy:
+            log.info("entity %s is being decided by another process", entity.code)
+    return runs
+
+
+@contextmanager
+def alone(runtime: "Runtime", entity: Entity) -> Iterator[None]:
+    """Hold the entity's lock; a process that dies lets go of it.
+
+    Raises:
+        Busy: somebody else holds it.
+    """
+    folder = runtime.settings.var / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"entity-{entity.id}.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Busy(f"{entity.code} is being decided by another process") from error
+        yield
+
+
+def _unfinished(runtime: "Runtime", entity: Entity, as_of_day: int) -> Run | None:
+    """Finish or set aside what an earlier call left; the run to wait for, if any."""
+    run: Run
+    for run in Run.select().where(Run.entity == entity, Run.state.in_(UNFINISHED)).order_by(Run.id):
+        if run.state == "confirming":
+            finish(runtime, run)
+        elif as_of_day > run.as_of_day:
+            # Nothing of it took effect: the newer day is compared with what is in force.
+            Run.update(state="superseded", finished_at=runtime.now_at(), version=Run.version + 1).where(
+                Run.id == run.id
+            ).execute()
+        else:
+            return run
+    return None
+
+
+def _days(entity: Entity, as_of_day: int) -> list[int]:
+    last = last_portfolio_run(entity)
+    if last is None or as_of_day == last.as_of_day:
+        return [as_of_day]
+    if as_of_day < last.as_of_day:
+        raise Invalid.because(
+            "as_of",
+            f"{date_of(as_of_day)} lies before {date_of(last.as_of_day)}, the last decided day",
+            "decide a later day, or replay the past one",
+        )
+    if as_of_day - last.as_of_day > CATCH_UP_DAYS_MAX:
+        raise Invalid.because(
+            "as_of",
+            f"{date_of(as_of_day)} is more than {CATCH_UP_DAYS_MAX} days after the last decided day",
+            f"decide up to {date_of(last.as_of_day + CATCH_UP_DAYS_MAX)} first",
+        )
+    return list(range(last.as_of_day + 1, as_of_day + 1))
+
+
+def _last_acting_day(entity: Entity) -> int | None:
+    found: int | None = (
+        Run.select(Run.as_of_day)
+        .where(Run.entity == entity, Run.kind != "event", Run.state == "done", Run.acts == True)  # noqa: E712
+        .order_by(Run.as_of_day.desc())
+        .limit(1)
+        .scalar()
+    )
+    return found
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What deciding a frame found."""
+
+    customers: int
+    changed: int
+    moved: int
+    stale: int
+    points: int
+    undecided: int
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.changed or self.moved or self.stale or self.points)
+
+
+def _decide_day(runtime: "Runtime", entity: Entity, day: int, *, acts: bool, sent_until_day: int | None) -> Run:
+    steps = Steps()
+    started_at = runtime.now_at()
+    activate(runtime, day)
+    last = last_portfolio_run(entity)
+    ask = asking(runtime, entity, day, sent_until_day=sent_until_day)
+    if not ask.edition.book.stages:
+        raise Invalid.because(
+            "policies", f"none is live for {entity.code} on {date_of(day)}", "propose and approve policies first"
+        )
+    with steps.step("facts"):
+        facts = frames.collected(read_facts(runtime, ask), frames.STREAM)
+    with steps.step("stages"):
+        decided = frames.collected(with_differences(decide_frame(facts, ask.edition), ask.edition.book, day))
+        counted = _count(decided, ask.edition.book)
+    again = last is not None and last.as_of_day == day
+    if again and last is not None and counted.nothing:
+        clean(entity, started_at)
+        return last
+    with steps.step("store"):
+        stored = frames.store_frame(runtime, facts)
+    gated = last is not None and _is_gated(entity, counted)
+    with runtime.database.atomic():
+        keep(ask.edition)
+        run = Run.create(
+            entity=entity,
+            as_of_day=day,
+            kind="adoption" if last is None else "nightly",
+            state="gated" if gated else "confirming",
+            acts=acts and last is not None,
+            sent_until_day=sent_until_day,
+            edition=ask.edition.sha256,
+            policy_key=ask.edition.policy_key,
+            facts_sha256=stored.sha256,
+            facts_file=stored.file,
+            customers=counted.customers,
+            changed=counted.changed,
+            undecided=counted.undecided,
+            seconds=steps.as_json(),
+            started_at=started_at,
+        )
+        if gated:
+            _tell_gated(entity, run, counted, started_at)
+    return run if gated else finish(runtime, run, ask, decided, steps)
+
+
+def _count(decided: Frame, book: Book) -> Counted:
+    undecided = [f"undecided_{name}" for name in book.stages]
+    marks = ["changed", "moved", "stale", "points_changed"]
+    columns = frames.sums_of(decided, marks, undecided)
+    return Counted(
+        customers=frames.count_of(decided),
+        changed=columns["changed"],
+        moved=columns["moved"],
+        stale=columns["stale"],
+        points=columns["points_changed"],
+        undecided=columns["any"],
+    )
+
+
+def _is_gated(entity: Entity, counted: Counted) -> bool:
+    """Whether a run would change more than its share of customers.
+
+    Adoption is not gated: it contacts nobody, and everything is new. Nor is the first run after a
+    go-live: two people have just approved, with figures, what it sends.
+    """
+    if counted.changed * 10_000 <= counted.customers * entity.portfolio_share_bp:
+        return False
+    first_live = not (
+        Run.select()
+        .where(
+            Run.entity == entity,
+            Run.kind != "event",
+            Run.state == "done",
+            Run.started_at >= (entity.live_since_at or 0),
+        )
+        .exists()
+    )
+    return not (entity.live_since_at is not None and first_live)
+
+
+def _tell_gated(entity: Entity, run: Run, counted: Counted, at: int) -> None:
+    share = f"{entity.portfolio_share_bp // 100}.{entity.portfolio_share_bp % 100:02d} %"
+    Alarm.create(
+        entity_id=entity.id,
+        kind="gated",
+        text=f"run {run.id} would change {counted.changed} of {counted.customers} customers, more than {share}",
+        raised_at=at,
+    )
+
+
+def _tell_behind(runtime: "Runtime", entity: Entity, behind: int) -> None:
+    open_alarms = Alarm.select().where(
+        Alarm.entity_id == entity.id, Alarm.kind == "behind", Alarm.acknowledged_at.is_null()
+    )
+    if not open_alarms.exists():
+        Alarm.create(
+            entity_id=entity.id,
+            kind="behind",
+            text=f"{entity.code} is {behind} days behind; more than {CATCH_UP_ALONE_MAX} are decided only when asked",
+            raised_at=runtime.now_at(),
+        )

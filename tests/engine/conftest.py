@@ -1,0 +1,200 @@
+"""A small world for the engine's stories: policies two people approved, and a ledger of a few lines."""
+
+import hashlib
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.canonical import canonical, sha256_of
+from engine.runtime import Runtime
+from engine.tables import Credit, Allocation, Customer, Document, DueLine, Entity
+
+EARLY = 0  # documents of these tests hold from 1970 on
+
+
+def parameters(**values: int) -> dict[str, Any]:
+    """A parameters document: tolerance, minimum and minimum days, and what else is named."""
+    named = {"dunning_tolerance": 500, "dunning_minimum": 0, "minimum_contact_days": 0, **values}
+    return {
+        "format": 1,
+        "kind": "parameters",
+        "key": "parameters",
+        "entity": None,
+        "source": "test",
+        "parameters": [
+            {
+                "name": name,
+                "kind": "days" if name.endswith("_days") else "money",
+                "label": name,
+                "meaning": name,
+                "low": 0,
+                "high": 10**12,
+                "values": [{"from": "1970-01-01", "value": value, "segment": None}],
+            }
+            for name, value in named.items()
+        ],
+    }
+
+
+def policy(key: str, stage: str, hit: str, rules: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    """A policy document with what every one of them needs."""
+    return {
+        "format": 1,
+        "kind": "policy",
+        "key": key,
+        "name": key,
+        "stage": stage,
+        "subject": "customer",
+        "entity": None,
+        "effective": {"from": "1970-01-01", "until": None},
+        "source": "test",
+        "because": "the tests need it",
+        "hit": hit,
+        "rules": rules,
+        "cases": [],
+        **more,
+    }
+
+
+def rule(key: str, when: Any, then: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A rule with a label and a reason."""
+    return {"key": key, "label": key, "because": "test", "priority": 10, "when": when, "then": then, **more}
+
+
+def segmentation(large_from: int = 1_000_000) -> dict[str, Any]:
+    """Customers with a large open amount are key accounts."""
+    return policy(
+        "segmentation",
+        "segmentation",
+        "first",
+        [rule("large", {"all": [["open_minor", ">=", large_from]]}, {"segment": "key"})],
+        otherwise={"then": {"segment": "standard"}, "because": "all others"},
+    )
+
+
+def hold() -> dict[str, Any]:
+    """Orders stop when something is more than 30 days past due."""
+    return policy(
+        "hold",
+        "hold",
+        "most_severe",
+        [rule("late", {"all": [["leader_days_past_due", ">", 30]]}, {"hold": True, "hold_reason": "late"})],
+        otherwise={"then": {"hold": False, "hold_reason": None}, "because": "nothing is late"},
+    )
+
+
+def step(key: str, days: int, **more: Any) -> dict[str, Any]:
+    """One step of a scenario."""
+    return {"key": key, "days": days, "channel": "email", "template": "reminder", **more}
+
+
+def escalation(steps: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
+    """Mail 10 days before the due date and 4, 14, 33 days after it."""
+    steps = steps or [
+        step("m10", -10, level=0),
+        step("p4", 4, level=1),
+        step("p14", 14, level=2),
+        step("p33", 33, level=3),
+    ]
+    terms = {
+        "tolerance": {"param": "dunning_tolerance"},
+        "minimum": {"param": "dunning_minimum"},
+        "minimum_days": {"param": "minimum_contact_days"},
+        "after_leader_paid": "resume",
+        "catch_up": False,
+        "scenario_by": "segment",
+        "scenarios": {"standard": steps},
+        **more,
+    }
+    document = policy("escalation", "escalation", "most_severe", [], escalation=terms)
+    del document["rules"]
+    document["otherwise"] = {"then": {"level": 0, "step": None}, "because": "nothing is due"}
+    return document
+
+
+def in_force(document: dict[str, Any], from_day: int = EARLY) -> Document:
+    """Put a document in force as if two people had approved it."""
+    entity = document.get("entity")
+    return Document.create(
+        kind=document["kind"],
+        key=document["key"],
+        stage=document.get("stage"),
+        subject=document.get("subject"),
+        entity=None if entity is None else Entity.get(Entity.code == entity),
+        sha256=sha256_of(document),
+        body=canonical(document),
+        status="approved",
+        from_day=from_day,
+        approved_at=1,
+    )
+
+
+class Books:
+    """Posts a ledger entry by entry, as of a day."""
+
+    def __init__(self, entity: Entity) -> None:
+        self.entity = entity
+        self.count = 0
+
+    def customer(self, number: str, **more: Any) -> Customer:
+        """A debtor account."""
+        return Customer.create(entity=self.entity, number=number, name=f"Customer {number}", **more)
+
+    def _entry(self, customer: Customer, day: int, kind: str, number: str) -> dict[str, Any]:
+        self.count += 1
+        return {
+            "entity_id": self.entity.id,
+            "customer": customer,
+            "booked_day": day,
+            "recorded_day": day,
+            "recorded_at": day * 86_400_000_000,
+            "identity": hashlib.sha256(f"{kind}{number}{self.count}".encode()).hexdigest(),
+            "number": number,
+            "currency": self.entity.currency,
+        }
+
+    def invoice(self, customer: Customer, amount_minor: int, day: int, due_day: int | None) -> DueLine:
+        """An invoice with one due line."""
+        number = f"INV-{self.count + 1:05d}"
+        entry = self._entry(customer, day, "invoice", number)
+        return DueLine.create(**entry, invoice_day=day, due_day=due_day, amount_minor=amount_minor)
+
+    def payment(self, customer: Customer, line: DueLine, amount_minor: int, day: int) -> Credit:
+        """A payment set against a due line."""
+        entry = self._entry(customer, day, "payment", "")
+        credit = Credit.create(**entry, kind="payment", amount_minor=amount_minor)
+        common = {k: entry[k] for k in ("entity_id", "customer", "booked_day", "recorded_day", "recorded_at")}
+        Allocation.create(**common, credit=credit, due_line=line, amount_minor=amount_minor)
+        return credit
+
+
+@pytest.fixture
+def books(entity: Entity) -> Books:
+    """The entity's books."""
+    return Books(entity)
+
+
+@pytest.fixture
+def policies(runtime: Runtime) -> SimpleNamespace:
+    """Segmentation, hold and escalation in force for everybody since 1970."""
+    return SimpleNamespace(
+        parameters=in_force(parameters()),
+        segmentation=in_force(segmentation()),
+        hold=in_force(hold()),
+        escalation=in_force(escalation()),
+    )
+
+
+@pytest.fixture
+def go_live(runtime: Runtime, entity: Entity) -> Callable[[int], Entity]:
+    """Make the entity live from a day, as two people would."""
+
+    def live(from_day: int) -> Entity:
+        Entity.update(live_from_day=from_day, sending=True, live_since_at=runtime.now_at()).where(
+            Entity.id == entity.id
+        ).execute()
+        return Entity.get_by_id(entity.id)
+
+    return live
