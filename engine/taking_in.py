@@ -16,7 +16,6 @@ from engine.vault import Vault
 from ledger.entries import Allocation, Credit, Line, Plan
 from ledger.records import Record, SaidOfCustomer
 
-ROWS_PER_INSERT = 1_000
 CONTACT_FIELDS = ("name", "email", "phone")
 Key = tuple[str, int]
 
@@ -57,14 +56,24 @@ class Posted:
         }
 
     def insert(self, model: type[Model], rows: Sequence[Mapping[str, Any]], counted_as: str) -> None:
-        """Insert rows in bulk."""
-        if not rows:
-            return
-        names = list(rows[0])
-        columns = [getattr(model, name) for name in names]
-        for some in chunks(rows, ROWS_PER_INSERT):
-            model.insert_many([tuple(row[name] for name in names) for row in some], fields=columns).execute()
-        self.counts[counted_as] += len(rows)
+        """Insert rows in bulk; columns the rows leave out get their defaults."""
+        if rows:
+            _insert(model, rows)
+            self.counts[counted_as] += len(rows)
+
+
+def _insert(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
+    """One prepared statement for all rows: several times faster than building SQL for each batch."""
+    meta = model._meta
+    given = list(rows[0])
+    left_out = {name: value for name, value in meta.get_default_dict().items() if name not in rows[0]}
+    columns = ", ".join(f'"{meta.fields[name].column_name}"' for name in (*given, *left_out))
+    marks = ", ".join([meta.database.param] * (len(given) + len(left_out)))
+    defaults = tuple(left_out.values())
+    # Names come from our own tables, values are bound.
+    statement = f'insert into "{meta.table_name}" ({columns}) values ({marks})'  # noqa: S608
+    cursor = meta.database.cursor()
+    cursor.executemany(statement, [(*(row[name] for name in given), *defaults) for row in rows])
 
 
 def post_customers(posted: Posted, said: Mapping[str, SaidOfCustomer]) -> None:

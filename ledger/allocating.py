@@ -34,6 +34,7 @@ class _Allocating:
         self.posting_day = posting_day
         self.lines = {**known.lines, **{line.identity: line for line in plan.lines}}
         self.credits = {**known.credits, **{credit.identity: credit for credit in plan.credits}}
+        self.kinds = [kind for kind in CREDIT_KINDS if any(one.kind == kind for one in self.credits.values())]
         self.by_number = _grouped(self.lines)
         self.by_reference: dict[tuple[str, str], list[Credit]] = {}
         for credit in self.credits.values():
@@ -100,7 +101,7 @@ class _Allocating:
                 taken[credit.identity] = taken.get(credit.identity, 0) + amount
 
         taken: dict[str, int] = {}
-        own = {line.identity: [settlement_identity(line.identity, kind) for kind in CREDIT_KINDS] for line in lines}
+        own = {line.identity: [settlement_identity(line.identity, kind) for kind in self.kinds] for line in lines}
         of_rows = {identity for identities in own.values() for identity in identities}
         for one in there:
             credit = self.credits[one.credit.identity]
