@@ -1,6 +1,7 @@
 """Effects as columns: the same integers as ``rules.effects`` computes for one row.
 
-Divisions are of magnitudes by a constant, so that every engine's ``//`` means the same.
+Divisions are of magnitudes within the money bound by a constant, so that every engine's
+``//`` means the same.
 """
 
 from collections.abc import Callable
@@ -69,26 +70,18 @@ def _integer(operand: Const | Param) -> int:
     return operand.value
 
 
-def _quotient(value: nw.Expr, divisor: int) -> nw.Expr:
-    """Of a value that is not negative."""
-    quotient = value // literal(divisor)
-    return quotient + (value - quotient * literal(divisor)) // literal(divisor)
-
-
 def _percent(value: nw.Expr, bp: int) -> nw.Expr:
-    size = nw.when(value < literal(0)).then(literal(0) - value).otherwise(value)
-    whole = _quotient(size, FULL_BP)
-    rest = size - whole * literal(FULL_BP)
-    half = literal(FULL_BP // 2)
-    share = whole * literal(abs(bp)) + _quotient(rest * literal(abs(bp)) + half, FULL_BP)
-    negative = value < literal(0) if bp >= 0 else value >= literal(0)
-    return nw.when(negative).then(literal(0) - share).otherwise(share)
+    """Each occurrence of a part multiplies the plan when effects nest: keep them few."""
+    size = value.abs()
+    share = size // literal(FULL_BP) * literal(abs(bp))
+    share = share + (size % literal(FULL_BP) * literal(abs(bp)) + literal(FULL_BP // 2)) // literal(FULL_BP)
+    minus, plus = (literal(-1), literal(1)) if bp >= 0 else (literal(1), literal(-1))
+    return share * nw.when(value < literal(0)).then(minus).otherwise(plus)
 
 
 def _round_down(value: nw.Expr, step: int) -> nw.Expr:
-    below = _quotient(literal(0) - value + literal(step - 1), step)
-    down = nw.when(value < literal(0)).then(literal(0) - below).otherwise(_quotient(value, step))
-    return down * literal(step)
+    """The remainder is made positive, whichever sign an engine gives it."""
+    return value - (value % literal(step) + literal(step)) % literal(step)
 
 
 def _extreme(parts: tuple[Effect, ...], dtype: Any, fact: FactColumn, choose: Callable[..., nw.Expr]) -> nw.Expr:

@@ -8,6 +8,7 @@ import operator
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Any as Value
 
 from rules import hits
 from rules.book import Book, BookRule, BookStage
@@ -20,7 +21,7 @@ Verdict = Callable[[Row], bool | None]
 Holds = Callable[[Row], bool]
 OVERRIDE = "override_"
 OVERRIDDEN = "override"  # the reason of a hold that a person decided
-COMPARE: Mapping[Op, Callable[[object, object], bool]] = {
+COMPARE: Mapping[Op, Callable[[Value, Value], bool]] = {
     Op.LT: operator.lt,
     Op.LE: operator.le,
     Op.GT: operator.gt,
