@@ -113,6 +113,8 @@ def grid(
             found.rows.append((line, cells))
         if len(found.problems) > limits.problems:
             break
+    if header is None and not found.problems:
+        found.problems.append(problem(1, WHOLE, "no line of the file holds anything", "choose a file with a heading"))
     return Grid(header or (), found.rows, found.problems, encoding, delimiter, text.isascii())
 
 

@@ -279,7 +279,7 @@ class _Check:
         return records
 
     def record(self, place: str, given: object) -> RecordMapping | None:
-        if not isinstance(given, Mapping) or given.get("kind") not in RECORDS:
+        if not isinstance(given, Mapping) or given.get("kind") not in tuple(RECORDS):
             self.problem(place, "has no known kind", f"use one of: {', '.join(RECORDS)}")
             return None
         kind = str(given["kind"])
