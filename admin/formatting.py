@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
-from babel.numbers import format_decimal, get_currency_precision
+from babel.numbers import format_decimal
 from flask import Flask, current_app, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 
 from admin import gate
 from ledger.days import date_of
+from ledger.money import exponent
 
 NOTHING = Markup('<span class="nil" aria-label="unknown">–</span>')
 MILLION = 1_000_000
@@ -33,7 +34,7 @@ def money_text(minor: int | None, currency: str | None, decimals: bool = True) -
     """An amount without its currency: ``1,234.50``; empty when unknown."""
     if minor is None:
         return ""
-    places = get_currency_precision(currency) if currency else 2
+    places = exponent(currency or "")
     amount = Decimal(minor).scaleb(-places)
     pattern = "#,##0" + ("." + "0" * places if decimals and places else "")
     return str(format_decimal(amount, format=pattern, locale=locale(), decimal_quantization=True))

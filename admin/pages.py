@@ -1,22 +1,89 @@
 """Which pages the console has, in one place."""
 
-from flask import Blueprint, Flask, render_template
-from flask.typing import ResponseReturnValue
+from typing import Any
+
+from flask import Flask
+from flask_admin import Admin, AdminIndexView, expose
 from flask_login import current_user
 
-from admin import gate, navigation
+from admin import audit_view, changes, commands_page, dashboard, formatting, forms, gate, go_live, navigation
+from admin.customers import CustomersView
+from admin.messages_view import MessagesView
+from admin.records import DocumentsView, ImportsView, RunsView, UsersView
+from admin.views import ActionsView, AlarmsView, DecisionsView
+from engine.tables import Action, Alarm, AuditEntry, Customer, Decision, Document, Import, Run, User
 
-blueprint = Blueprint("pages", __name__)
 
-
-@blueprint.get("/")
-@gate.needs(gate.SIGNED_IN)
-def dashboard() -> ResponseReturnValue:
+class Home(AdminIndexView):
     """The first page: the figures for those who may see them, else the ways that are open."""
-    return render_template("console/welcome.html", groups=navigation.sidebar(), user=current_user)
+
+    permission = gate.SIGNED_IN
+    index = None  # Flask-Admin's own
+
+    def __init__(self) -> None:
+        super().__init__(endpoint="pages", url="/")
+        # Flask-Admin's bundled scripts are not used: without a folder there is no route to them.
+        self.static_folder, self.static_url_path = None, "/closed"
+
+    @expose("/")
+    def dashboard(self) -> str:
+        """One screen of one entity."""
+        if gate.may("reports.view"):
+            return self.render("console/dashboard.html", **dashboard.values())
+        return self.render("console/welcome.html", groups=navigation.sidebar(), user=current_user)
+
+
+def views() -> list[Any]:
+    """The lists, made anew for each application."""
+    return [
+        CustomersView(Customer, endpoint="customers", url="/customers"),
+        DecisionsView(Decision, endpoint="decisions", url="/decisions"),
+        ActionsView(Action, endpoint="actions", url="/diary"),
+        MessagesView(Action, endpoint="messages", url="/messages"),
+        AlarmsView(Alarm, endpoint="alarms", url="/alarms"),
+        RunsView(Run, endpoint="runs", url="/runs"),
+        ImportsView(Import, endpoint="imports", url="/imports"),
+        DocumentsView(Document, endpoint="documents", url="/documents"),
+        UsersView(User, endpoint="users", url="/users"),
+        audit_view.AuditView(AuditEntry, endpoint="audit", url="/audit"),
+    ]
 
 
 def register(app: Flask) -> None:
     """Hang every page into the application."""
-    app.register_blueprint(blueprint)
     gate.needs(gate.SIGNED_IN)(app.view_functions["security.logout"])
+    for page in (commands_page.blueprint, go_live.blueprint):
+        app.register_blueprint(page)
+    lists = Admin(app, name="Dunwell", index_view=Home(), csp_nonce_generator=gate.nonce)
+    for view in views():
+        lists.add_view(view)
+    _words(app)
+
+
+def _words(app: Flask) -> None:
+    """Filters and functions that only pages need."""
+    filters = app.jinja_env.filters
+    filters["tone"] = lambda value: formatting.TONES.get(str(value), "")
+    filters["changed"] = changes.summary
+    filters["outcome_label"] = changes.outcome_label
+    filters["outcome"] = lambda value, name, currency=None: changes.outcome_badge(name, value, currency)
+    filters["command_words"] = audit_view.words
+    filters["audit_change"] = audit_view.change
+    filters["bucket_pairs"] = lambda buckets: [(tone, minor) for tone, _name, minor in buckets]
+    filters["money_plain"] = formatting.money_text
+    filters["override_value"] = forms.override_text
+    app.jinja_env.globals.update(command_open=commands_page.command_open, preview_rows=preview_rows)
+
+
+def preview_rows(preview: Any) -> list[tuple[str, Any]]:
+    """What a go-live would send, as rows: step and number."""
+    if isinstance(preview, dict):
+        flat = preview.get("steps", preview)
+        if isinstance(flat, dict):
+            return [(name, value) for name, value in flat.items() if not isinstance(value, list | dict)]
+        preview = flat
+    return [
+        (row.get("step") or row.get("key"), row.get("customers") or row.get("letters"))
+        for row in preview
+        if isinstance(row, dict)
+    ]

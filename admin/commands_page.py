@@ -1,0 +1,135 @@
+"""One page for every command: its form on GET, the command itself on POST.
+
+A route per command would be the same twenty lines each; here the allow-list is ``shapes.SHAPES`` and
+the permission is the one the command was registered with.
+"""
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from admin import forms, gate
+from admin.shapes import SHAPES
+from engine import access
+from engine.commands import COMMANDS, Conflict, Invalid
+from engine.tables import Action, Alarm, Block, Customer, Dispute, DueLine, Entity, Override, User
+from ledger.problems import Problem
+
+blueprint = Blueprint("commands", __name__, url_prefix="/commands")
+
+# What a form is about, by the argument that names it. Rows of a customer are looked up through the reader's scope.
+OF_CUSTOMER = {"action": Action, "override": Override, "dispute": Dispute, "block": Block, "due_line": DueLine}
+
+
+def command_open(name: str) -> bool:
+    """Whether the person signed in may give a command here."""
+    known = COMMANDS.get(name)
+    return name in SHAPES and known is not None and gate.may(known.permission)
+
+
+def _shape(name: str) -> forms.Shape:
+    if name not in SHAPES or name not in COMMANDS:
+        abort(404)
+    if not gate.may(COMMANDS[name].permission):
+        abort(403)
+    return SHAPES[name]
+
+
+def subject_of(given: Any) -> Any:
+    """The row a form is about; 404 when there is none or it is not the reader's to see."""
+    user = current_user.id
+    for name, model in OF_CUSTOMER.items():
+        if name != "due_line" and given.get(name, "").isdigit():
+            query = model.select(model, Customer, Entity).join(Customer).join(Entity)
+            return _found(access.visible_to(user, query.where(model.id == int(given[name]))))
+    if given.get("customer", "").isdigit():
+        query = Customer.select(Customer, Entity).join(Entity).where(Customer.id == int(given["customer"]))
+        return _found(access.visible_to(user, query))
+    if given.get("due_line", "").isdigit():
+        query = DueLine.select(DueLine, Customer, Entity).join(Customer).join(Entity)
+        line = _found(access.visible_to(user, query.where(DueLine.id == int(given["due_line"]))))
+        return line.customer
+    if given.get("alarm", "").isdigit():
+        return Alarm.get_or_none(Alarm.id == int(given["alarm"]))
+    if given.get("user", "").isdigit():
+        return _found(User.select().where(User.id == int(given["user"])))
+    return None
+
+
+def _found(query: Any) -> Any:
+    row = query.first()
+    if row is None:
+        abort(404)
+    return row
+
+
+def way_back(given: Any) -> str:
+    """Where to go afterwards: a path of this console, whatever was asked for."""
+    wanted = given.get("next", "")
+    parts = urlsplit(wanted)
+    if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme:
+        return str(wanted)
+    return url_for("pages.dashboard")
+
+
+def _page(shape: forms.Shape, shown: Any, subject: Any, given: Any, problems: list[Problem], status: int) -> Any:
+    return render_template(
+        "console/form.html",
+        shape=shape,
+        inputs=shown,
+        subject=subject,
+        customer=subject if isinstance(subject, Customer) else getattr(subject, "customer", None),
+        currency=forms.currency_of(subject),
+        problems=[p for p in problems if p.place not in {one.name for one in shown}],
+        next=way_back(given),
+        name=shape.command.__name__,
+    ), status
+
+
+@blueprint.get("/<name>")
+@gate.needs(gate.SIGNED_IN)
+def form(name: str) -> ResponseReturnValue:
+    """The form of a command."""
+    shape = _shape(name)
+    subject = subject_of(request.args)
+    return _page(shape, forms.inputs(shape, subject, request.args), subject, request.args, [], 200)
+
+
+@blueprint.post("/<name>")
+@gate.needs(gate.SIGNED_IN)
+def give(name: str) -> ResponseReturnValue:
+    """Give the command; afterwards the page it came from."""
+    shape = _shape(name)
+    subject = subject_of(request.form)
+    command, shown, problems = forms.read(shape, subject, request.form, current_user.id)
+    if command is None:
+        return _page(shape, shown, subject, request.form, problems, 422)
+    try:
+        if name == "SetOverride":
+            value = forms.typed(command.target, command.value, forms.currency_of(subject))
+            command = replace(command, value=value)
+        gate.runtime().execute(command)
+    except ValueError:
+        unread = [Problem(place="value", what="cannot be read", cure="write it as its kind asks")]
+        return _page(shape, _marked(shown, unread), subject, request.form, [], 422)
+    except Invalid as error:
+        return _page(shape, _marked(shown, error.problems), subject, request.form, list(error.problems), 422)
+    except Conflict as error:
+        wanted = {one.name: one.value for one in shown if one.kind not in {"hidden", "area"}}
+        error.seen = {**wanted, **error.seen}
+        raise
+    flash(_("Done: %(what)s.", what=shape.title), "success")
+    return redirect(way_back(request.form), 303)
+
+
+def _marked(shown: list[forms.Input], problems: Any) -> list[forms.Input]:
+    for problem in problems:
+        for one in shown:
+            if one.name == problem.place:
+                one.wrong = f"{problem.what}: {problem.cure}"
+    return shown

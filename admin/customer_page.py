@@ -1,0 +1,253 @@
+"""What the page of one customer shows, read as of today through the same pipeline as any decision."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import narwhals as nw
+from flask_babel import gettext as _
+from peewee import JOIN, fn
+
+from admin import gate
+from engine.frames import read_frames, rows_of
+from engine.pipeline import Asking, asking, facts_of
+from engine.tables import (
+    Action,
+    Allocation,
+    AuditEntry,
+    Block,
+    Contact,
+    Credit,
+    CreditLimit,
+    Customer,
+    Decision,
+    Dispute,
+    DisputeClosing,
+    DueLine,
+    Message,
+    Outcome,
+    Override,
+    Person,
+    Promise,
+    Reversal,
+    Standing,
+    User,
+)
+from ledger.lines import line_facts
+from rules import reference
+from rules.reference import Decided
+from scoring.features import FEATURES
+from scoring.model import Model, score_row
+from scoring.reasons import reasons, usual_score_bp
+
+PAYMENTS_SHOWN = 12
+DECISIONS_SHOWN = 12
+ACTIONS_SHOWN = 12
+AUDIT_SHOWN = 20
+BUCKETS = (
+    ("0", "not_due_minor", "not_due"),
+    ("1", "d1_30_minor", "d1_30"),
+    ("2", "d31_60_minor", "d31_60"),
+    ("3", "d61_90_minor", "d61_90"),
+    ("4", "d90_over_minor", "d90_over"),
+    ("x", "no_due_date_minor", "no_due_date"),
+)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The score with what speaks for it and the rival beside it.
+
+    Args:
+        score_bp: chance of paying late.
+        usual_bp: the usual customer's.
+        naive_bp: the customer's own late share, shrunk to the usual; None without history.
+        thin: whether there is little history behind it.
+        reasons: strongest first.
+    """
+
+    score_bp: int | None
+    usual_bp: int | None
+    naive_bp: int | None
+    thin: bool
+    reasons: list[Any]
+
+
+@dataclass(frozen=True)
+class CustomerFile:
+    """Everything about one customer."""
+
+    customer: Customer
+    ask: Asking
+    row: dict[str, Any]
+    decided: Decided
+    outcome: Outcome | None
+    standing: Standing | None
+    lines: list[dict[str, Any]]
+    scored: Scored
+    payments: list[dict[str, Any]] = field(default_factory=list)
+    promises: list[Promise] = field(default_factory=list)
+    disputes: list[Dispute] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    overrides: list[Override] = field(default_factory=list)
+    limit: CreditLimit | None = None
+    actions: list[Action] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    contacts: list[dict[str, Any]] = field(default_factory=list)
+    audit: list[AuditEntry] = field(default_factory=list)
+
+    @property
+    def currency(self) -> str:
+        """The entity's base currency, in which all figures are."""
+        return str(self.customer.entity.currency)
+
+    @property
+    def buckets(self) -> list[tuple[str, str, int]]:
+        """Class, name and amount of each ageing bucket with debits."""
+        return [(tone, name, int(self.row.get(fact) or 0)) for tone, fact, name in BUCKETS]
+
+
+def file_of(customer: Customer) -> CustomerFile:
+    """Gather everything about a customer; the caller has checked that the reader may see them."""
+    runtime = gate.runtime()
+    day = runtime.today(customer.entity)
+    ask = asking(runtime, customer.entity, day)
+    (row,) = facts_of(runtime, ask, [customer.id])
+    return CustomerFile(
+        customer=customer,
+        ask=ask,
+        row=row,
+        decided=reference.decide(row, ask.edition.book),
+        outcome=Outcome.get_or_none(Outcome.customer == customer),
+        standing=Standing.get_or_none(Standing.customer == customer, Standing.policy_key == ask.edition.policy_key),
+        lines=_lines(customer, ask),
+        scored=scored(row, ask.edition.model),
+        payments=_payments(customer),
+        promises=list(_standing(Promise, "promise", customer).order_by(Promise.promised_day.desc()).limit(20)),
+        disputes=_disputes(customer),
+        blocks=[b for b in _standing(Block, "block", customer) if b.until_day is None or b.until_day > day],
+        overrides=list(
+            Override.select(Override, User)
+            .join(User, on=(Override.by == User.id))
+            .where(Override.customer == customer, Override.ended_day.is_null(), Override.until_day > day)
+            .order_by(Override.id.desc())
+        ),
+        limit=_limit(customer, day),
+        actions=_actions(customer),
+        decisions=list(
+            Decision.select()
+            .where(Decision.customer == customer)
+            .order_by(Decision.as_of_day.desc(), Decision.id.desc())
+            .limit(DECISIONS_SHOWN)
+        ),
+        contacts=_contacts(customer) if gate.may("people.view") else [],
+        audit=_audit(customer) if gate.may("audit.view") else [],
+    )
+
+
+def _lines(customer: Customer, ask: Asking) -> list[dict[str, Any]]:
+    frames = read_frames(gate.runtime(), customer.entity, [customer.id], ask.as_of_day, ask.question)
+    wanted = (
+        "line_id",
+        "number",
+        "ordinal",
+        "invoice_day",
+        "due_day",
+        "line_amount_minor",
+        "line_open_minor",
+        "line_days_past_due",
+        "line_disputed_minor",
+        "line_promised",
+        "line_covered_minor",
+    )
+    lines = line_facts(frames, ask.basis).filter(nw.col("customer_id") == customer.id).select(*wanted)
+    return sorted(rows_of(lines), key=lambda line: (line["due_day"] is None, line["due_day"] or 0, line["number"]))
+
+
+def scored(row: dict[str, Any], model: Model | None) -> Scored:
+    """The score of a fact row, its reasons and its rival."""
+    naive = None
+    if model is not None:
+        features = score_row(row, model).features
+        own = [features[f.name] for f in FEATURES if f.name.startswith("late_share_12m") and f.name in features]
+        naive = own[0] if own and row.get("paid_count_12m") else None
+    return Scored(
+        score_bp=row.get("score_bp"),
+        usual_bp=usual_score_bp(model) if model else None,
+        naive_bp=naive,
+        thin=bool(row.get("thin_history")),
+        reasons=reasons(row, model, translate=_),
+    )
+
+
+def _standing(model: Any, target: str, customer: Customer) -> Any:
+    """Entries of a customer that were not taken back."""
+    back = Reversal.select(Reversal.target_id).where(Reversal.target == target)
+    return model.select().where(model.customer == customer, model.id.not_in(back))
+
+
+def _payments(customer: Customer) -> list[dict[str, Any]]:
+    back = Reversal.select(Reversal.target_id).where(Reversal.target == "allocation")
+    used = dict(
+        Allocation.select(Allocation.credit, fn.SUM(Allocation.amount_minor))
+        .where(Allocation.customer == customer, Allocation.id.not_in(back))
+        .group_by(Allocation.credit)
+        .tuples()
+    )
+    latest = _standing(Credit, "credit", customer).order_by(Credit.booked_day.desc(), Credit.id.desc())
+    return [
+        {"credit": credit, "free_minor": credit.amount_minor - (used.get(credit.id) or 0)}
+        for credit in latest.limit(PAYMENTS_SHOWN)
+    ]
+
+
+def _disputes(customer: Customer) -> list[Dispute]:
+    query = (
+        Dispute.select(Dispute, DueLine, DisputeClosing)
+        .join(DueLine)
+        .switch(Dispute)
+        .join(DisputeClosing, JOIN.LEFT_OUTER, on=(DisputeClosing.dispute == Dispute.id), attr="closing")
+        .where(Dispute.customer == customer)
+        .order_by(Dispute.id.desc())
+        .limit(20)
+    )
+    return list(query)
+
+
+def _limit(customer: Customer, day: int) -> CreditLimit | None:
+    in_force = _standing(CreditLimit, "credit_limit", customer).where(
+        CreditLimit.from_day <= day, CreditLimit.until_day.is_null() | (CreditLimit.until_day > day)
+    )
+    found: CreditLimit | None = in_force.order_by(CreditLimit.from_day.desc(), CreditLimit.id.desc()).first()
+    return found
+
+
+def _actions(customer: Customer) -> list[Action]:
+    query = (
+        Action.select(Action, Message)
+        .join(Message, JOIN.LEFT_OUTER, on=(Message.action == Action.id), attr="message")
+        .where(Action.customer == customer)
+        .order_by(Action.due_day.desc(), Action.id.desc())
+    )
+    return list(query.limit(ACTIONS_SHOWN))
+
+
+def _contacts(customer: Customer) -> list[dict[str, Any]]:
+    vault = gate.runtime().vault
+    query = Contact.select(Contact, Person).join(Person).where(Contact.customer == customer).order_by(Contact.id)
+    return [{"contact": contact, "known": vault.open_person(contact.person)} for contact in query]
+
+
+def _audit(customer: Customer) -> list[AuditEntry]:
+    """Entries about the customer and about what is theirs."""
+    about = (AuditEntry.subject_kind == "customer") & (AuditEntry.subject_id == str(customer.id))
+    for kind, model in (
+        ("override", Override),
+        ("promise", Promise),
+        ("dispute", Dispute),
+        ("block", Block),
+        ("action", Action),
+    ):
+        theirs = [str(key) for (key,) in model.select(model.id).where(model.customer == customer).limit(500).tuples()]
+        if theirs:
+            about |= (AuditEntry.subject_kind == kind) & AuditEntry.subject_id.in_(theirs)
+    return list(AuditEntry.select().where(about).order_by(AuditEntry.id.desc()).limit(AUDIT_SHOWN))

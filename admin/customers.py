@@ -1,0 +1,299 @@
+"""The list of customers: who they are from the tables, what they owe from the last run's facts."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from flask import g, request, url_for
+from flask_admin import expose
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_login import current_user
+from markupsafe import Markup
+from peewee import JOIN, ModelSelect
+
+from admin import explaining, figures, formatting, gate
+from admin.console import PAGE_ROWS, Asked, Choice, ConsoleView, Page, Tab, cursor
+from admin.customer_page import file_of
+from engine import access
+from engine.tables import Customer, Entity, Outcome
+from ledger.money import exponent
+
+# Facts the list can be ranked by, and by which a figure elsewhere links to the rows behind it.
+RANKED = {
+    "exposure": "exposure_minor",
+    "overdue": "overdue_minor",
+    "open": "open_minor",
+    "not_due": "not_due_minor",
+    "d1_30": "d1_30_minor",
+    "d31_60": "d31_60_minor",
+    "d61_90": "d61_90_minor",
+    "d90_over": "d90_over_minor",
+    "no_due_date": "no_due_date_minor",
+    "credits": "credits_minor",
+    "unapplied": "unapplied_minor",
+    "disputed": "disputed_minor",
+    "promised": "promised_minor",
+    "days_late": "leader_days_past_due",
+    "utilisation": "utilisation_bp",
+}
+FIGURE_LABELS = {
+    "exposure": _l("Exposure"),
+    "overdue": _l("Overdue"),
+    "open": _l("Open"),
+    "not_due": _l("Not due"),
+    "d1_30": _l("1 to 30 days late"),
+    "d31_60": _l("31 to 60 days late"),
+    "d61_90": _l("61 to 90 days late"),
+    "d90_over": _l("Over 90 days late"),
+    "no_due_date": _l("Without a due date"),
+    "credits": _l("Credits"),
+    "unapplied": _l("Unapplied payments"),
+    "disputed": _l("Disputed"),
+    "promised": _l("Promised"),
+}
+
+
+def entities() -> list[tuple[str, str]]:
+    """Entities the person signed in sees a part of, to choose from."""
+    visible = access.visible_entities(current_user.id)
+    return [(e.code, e.name) for e in Entity.select().where(Entity.id.in_(visible)).order_by(Entity.code)]
+
+
+def of_entity(query: ModelSelect, code: str) -> ModelSelect:
+    """Customers of one entity."""
+    return query.where(Customer.entity.in_(Entity.select(Entity.id).where(Entity.code == code)))
+
+
+def matching(query: ModelSelect, words: str) -> ModelSelect:
+    """Customers whose number begins with what was typed, or with a word of their name beginning so.
+
+    One place, because at a million customers this becomes a full-text index.
+    """
+    begins = Customer.name.startswith(words) | Customer.name.contains(f" {words}")
+    return query.where(Customer.number.startswith(words) | begins)
+
+
+def customer_link(customer: Customer) -> Markup:
+    """A customer's name, number beneath, leading to their page."""
+    address = url_for("customers.customer_page", customer_id=customer.id)
+    return Markup('<a class="strong" href="{}">{}</a><span class="sub">{}</span>').format(
+        address, customer.name, customer.number
+    )
+
+
+def hold_badge(outcome: Outcome | None) -> Markup:
+    """Whether orders are stopped, and why."""
+    if outcome is None or not outcome.hold:
+        return Markup("")
+    return formatting.badge("hold", formatting.title(outcome.hold_reason) or _("Hold"), "bad")
+
+
+def level_badge(level: int | None) -> Markup:
+    """The dunning level."""
+    return formatting.NOTHING if not level else formatting.badge(min(level, 5), _("Level %(n)s", n=level))
+
+
+def _outcome(row: Customer) -> Outcome | None:
+    return getattr(row, "outcome", None) if getattr(row, "outcome", None) and row.outcome.run_id else None
+
+
+def _figure(row: Customer, fact: str) -> Any:
+    return g.get("figures_beside", {}).get(row.id, {}).get(fact)
+
+
+def _money(fact: str) -> Any:
+    return lambda row: formatting.money(_figure(row, fact), row.entity.currency)
+
+
+def _plain_money(fact: str) -> Any:
+    def cell(row: Customer) -> Any:
+        minor = _figure(row, fact)
+        return None if minor is None else Decimal(minor).scaleb(-exponent(row.entity.currency))
+
+    return cell
+
+
+def _values(field: Any) -> Any:
+    def options() -> list[tuple[str, str]]:
+        seen = access.visible_entities(current_user.id)
+        query = Outcome.select(field).where(Outcome.entity_id.in_(seen), field.is_null(False)).distinct()
+        return sorted((str(value), formatting.title(str(value))) for (value,) in query.tuples())
+
+    return options
+
+
+class CustomersView(ConsoleView):
+    """Customers with their standing; ranked by a figure on demand."""
+
+    permission = "customers.view"
+    heading = _l("Customers")
+    lead = _l("Standing from the rules, figures from the last run.")
+    empty = _l("No customer matches. Import a ledger, or widen the filter.")
+    column_list = ("name", "segment", "risk_class", "level", "hold", "exposure", "utilisation", "overdue", "days_late")
+    column_export_list = ("number", "name", "entity", *column_list[1:])
+    column_labels: ClassVar[dict[str, Any]] = {
+        "name": _l("Customer"),
+        "number": _l("Number"),
+        "entity": _l("Entity"),
+        "segment": _l("Segment"),
+        "risk_class": _l("Class"),
+        "level": _l("Dunning"),
+        "hold": _l("Orders"),
+        "exposure": _l("Exposure"),
+        "utilisation": _l("Limit used"),
+        "overdue": _l("Overdue"),
+        "days_late": _l("Leader"),
+    }
+    column_kinds: ClassVar[dict[str, str]] = {
+        "exposure": "money",
+        "overdue": "money",
+        "utilisation": "count",
+        "days_late": "days",
+    }
+    sorts: ClassVar[dict[str, Any]] = {
+        "name": Customer.name,
+        "segment": Outcome.segment,
+        "risk_class": Outcome.risk_class,
+        "level": Outcome.level,
+        **dict.fromkeys(RANKED),
+    }
+    first_sort = ("overdue", True)
+    searched = True
+    choices = (
+        Choice("entity", _l("Entity"), of_entity, entities),
+        Choice("segment", _l("Segment"), lambda q, v: q.where(Outcome.segment == v), _values(Outcome.segment)),
+        Choice("risk_class", _l("Class"), lambda q, v: q.where(Outcome.risk_class == v), _values(Outcome.risk_class)),
+        Choice(
+            "level",
+            _l("Dunning level"),
+            lambda q, v: q.where(Outcome.level == int(v)),
+            lambda: [(str(n), _("Level %(n)s", n=n)) for n in range(10)],
+        ),
+        Choice("figure", _l("With an amount"), lambda q, _v: q, lambda: list(FIGURE_LABELS.items())),
+    )
+    tabs = (
+        Tab("all", _l("All"), lambda q: q),
+        Tab("held", _l("Orders held"), lambda q: q.where(Outcome.hold == True)),  # noqa: E712
+        Tab("dunned", _l("Being dunned"), lambda q: q.where(Outcome.level > 0)),
+        Tab(
+            "undecided",
+            _l("Not decided yet"),
+            lambda q: q.where(Outcome.run_id.is_null()),
+        ),
+    )
+    shown: ClassVar[dict[str, Any]] = {
+        "name": customer_link,
+        "segment": lambda row: formatting.badge(row.outcome.segment, tone="calm"),
+        "risk_class": lambda row: formatting.badge(row.outcome.risk_class),
+        "level": lambda row: level_badge(row.outcome.level),
+        "hold": lambda row: hold_badge(_outcome(row)),
+        "exposure": _money("exposure_minor"),
+        "overdue": _money("overdue_minor"),
+        "utilisation": lambda row: formatting.percent(_figure(row, "utilisation_bp"), 0),
+        "days_late": lambda row: formatting.late_text(_figure(row, "leader_days_past_due")) or formatting.NOTHING,
+    }
+    plain: ClassVar[dict[str, Any]] = {
+        "entity": lambda row: row.entity.code,
+        "segment": lambda row: row.outcome.segment,
+        "risk_class": lambda row: row.outcome.risk_class,
+        "level": lambda row: row.outcome.level,
+        "hold": lambda row: row.outcome.hold_reason if row.outcome.hold else "",
+        "exposure": _plain_money("exposure_minor"),
+        "overdue": _plain_money("overdue_minor"),
+        "utilisation": lambda row: _figure(row, "utilisation_bp"),
+        "days_late": lambda row: _figure(row, "leader_days_past_due"),
+    }
+
+    def visible(self) -> ModelSelect:
+        """Customers in the reader's scope, with entity and outcomes."""
+        query = (
+            Customer.select(Customer, Entity, Outcome)
+            .join(Entity)
+            .switch(Customer)
+            .join(Outcome, JOIN.LEFT_OUTER, on=(Outcome.customer == Customer.id), attr="outcome")
+        )
+        return access.visible_to(current_user.id, query)
+
+    def search_in(self, query: ModelSelect, words: str) -> ModelSelect:
+        """By number or name."""
+        return matching(query, words)
+
+    def asked(self) -> Asked:
+        """A figure asked for is also what the list is ranked by."""
+        asked = super().asked()
+        figure = dict(asked.filters).get("figure")
+        if figure and request.args.get("sort") not in self.sorts:
+            return replace(asked, sort=figure, desc=True)
+        if asked.search and request.args.get("sort") not in self.sorts:
+            return replace(asked, sort="name", desc=False)
+        return asked
+
+    def page_of(self, asked: Asked, rows: int = PAGE_ROWS) -> Page:
+        """By key from the tables; by rank from the facts, then the rows of those customers."""
+        figure = dict(asked.filters).get("figure")
+        if asked.sort not in RANKED:
+            if figure:
+                return self._ranked(replace(asked, sort=figure, desc=True), rows, figure)
+            return super().page_of(asked, rows)
+        page = self._ranked(asked, rows, figure)
+        if not page.rows and asked.after is None and asked.before is None and not figure:
+            return super().page_of(replace(asked, sort="name", desc=False), rows)  # before the first run
+        return page
+
+    def _ranked(self, asked: Asked, rows: int, figure: str | None) -> Page:
+        user = current_user.id
+        seen = sorted(access.visible_entities(user))
+        narrowed = bool(asked.search or asked.tab not in {"", "all"} or {k for k, _v in asked.filters} - {"figure"})
+        only = None
+        if narrowed or not all(access.sees_whole_entity(user, entity) for entity in seen):
+            chosen = self.narrowed(asked).select(Customer.id).tuples()
+            only = [key for (key,) in chosen]
+        back = asked.before is not None
+        pairs = figures.ranked(
+            gate.runtime(),
+            seen,
+            RANKED[asked.sort],
+            falling=asked.desc != back,
+            at=asked.before if back else asked.after,
+            positive=figure is not None,
+            only=only,
+            rows=rows + 1,
+        )
+        more, pairs = len(pairs) > rows, pairs[:rows]
+        if back:
+            pairs.reverse()
+        if not pairs:
+            return Page([])
+        by_id = {row.id: row for row in self._by_ids([key for key, _value in pairs])}
+        first, last = (cursor(value, key) for key, value in (pairs[0], pairs[-1]))
+        return Page(
+            rows=[by_id[key] for key, _value in pairs if key in by_id],
+            next=last if back or more else None,
+            previous=first if (more if back else asked.after is not None) else None,
+        )
+
+    @expose("/<int:customer_id>")
+    def customer_page(self, customer_id: int) -> str:
+        """Everything about one customer."""
+        customer = self.one_or_404(customer_id)
+        file = file_of(customer)
+        return self.render(
+            "console/customer.html",
+            file=file,
+            stages=explaining.of_row(file.row, file.ask.edition.book, file.currency),
+            facts=explaining.facts_shown(file.row, file.currency),
+        )
+
+    def _by_ids(self, keys: list[int]) -> list[Customer]:
+        found: list[Customer] = []
+        for start in range(0, len(keys), 500):
+            found += list(self.visible().where(Customer.id.in_(keys[start : start + 500])))
+        return found
+
+    def prepare(self, rows: list[Any]) -> None:
+        """Give rows without an outcome an empty one, and read their figures at once."""
+        for row in rows:
+            if getattr(row, "outcome", None) is None:
+                row.outcome = Outcome(level=0, hold=False)
+        g.figures_beside = figures.beside(gate.runtime(), rows)

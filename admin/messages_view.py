@@ -1,0 +1,184 @@
+"""Messages: every letter, what state it is in, and what it said."""
+
+from html import escape
+from html.parser import HTMLParser
+from typing import Any, ClassVar
+
+from flask import g
+from flask_admin import expose
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from markupsafe import Markup
+from peewee import JOIN, ModelSelect
+
+from admin import formatting, gate
+from admin.console import Choice, Tab
+from admin.customers import customer_link
+from admin.views import CUSTOMER_FILTERS, MESSAGE_STATES, OfCustomers, _coded, link
+from engine.tables import Action, Customer, Decision, Entity, Message, Person
+from engine.vault import Erased
+
+NEVER_CLOSED = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
+
+
+class _Sheet(HTMLParser):
+    """Moves inline styles into one style element, so that a letter shows under a strict policy."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.parts: list[str] = []
+        self.styles: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "script":
+            return
+        kept = []
+        for name, value in attrs:
+            if name == "style" and value:
+                kept.append(("class", self.styles.setdefault(value, f"s{len(self.styles)}")))
+            elif not name.startswith("on"):
+                kept.append((name, value or ""))
+        written = "".join(f' {name}="{escape(value)}"' for name, value in kept)
+        self.parts.append(f"<{tag}{written}>")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in NEVER_CLOSED and tag != "script":
+            self.parts.append(f"</{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+    def handle_entityref(self, name: str) -> None:
+        self.parts.append(f"&{name};")
+
+    def handle_charref(self, name: str) -> None:
+        self.parts.append(f"&#{name};")
+
+    def handle_decl(self, decl: str) -> None:
+        self.parts.append(f"<!{decl}>")
+
+
+def letter_for_frame(html: str, nonce: str) -> str:
+    """A letter's HTML for a sandboxed frame: its inline styles become a sheet with this answer's nonce.
+
+    >>> letter_for_frame('<p style="color:red">Hi</p>', "N")
+    '<style nonce="N">.s0{color:red}</style><p class="s0">Hi</p>'
+    """
+    sheet = _Sheet()
+    sheet.feed(html)
+    sheet.close()
+    rules = "".join(
+        f".{name}{{{style.replace('<', '').replace('}', '').replace('{', '')}}}" for style, name in sheet.styles.items()
+    )
+    body = "".join(sheet.parts).replace("<style>", f'<style nonce="{nonce}">')
+    return f'<style nonce="{nonce}">{rules}</style>{body}'
+
+
+def opened(message: Message | None) -> dict[str, Any] | None:
+    """What a message said, or None when it is not composed yet or its person was erased."""
+    if message is None or message.id is None:
+        return None
+    try:
+        return gate.runtime().vault.open(message.person, message.sealed)
+    except Erased:
+        return None
+
+
+def _said(row: Action) -> dict[str, Any]:
+    return g.get("letters", {}).get(row.id) or {}
+
+
+class MessagesView(OfCustomers):
+    """Letters by e-mail."""
+
+    permission = "people.view"
+    heading = _l("Messages")
+    lead = _l("What the policies send, from waiting to sent. Until sending is on for real, letters land in a mailbox.")
+    empty = _l("No letter here. Letters are written once an entity is live and a step is due.")
+    column_list = ("due_day", "customer", "subject", "to", "level", "state", "sent_at")
+    column_export_list = ("due_day", "customer", "step_key", "level", "state", "result")
+    column_labels: ClassVar[dict[str, Any]] = {
+        "due_day": _l("Due"),
+        "customer": _l("Customer"),
+        "subject": _l("Subject"),
+        "to": _l("To"),
+        "level": _l("Dunning"),
+        "state": _l("State"),
+        "sent_at": _l("Sent"),
+        "step_key": _l("Step"),
+        "result": _l("Result"),
+    }
+    column_kinds: ClassVar[dict[str, str]] = {"due_day": "day", "sent_at": "instant"}
+    sorts: ClassVar[dict[str, Any]] = {"due_day": Action.due_day, "level": Action.level, "state": Action.state}
+    first_sort = ("due_day", True)
+    choices = (
+        *CUSTOMER_FILTERS,
+        Choice("state", _l("State"), lambda q, v: q.where(Action.state == v), _coded(MESSAGE_STATES)),
+        Choice("step", _l("Step"), lambda q, v: q.where(Action.step_key == v)),
+    )
+    tabs = (
+        Tab("all", _l("All"), lambda q: q),
+        Tab("confirm", _l("To confirm"), lambda q: q.where(Action.state == "waiting")),
+        Tab("doubt", _l("In doubt"), lambda q: q.where(Action.state.in_(("uncertain", "failed")))),
+        Tab("way", _l("On the way"), lambda q: q.where(Action.state.in_(("due", "claimed", "sending")))),
+        Tab("sent", _l("Sent"), lambda q: q.where(Action.state == "sent")),
+    )
+    shown: ClassVar[dict[str, Any]] = {
+        "due_day": lambda row: formatting.day(row.due_day),
+        "customer": lambda row: customer_link(row.customer),
+        "subject": lambda row: link(
+            "messages.message_page", _said(row).get("subject") or formatting.title(row.step_key), action_id=row.id
+        ),
+        "to": lambda row: _said(row).get("to") or formatting.NOTHING,
+        "level": lambda row: (
+            formatting.badge(min(row.level, 5), _("Level %(n)s", n=row.level)) if row.level else _("before due")
+        ),
+        "state": lambda row: state_badge(row),
+        "sent_at": lambda row: formatting.instant(row.settled_at) if row.state == "sent" else "",
+    }
+    plain: ClassVar[dict[str, Any]] = {
+        "due_day": lambda row: formatting.iso(row.due_day),
+        "customer": lambda row: row.customer.number,
+    }
+
+    def joined(self) -> ModelSelect:
+        """Letters with what was composed."""
+        return (
+            Action.select(Action, Customer, Entity, Message, Person)
+            .join(Customer)
+            .join(Entity)
+            .switch(Action)
+            .join(Message, JOIN.LEFT_OUTER, on=(Message.action == Action.id), attr="message")
+            .join(Person, JOIN.LEFT_OUTER)
+            .where(Action.channel.not_in(("call", "task")))
+        )
+
+    def prepare(self, rows: list[Any]) -> None:
+        """Open the letters of these rows."""
+        g.letters = {row.id: opened(getattr(row, "message", None)) for row in rows}
+
+    @expose("/<int:action_id>")
+    def message_page(self, action_id: int) -> str:
+        """One letter: why it goes, in which state it is, and what it says."""
+        row = self.one_or_404(action_id)
+        letter = _said(row)
+        html = letter.get("html")
+        return self.render(
+            "console/message.html",
+            row=row,
+            letter=letter,
+            message=getattr(row, "message", None),
+            framed=letter_for_frame(html, gate.nonce()) if html else None,
+            decision=Decision.get_or_none(Decision.id == row.decision_id),
+        )
+
+
+def state_badge(row: Action) -> Markup:
+    """A message's state, with why it waits."""
+    text = formatting.badge(row.state)
+    if row.waiting_for and row.state in {"waiting", "due"}:
+        return Markup('{} <span class="quiet small">{}</span>').format(text, formatting.title(row.waiting_for))
+    return text

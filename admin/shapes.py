@@ -1,0 +1,211 @@
+"""The forms of the console: which commands a person can give here, and in which words."""
+
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from admin import formatting, gate
+from admin.forms import Ask, Shape
+from engine import corrections, diary, people
+from engine.access import ROLES
+from engine.tables import DueLine, Entity, UserRole
+from ledger.days import day_of
+
+LINES_MAX = 200
+
+
+def _yes_no(yes: Any, no: Any) -> Any:
+    return lambda _subject: [("yes", yes), ("no", no)]
+
+
+def _roles(_subject: Any) -> list[tuple[str, str]]:
+    return [(role, formatting.title(role)) for role in ROLES]
+
+
+def _held(subject: Any) -> list[tuple[str, str]]:
+    rows = UserRole.select(UserRole.role).where(UserRole.user == subject.id).order_by(UserRole.role).tuples()
+    return [(role, formatting.title(role)) for (role,) in rows]
+
+
+def _lines(subject: Any) -> list[tuple[str, str]]:
+    lines = DueLine.select().where(DueLine.customer == subject.id).order_by(DueLine.due_day.desc()).limit(LINES_MAX)
+    return [("", _("Any of them"))] + [
+        (
+            str(line.id),
+            f"{line.number} · {formatting.money_text(line.amount_minor, line.currency)} {line.currency}"
+            f" · {formatting.day_text(line.due_day)}",
+        )
+        for line in lines
+    ]
+
+
+def _one_line(subject: Any) -> list[tuple[str, str]]:
+    return _lines(subject)[1:]
+
+
+def _today(_subject: Any) -> int:
+    return gate.runtime().today()
+
+
+def _in(days: int) -> Any:
+    return lambda _subject: day_of(gate.runtime().now().date()) + days
+
+
+def _results(subject: Any) -> list[tuple[str, str]]:
+    return [(code, diary.RESULTS[code].label) for code in diary.RESULTS_OF.get(subject.channel, ())]
+
+
+def _entities(_subject: Any) -> list[tuple[str, str]]:
+    return [("", _("None"))] + [(e.code, e.name) for e in Entity.select().order_by(Entity.code)]
+
+
+TARGETS = {
+    "risk_class": _l("Risk class"),
+    "segment": _l("Segment"),
+    "limit": _l("Credit limit"),
+    "terms": _l("Payment terms (days)"),
+    "hold": _l("Orders held (yes or no)"),
+    "level": _l("Dunning level"),
+}
+
+WHY = Ask(_l("Reason"), _l("Kept in the audit trail."))
+
+SHAPES: dict[str, Shape] = {
+    shape.command.__name__: shape
+    for shape in (
+        Shape(
+            corrections.RecordPromise,
+            _l("Record a promise to pay"),
+            _l("The line leaves dunning until the promise is broken."),
+            _l("Record the promise"),
+            {
+                "due_line": Ask(_l("Invoice"), options=_lines),
+                "amount_minor": Ask(_l("Amount promised")),
+                "currency": Ask(_l("Currency"), first=lambda subject: subject.entity.currency),
+                "promised_day": Ask(_l("Paid by"), first=_in(7)),
+            },
+        ),
+        Shape(
+            corrections.RecordDispute,
+            _l("Open a dispute"),
+            _l("The disputed part leaves dunning until the dispute is closed."),
+            _l("Open the dispute"),
+            {
+                "due_line": Ask(_l("Invoice"), options=_one_line),
+                "amount_minor": Ask(_l("Amount disputed"), _l("Leave empty for all of it.")),
+                "owner_role": Ask(_l("Whose to solve"), options=_roles, first=lambda _s: "sales"),
+                "deadline_day": Ask(_l("To be solved by")),
+                "reason": Ask(_l("What is contested"), _l("Kept with the dispute and in the audit trail.")),
+            },
+        ),
+        Shape(
+            corrections.CloseDispute,
+            _l("Close a dispute"),
+            _l("Accepted: a credit note follows. Rejected: dunning goes on."),
+            _l("Close the dispute"),
+            {"accepted": Ask(_l("The customer is"), options=_yes_no(_l("right"), _l("not right")))},
+        ),
+        Shape(
+            corrections.SetBlock,
+            _l("Pause or block dunning"),
+            _l("Steps wait; interest and days past due run on."),
+            _l("Set the block"),
+            {
+                "kind": Ask(
+                    _l("Kind"),
+                    options=lambda _s: [
+                        ("pause", _("Pause, until a day")),
+                        ("dunning_block", _("Dunning block")),
+                        ("insolvent", _("Insolvent")),
+                    ],
+                ),
+                "from_day": Ask(_l("From"), first=_today),
+                "until_day": Ask(_l("Until"), _l("First day it no longer holds."), first=_in(14)),
+                "due_line": Ask(_l("Invoice"), options=_lines),
+            },
+        ),
+        Shape(corrections.EndBlock, _l("End a block"), _l("The rules decide again at once."), _l("End the block")),
+        Shape(
+            corrections.SetOverride,
+            _l("Override the rules"),
+            _l("Your value stands in place of the rules' until its day. What gives more takes a second person."),
+            _l("Set the override"),
+            {
+                "target": Ask(_l("What"), options=lambda _s: list(TARGETS.items())),
+                "value": Ask(_l("Value")),
+                "until_day": Ask(_l("Until"), _l("At most 90 days away."), first=_in(30)),
+            },
+        ),
+        Shape(
+            corrections.ApproveOverride,
+            _l("Approve an override"),
+            _l("It takes effect at once. Nobody approves their own."),
+            _l("Approve"),
+        ),
+        Shape(corrections.EndOverride, _l("End an override"), _l("The rules decide again."), _l("End the override")),
+        Shape(
+            corrections.ApproveLimit,
+            _l("Put a credit limit in force"),
+            _l("Up to what the rules propose. More is an override and takes two people."),
+            _l("Put in force"),
+            {
+                "amount_minor": Ask(_l("Limit")),
+                "from_day": Ask(_l("From"), first=_today),
+                "until_day": Ask(_l("Until"), _l("Leave empty for as long as no other comes.")),
+            },
+        ),
+        Shape(
+            corrections.AcknowledgeAlarm,
+            _l("Acknowledge an alarm"),
+            _l("It leaves the open list; it stays in the record."),
+            _l("Acknowledge"),
+        ),
+        Shape(
+            diary.ConfirmMessage,
+            _l("Let a message go"),
+            _l("It is decided once more before it is sent."),
+            _l("Confirm and send"),
+        ),
+        Shape(
+            diary.CancelAction,
+            _l("Do not carry this out"),
+            _l("Its step counts as finished; the next one follows in its time."),
+            _l("Cancel it"),
+            danger=True,
+        ),
+        Shape(
+            diary.CompleteAction,
+            _l("Report the result"),
+            submit=_l("Done"),
+            asks={"result": Ask(_l("Result"), options=_results), "reason": Ask(_l("Note"))},
+        ),
+        Shape(
+            diary.ResolveUncertain,
+            _l("Did it arrive?"),
+            _l("Nobody can know but a person who looked. It is never sent again alone."),
+            _l("Settle"),
+            {"delivered": Ask(_l("The message"), options=_yes_no(_l("arrived"), _l("did not arrive: send it again")))},
+        ),
+        Shape(diary.RetryMessage, _l("Try again"), _l("It is due again with all its attempts."), _l("Try again")),
+        Shape(
+            people.GrantRole,
+            _l("Give a role or a scope"),
+            _l("It counts at the person's next click."),
+            _l("Give it"),
+            {
+                "role": Ask(_l("Role"), options=lambda s: [("", _("None")), *_roles(s)]),
+                "entity": Ask(_l("Sees the entity"), options=_entities),
+                "portfolio": Ask(_l("Only the portfolio"), _l("Leave empty for all of the entity.")),
+            },
+        ),
+        Shape(
+            people.WithdrawRole,
+            _l("Take a role"),
+            _l("It counts at the person's next click."),
+            _l("Take it"),
+            {"role": Ask(_l("Role"), options=_held)},
+            danger=True,
+        ),
+    )
+}
