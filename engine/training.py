@@ -172,7 +172,7 @@ def _rows(runtime: "Runtime", entity: Entity, as_of_day: int) -> Iterable[dict[s
     share = max(1, -(-customers * len(days) // ROWS_MAX))
     for day in days:
         basis = Basis(as_of_day=day, entity=entity.code, currency=entity.currency, rates_e9=rates_on(entity, day))
-        asked = training_rows(customer_facts(frames, basis), bad, day, FACTS_READ)
+        asked = training_rows(customer_facts(frames, basis, keep=collected), bad, day, FACTS_READ)
         yield from (row for row in rows_of(asked) if row["customer_id"] % share == 0)
 
 

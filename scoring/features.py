@@ -15,7 +15,7 @@ import narwhals as nw
 from ledger.expressions import floor_div, lit
 
 THIN_HISTORY_PAID = 3  # fewer paid invoices than this in twelve months: "thin history"
-FACTOR_BOUND = 10**14  # a larger amount times 40,000 leaves 64 bits
+FACTOR_BOUND = 9 * 10**14  # a larger amount times 10,000 leaves 64 bits
 WHOLE_BP = 10_000
 
 
@@ -53,12 +53,11 @@ class Ratio:
     """One amount over another in basis points.
 
     Null where the lower one is not positive, or the upper one so large that 64 bits do
-    not hold it times 40,000 (a million million in one currency: no customer owes that).
+    not hold it times 10,000 (more than 9 million million: no customer owes that).
     """
 
     upper: str
     lower: str
-    times: int = 1
 
     def column(self, prior: Prior) -> nw.Expr:
         """Return the ratio as an expression over the facts."""
@@ -66,14 +65,14 @@ class Ratio:
         known = (lower > lit(0)) & (upper > lit(-FACTOR_BOUND)) & (upper < lit(FACTOR_BOUND))
         # the division is computed on every row: rows that are not known get operands that cannot overflow
         safe = nw.when(known).then(upper).otherwise(lit(0))
-        return nw.when(known).then(floor_div(safe * lit(WHOLE_BP * self.times), lower))
+        return nw.when(known).then(floor_div(safe * lit(WHOLE_BP), lower))
 
     def of(self, row: Mapping[str, Any], prior: Prior) -> int | None:
         """Return the ratio of one row of facts."""
         upper, lower = row[self.upper], row[self.lower]
         if upper is None or lower is None or lower <= 0 or abs(upper) >= FACTOR_BOUND:
             return None
-        return int(upper * WHOLE_BP * self.times // lower)
+        return int(upper * WHOLE_BP // lower)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,17 +201,9 @@ FEATURES: tuple[Feature, ...] = (
         name="days_since_payment",
         source=Plain("days_since_payment"),
         unit="days",
-        rising=False,
+        rising=True,
         reason="silence",
         label="days since the last payment",
-    ),
-    Feature(
-        name="sales_trend_bp",
-        source=Ratio("turnover_3m_minor", "turnover_12m_minor", times=4),
-        unit="bp",
-        rising=False,
-        reason="trend",
-        label="sales of 3 months against the year's average",
     ),
     Feature(
         name="utilisation_bp",

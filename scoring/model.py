@@ -167,7 +167,7 @@ def score(facts: Frame, model: Model | None) -> Frame:
     raw = lit(model.base)
     for table in model.tables:
         raw = raw + table.column()
-    # fifteen tables within 40 logits each stay within what exp can hold: no clipping, which would triple the plan
+    # fourteen tables within 40 logits each stay within what exp can hold: no clipping, which would triple the plan
     chance = (nw.lit(float(WHOLE_BP)) / (nw.lit(1.0) + (raw * nw.lit(-1.0 / MICRO)).exp()) + nw.lit(0.5)).floor()
     scored = facts.with_columns(*columns).with_columns(
         chance.cast(nw.Int64).alias("score_bp"), Shrunk().column(model.prior).alias("rival_bp"), thin

@@ -21,7 +21,7 @@ TOP_SHARE = 0.43  # of an entity's sales with its ten largest customers; of all 
 TERMS = ((7, 4), (14, 9), (30, 39), (45, 26), (60, 22))  # days and their weight
 HABITS = (("prompt", 42), ("relaxed", 25), ("slow", 11), ("erratic", 9), ("worsening", 7), ("improving", 6))
 DRIFT_DAYS = 540  # in which a worsening customer has become what an improving one was
-PART_PAYMENT, CREDIT_NOTE, PREPAID, DISPUTE, STUCK = 0.04, 0.02, 0.01, 0.05, 0.042
+PART_PAYMENT, CREDIT_NOTE, PREPAID, DISPUTE, STUCK = 0.04, 0.02, 0.01, 0.05, 0.022
 PROMISE_IF_LATE = 0.25  # of invoices paid more than a week late: 8 % of all
 LATE_FOR_A_PROMISE_DAYS = 8
 PROMISE_KEPT = 0.65
@@ -304,7 +304,7 @@ def _delay(random: Random, company: Company, day: int, first_day: int) -> int:
     """Return how many days after the due date a customer with its habit pays."""
     drift = min(max(day - first_day, 0) / DRIFT_DAYS, 1.0)
     if random.random() < STUCK and not company.large:
-        return random.randint(75, 240)
+        return random.randint(75, 330)
     match company.habit:
         case "prompt":
             return random.randint(-9, 3)

@@ -27,7 +27,6 @@ def facts_of(generator: np.random.Generator, badness: float) -> dict[str, Any]:
         "overdue_count": overdue,
         "open_count": opened,
         "turnover_12m_minor": turnover,
-        "turnover_3m_minor": turnover // 4,
         "late_share_12m_bp": late * 10_000 // paid if paid else None,
         "paid_count_12m": paid,
         "late_share_3m_bp": late * 10_000 // paid if paid > 3 else None,

@@ -201,7 +201,7 @@ def test_a_real_ledger_is_scored_better_than_its_rivals_and_not_absurdly_well(le
     frames, first_day, last_day = udyam_frames(ledgers)
     bad = nw.from_native(bad_lines(frames, last_day).collect().to_native().lazy())
     rows: list[dict[str, Any]] = []
-    for day in cutoffs(first_day + 180, last_day, every_days=90):
+    for day in cutoffs(first_day + 180, last_day, every_days=120):
         facts = customer_facts(frames, Basis(as_of_day=day, entity="main", currency="INR"))
         rows += training_rows(facts, bad, day, FACTS_READ).collect().to_native().to_dicts()
     body, problems = train(rows, last_day)

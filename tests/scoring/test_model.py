@@ -16,7 +16,9 @@ from scoring.model import Model, canonical, load, probability_bp, score, score_r
 
 SCHEMA = dict.fromkeys(FACTS_READ, pl.Int64)
 RISING = [feature for feature in FEATURES if feature.rising]
-AMOUNT = st.none() | st.integers(-(10**15), 10**15) | st.sampled_from([0, 1, 10**14 - 1, 10**14, 10**14 + 1])
+AMOUNT = (
+    st.none() | st.integers(-(10**15), 10**15) | st.sampled_from([0, 1, 9 * 10**14 - 1, 9 * 10**14, 9 * 10**14 + 1])
+)
 SMALL = st.none() | st.integers(-400, 400)
 COUNT = st.integers(0, 40)
 
