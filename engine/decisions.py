@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.canonical import canonical
-from engine.differences import AWAY, STAGE_OUTCOMES, changed_stages, fact_row
+from engine.differences import AWAY, STAGE_OUTCOMES, changed_stages, fact_row, waiting_code
 from engine.editions import Edition
 from engine.queries import PREVIOUS
 from engine.standings import Moved, Stand, fold, kept_event
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 DECISIONS_PER_TRANSACTION = 500
-NOT_LIVE = "not_live"
 CANCELLABLE = ("waiting", "due", "failed", "open")  # what is under way is decided again where it is sent
 OUTCOME_COLUMNS = tuple(name for name in PREVIOUS if name != "as_of_day")
 
@@ -192,7 +191,7 @@ def standing_row(applying: Applying, verdict: Verdict) -> dict[str, Any] | None:
     if stand.open and plan is not None:
         after = coming(
             plan,
-            row | {"segment": verdict.decided.outcomes.get("segment")} if isinstance(row, dict) else row,
+            {**row, **verdict.decided.outcomes},
             level=stand.level,
             step=stand.step_key,
             as_of_day=event.day,
@@ -212,10 +211,8 @@ def standing_row(applying: Applying, verdict: Verdict) -> dict[str, Any] | None:
 
 def waiting_codes(applying: Applying, verdict: Verdict) -> list[str]:
     """Why nothing further begins, as codes; silence always has one."""
-    waiting = verdict.decided.waiting
-    if waiting == "raised_today" and not applying.begins:
-        return [NOT_LIVE]
-    return [] if waiting in (None, "none") else [str(waiting)]
+    code = waiting_code(verdict.decided.waiting, applying.begins)
+    return [] if code == "none" else [code]
 
 
 def _end_actions(applying: Applying, batch: Iterable[Verdict]) -> None:

@@ -30,11 +30,16 @@ STAGE_OUTCOMES: Mapping[str, tuple[str, ...]] = {
 }
 MOVES = frozenset({Move.OPEN.value, Move.REOPEN.value, Move.CLOSE.value})
 AWAY = frozenset({Wait.PROMISE.value, Wait.DISPUTE.value, Wait.PAUSE.value, Wait.UNKNOWN.value})
+NOT_LIVE = "not_live"
 TECHNICAL = ("customer_id", "group_id", "leader_line_id", "leader_due_day", "known")
 
 
-def with_differences(decided: Frame, book: Book, as_of_day: int) -> Frame:
-    """Add the columns that say what differs; rows decided for a later day are left as they are."""
+def with_differences(decided: Frame, book: Book, as_of_day: int, begins: bool) -> Frame:
+    """Add the columns that say what differs; rows decided for a later day are left as they are.
+
+    Args:
+        begins: whether steps may begin; if not, waiting has a code of its own in standings.
+    """
     frame = decided.with_columns(
         *(_changed(names).alias(f"changed_{stage}") for stage, names in STAGE_OUTCOMES.items()),
         (~_same("points")).alias("points_changed"),
@@ -47,7 +52,10 @@ def with_differences(decided: Frame, book: Book, as_of_day: int) -> Frame:
             (move == nw.lit(Move.SAME.value)) & other_leader & ~waiting.is_in(sorted(AWAY))
         )
         passed = (nw.col("at_next_day") <= nw.lit(as_of_day, dtype=nw.Int64)).fill_null(False)
-        stale = ((waiting != nw.col("at_waiting")) | passed) & (nw.col("at_open").fill_null(False))
+        noted = nw.col("at_waiting").fill_null(Wait.NONE.value)
+        said = waiting if begins else _not_live(waiting)
+        # Before go-live no day of a next step means anything yet.
+        stale = ((said != noted) | (passed if begins else nw.lit(False))) & nw.col("at_open").fill_null(False)
     else:
         moved, stale = nw.lit(False), nw.lit(False)
     changed = reduce(or_, (nw.col(f"changed_{stage}") for stage in STAGE_OUTCOMES), new)
@@ -57,6 +65,22 @@ def with_differences(decided: Frame, book: Book, as_of_day: int) -> Frame:
         (moved.fill_null(False) & current).alias("moved"),
         (stale.fill_null(False) & current).alias("stale"),
     )
+
+
+def _not_live(waiting: nw.Expr) -> nw.Expr:
+    held = waiting == nw.lit(Wait.RAISED_TODAY.value)
+    return nw.when(held).then(nw.lit(NOT_LIVE)).otherwise(waiting)
+
+
+def waiting_code(waiting: str | None, begins: bool) -> str:
+    """The code a standing keeps for why nothing further begins; ``none`` when nothing waits.
+
+    >>> waiting_code("raised_today", begins=False), waiting_code(None, begins=True)
+    ('not_live', 'none')
+    """
+    if waiting == Wait.RAISED_TODAY.value and not begins:
+        return NOT_LIVE
+    return waiting or Wait.NONE.value
 
 
 def _same(name: str) -> nw.Expr:

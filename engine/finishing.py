@@ -59,7 +59,7 @@ def finish(
         with measured.step("again"):
             facts = frames.scan_frame(runtime, str(run.facts_file))
             decided = frames.collected(
-                with_differences(decide_frame(facts, edition), edition.book, run.as_of_day), frames.STREAM
+                with_differences(decide_frame(facts, edition), edition.book, run.as_of_day, begins), frames.STREAM
             )
     with Matcher() as matcher, measured.step("confirm and write"):
         for verdicts in _confirmed(applying, matcher, decided):

@@ -7,6 +7,9 @@ import hashlib
 import json
 import os
 import queue
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import polars as pl
-from adbc_driver_sqlite import dbapi
 
 from engine.queries import Question, Table, questions
 from engine.tables import Entity
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 SMALL_READ = 1_000  # customers; up to here rows through the open connection are faster than columns
 STREAM = 20_000  # rows; from here plans run in batches, which needs less than half the memory
 FRAMES_FOLDER = "frames"
+ROWS_BY_CURSOR = 50_000  # entries in all; from here starting a process pays
+LARGE = ("customer", "due_line", "credit", "allocation")
+CHILD = Path(__file__).with_name("reading_child.py")
+CHILD_SECONDS = 600
 TYPES: Mapping[Any, Any] = {nw.Int64: pl.Int64, nw.String: pl.String, nw.Boolean: pl.Boolean}
 
 Frames = dict[str, nw.LazyFrame[Any]]
@@ -93,18 +99,31 @@ def _with_group_members(database: Any, customers: Sequence[int]) -> list[int]:
 
 
 def _read_all(runtime: "Runtime", tables: Mapping[str, Table]) -> Frames:
+    """One snapshot of everything: rows while they are few, columns by a child process when many."""
+    if _entries(runtime.database) <= ROWS_BY_CURSOR:
+        with runtime.database.atomic("DEFERRED"):
+            rows = {name: runtime.database.execute_sql(table.all).fetchall() for name, table in tables.items()}
+        return {name: nw.from_native(_typed(table, rows[name]).lazy()) for name, table in tables.items()}
     frames: Frames = {}
-    with (
-        dbapi.connect(str(runtime.settings.database_path)) as connection,  # one transaction: one snapshot
-        connection.cursor() as cursor,
-    ):
+    with tempfile.TemporaryDirectory(dir=runtime.settings.var, prefix="reading-") as folder:
+        _read_by_child(runtime, {name: table.all for name, table in tables.items()}, folder)
         for name, table in tables.items():
-            cursor.execute(table.all)
-            columns = pl.from_arrow(cursor.fetch_arrow_table())
-            if not isinstance(columns, pl.DataFrame):
-                raise TypeError(f"{name} was not read as a table")
+            columns = pl.read_ipc(Path(folder) / f"{name}.arrow")
             frames[name] = nw.from_native(columns.lazy().select(_casts(table)))
     return frames
+
+
+def _entries(database: Any) -> int:
+    return sum(database.execute_sql(f"select coalesce(max(id), 0) from {name}").fetchone()[0] for name in LARGE)  # noqa: S608
+
+
+def _read_by_child(runtime: "Runtime", queries: Mapping[str, str], folder: str) -> None:
+    command = [sys.executable, "-P", str(CHILD), str(runtime.settings.database_path), folder]
+    done = subprocess.run(  # noqa: S603 our own script, no shell
+        command, input=json.dumps(queries), text=True, capture_output=True, timeout=CHILD_SECONDS, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"the ledger could not be read: {done.stderr.strip()[-500:]}")
 
 
 def _casts(table: Table) -> list[pl.Expr]:

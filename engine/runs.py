@@ -5,10 +5,7 @@ A run that a crash interrupts goes on from its stored facts; days that were miss
 order, and only the last of them creates actions.
 """
 
-import fcntl
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import time
 from typing import TYPE_CHECKING
@@ -19,7 +16,9 @@ from engine.commands import Invalid
 from engine.differences import with_differences
 from engine.editions import activate, keep
 from engine.finishing import Steps, clean, finish
+from engine.locks import Busy, alone
 from engine.pipeline import Frame, asking, decide_frame, last_portfolio_run, read_facts
+from engine.replaying import replay_day
 from engine.tables import Alarm, Entity, Run
 from ledger.days import date_of
 from rules.book import Book
@@ -35,15 +34,14 @@ STARTS_AT = time(2)  # in the entity's zone
 UNFINISHED = ("gated", "confirming")
 
 
-class Busy(RuntimeError):
-    """Another process is deciding this entity."""
-
-
-def run_entity(runtime: "Runtime", entity: Entity, as_of_day: int) -> Run:
+def run_entity(runtime: "Runtime", entity: Entity, as_of_day: int, *, replay: bool = False) -> Run:
     """Decide an entity as of a day, and every day missed before it.
 
     A run that would change too much stops (state ``gated``) until somebody approves it; calling
     again then goes on. Calling again for a day that is decided changes nothing.
+
+    Args:
+        replay: decide a past day again from its stored facts and edition, writing nothing.
 
     Returns:
         The run of the day; of an earlier one if that is gated.
@@ -52,7 +50,10 @@ def run_entity(runtime: "Runtime", entity: Entity, as_of_day: int) -> Run:
         Invalid: the day lies before the last decided one, or too far after it.
         Busy: another process is deciding this entity.
         engine.editions.Unusable: a document or model in force cannot be read.
+        engine.replaying.Different: a replay does not give what was decided.
     """
+    if replay:
+        return replay_day(runtime, entity, as_of_day)
     with alone(runtime, entity):
         entity = Entity.get_by_id(entity.id)
         waiting = _unfinished(runtime, entity, as_of_day)
@@ -82,7 +83,7 @@ def resume(runtime: "Runtime", run: Run) -> Run:
         return run if run.state != "confirming" else finish(runtime, run)
 
 
-def run_due(runtime: "Runtime") -> list[Run]:
+def run_due_days(runtime: "Runtime") -> list[Run]:
     """What the workers call: finish what was begun, and decide each adopted entity's day once it has come."""
     runs = []
     for entity in Entity.select().where(Entity.adopted_day.is_null(False)).order_by(Entity.id):
@@ -106,23 +107,6 @@ def run_due(runtime: "Runtime") -> list[Run]:
         except Busy:
             log.info("entity %s is being decided by another process", entity.code)
     return runs
-
-
-@contextmanager
-def alone(runtime: "Runtime", entity: Entity) -> Iterator[None]:
-    """Hold the entity's lock; a process that dies lets go of it.
-
-    Raises:
-        Busy: somebody else holds it.
-    """
-    folder = runtime.settings.var / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"entity-{entity.id}.lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Busy(f"{entity.code} is being decided by another process") from error
-        yield
 
 
 def _unfinished(runtime: "Runtime", entity: Entity, as_of_day: int) -> Run | None:
@@ -184,8 +168,8 @@ class Counted:
 
     @property
     def nothing(self) -> bool:
-        """Whether there is nothing to write."""
-        return not (self.changed or self.moved or self.stale or self.points)
+        """Whether a day decided once more says nothing new; that a step began today is no news."""
+        return not (self.changed or self.moved or self.points)
 
 
 def _decide_day(runtime: "Runtime", entity: Entity, day: int, *, acts: bool, sent_until_day: int | None) -> Run:
@@ -201,7 +185,9 @@ def _decide_day(runtime: "Runtime", entity: Entity, day: int, *, acts: bool, sen
     with steps.step("facts"):
         facts = frames.collected(read_facts(runtime, ask), frames.STREAM)
     with steps.step("stages"):
-        decided = frames.collected(with_differences(decide_frame(facts, ask.edition), ask.edition.book, day))
+        decided = frames.collected(
+            with_differences(decide_frame(facts, ask.edition), ask.edition.book, day, ask.begins)
+        )
         counted = _count(decided, ask.edition.book)
     again = last is not None and last.as_of_day == day
     if again and last is not None and counted.nothing:
@@ -256,17 +242,12 @@ def _is_gated(entity: Entity, counted: Counted) -> bool:
     """
     if counted.changed * 10_000 <= counted.customers * entity.portfolio_share_bp:
         return False
-    first_live = not (
-        Run.select()
-        .where(
-            Run.entity == entity,
-            Run.kind != "event",
-            Run.state == "done",
-            Run.started_at >= (entity.live_since_at or 0),
-        )
-        .exists()
+    if entity.live_after_run is None:
+        return True
+    lived = Run.select().where(
+        Run.entity == entity, Run.kind != "event", Run.state == "done", Run.id > entity.live_after_run
     )
-    return not (entity.live_since_at is not None and first_live)
+    return bool(lived.exists())
 
 
 def _tell_gated(entity: Entity, run: Run, counted: Counted, at: int) -> None:
@@ -290,3 +271,10 @@ def _tell_behind(runtime: "Runtime", entity: Entity, behind: int) -> None:
             text=f"{entity.code} is {behind} days behind; more than {CATCH_UP_ALONE_MAX} are decided only when asked",
             raised_at=runtime.now_at(),
         )
+
+
+def drain_dirty(runtime: "Runtime") -> int:
+    """Decide the customers that were marked since they were decided last (``engine.events``)."""
+    from engine.events import drain_dirty as drain
+
+    return drain(runtime)

@@ -39,7 +39,7 @@ class Entity(Table):
     region = TextField(null=True)
     portfolio_share_bp = IntegerField(default=500)  # mass-change gate: a run that changes more stops
     live_from_day = IntegerField(null=True)  # null: adopted at most, contacts nobody
-    live_since_at = BigIntegerField(null=True)  # the instant of its last approved go-live
+    live_after_run = IntegerField(null=True)  # its last run when go-live was approved
     sending = BooleanField(default=False)
     daily_cap = IntegerField(default=50)  # messages a collector a day
     adopted_day = IntegerField(null=True)

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from peewee import fn
 
 from engine.canonical import canonical, sha256_of
 from engine.runtime import Runtime
-from engine.tables import Credit, Allocation, Customer, Document, DueLine, Entity
+from engine.tables import Allocation, Credit, Customer, Document, DueLine, Entity, Run
 
 EARLY = 0  # documents of these tests hold from 1970 on
 
@@ -177,8 +178,9 @@ def books(entity: Entity) -> Books:
 
 
 @pytest.fixture
-def policies(runtime: Runtime) -> SimpleNamespace:
-    """Segmentation, hold and escalation in force for everybody since 1970."""
+def policies(runtime: Runtime, entity: Entity) -> SimpleNamespace:
+    """Segmentation, hold and escalation in force for everybody since 1970; no run is too large."""
+    Entity.update(portfolio_share_bp=10_000).where(Entity.id == entity.id).execute()
     return SimpleNamespace(
         parameters=in_force(parameters()),
         segmentation=in_force(segmentation()),
@@ -192,9 +194,8 @@ def go_live(runtime: Runtime, entity: Entity) -> Callable[[int], Entity]:
     """Make the entity live from a day, as two people would."""
 
     def live(from_day: int) -> Entity:
-        Entity.update(live_from_day=from_day, sending=True, live_since_at=runtime.now_at()).where(
-            Entity.id == entity.id
-        ).execute()
+        last = Run.select(fn.max(Run.id)).where(Run.entity == entity).scalar() or 0
+        Entity.update(live_from_day=from_day, sending=True, live_after_run=last).where(Entity.id == entity.id).execute()
         return Entity.get_by_id(entity.id)
 
     return live
