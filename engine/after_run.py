@@ -10,9 +10,9 @@ from engine import frames
 from engine.commands import Change, Command, Context, NotFound, register
 from engine.decisions import Applying, write_actions
 from engine.differences import columns_to_apply
-from engine.standings import Stand
 from engine.tables import Action, Alarm, CreditLimit, Customer, Decision, Outcome, Run, Standing
 from rules import reference
+from rules.standing import Stand
 
 if TYPE_CHECKING:
     from engine.pipeline import Frame
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 REFER = "refer"
 REFER_TASKS_MAX = 500  # of one run; beyond, one alarm says how many more there are
 REFER_OWNER = "credit_manager"
-BAND = "limit_automatic_band"
+BAND = "automatic_limit"
 BATCH = 500
 
 

@@ -11,11 +11,11 @@ from engine.canonical import canonical
 from engine.differences import AWAY, STAGE_OUTCOMES, changed_stages, fact_row, waiting_code
 from engine.editions import Edition
 from engine.queries import PREVIOUS
-from engine.standings import Moved, Stand, fold, kept_event
 from engine.tables import Action, Customer, Decision, Outcome, Override, Run, Standing
 from rules.escalation import Move, coming
 from rules.policies import Step
 from rules.reference import Decided
+from rules.standing import Moved, Stand, action_key, fold, kept_event
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -287,11 +287,6 @@ def write_actions(applying: Applying, standing: Sequence[tuple[int, Stand, int |
     if rows:
         Action.insert_many(rows).on_conflict_ignore().execute()
     return len(rows)
-
-
-def action_key(customer_id: int, policy_key: str, stand: Stand, channel: str) -> str:
-    """Names a step of an episode for ever: subject, policy's key, episode, step, repeat, channel."""
-    return f"{customer_id}/{policy_key}/{stand.episode}/{stand.step_key}/{stand.repeat_no}/{channel}"
 
 
 def first_state(step: Step) -> str:
