@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.ledger_hash import ledger_hash
+from engine.reports import ageing_report
 from engine.runtime import Runtime
 from engine.tables import Allocation, Contact, Credit, Customer, DueLine, Entity, Import
 from ledger.days import day_of
@@ -88,6 +89,34 @@ def test_open_amounts_as_of_a_past_day(take: Callable[..., dict], usd: Entity, l
         owed[numbers[paid.customer_id]] -= paid.amount_minor
     expected = open_by_decimal(ledgers / "ibm_invoices.csv")
     assert {number: Decimal(minor) / 100 for number, minor in owed.items() if minor} == expected
+
+
+def test_report_and_facts_say_the_same(take: Callable[..., dict], usd: Entity, ledgers: Path, runtime: Runtime) -> None:
+    """`report ageing` as of 2013-06-30 sums to the file's open amounts, per customer and bucket."""
+    take("ibm", ledgers / "ibm_invoices.csv", usd, HISTORY_END)
+    report = ageing_report(runtime, usd, day_of(AS_OF))
+    expected = open_by_decimal(ledgers / "ibm_invoices.csv")
+    found = {one.number: Decimal(one.balance_minor) / 100 for one in report.customers if one.balance_minor}
+    assert found == expected
+    assert Decimal(report.balance_minor) / 100 == sum(expected.values())
+    assert buckets_by_decimal(ledgers / "ibm_invoices.csv") == {
+        name: Decimal(minor) / 100 for name, minor in report.totals.items() if minor
+    }
+
+
+def buckets_by_decimal(file: Path) -> dict[str, Decimal]:
+    """The ageing of the file as of 2013-06-30, by csv and Decimal alone."""
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for row in rows_of(file):
+        invoiced, due, settled = (
+            datetime.strptime(row[name], "%m/%d/%Y").date() for name in ("InvoiceDate", "DueDate", "SettledDate")
+        )
+        if invoiced <= AS_OF < settled:
+            late = (AS_OF - due).days
+            bounds = (("not_due", 0), ("d1_30", 30), ("d31_60", 60), ("d61_90", 90), ("d90_over", 10**6))
+            bucket = next(name for name, last in bounds if late <= last)
+            found[bucket] += Decimal(row["InvoiceAmount"])
+    return dict(found)
 
 
 def test_udyam_comes_in_whole(take: Callable[..., dict], runtime: Runtime, ledgers: Path) -> None:
