@@ -10,7 +10,7 @@ from ledger.basis import Basis, Frame, Frames
 from ledger.columns import COUNT_BOUND, MONEY_BOUND
 from ledger.cover import running_blocks
 from ledger.declare import Fact, code, days, flag, money, ratio
-from ledger.expressions import DAY_PACK, floor_div, in_force, lit, n, no_number, not_below_zero
+from ledger.expressions import DAY_PACK, at_most, floor_div, in_force, lit, n, no_number, not_below_zero
 
 UTILISATION_STEPS = 2  # two steps of hundredths make basis points
 
@@ -86,21 +86,26 @@ def _exposure(basis: Basis) -> nw.Expr:
     return not_below_zero(exposure)
 
 
-def _utilisation(_: Basis) -> nw.Expr:
-    """floor(10,000 x exposure / limit) by long division, so that no product leaves 64 bits."""
-    limit = nw.col("credit_limit_minor")
-    quotient = floor_div(nw.col("exposure_minor"), limit)
-    rest = nw.col("exposure_minor") - quotient * limit
-    result = nw.when(quotient > lit(COUNT_BOUND)).then(lit(COUNT_BOUND)).otherwise(quotient)
-    for _step in range(UTILISATION_STEPS):
-        digit = floor_div(rest * lit(100), limit)
-        rest = rest * lit(100) - digit * limit
-        result = result * lit(100) + digit
-    return (
-        nw.when(limit <= lit(0))
-        .then(no_number())
-        .otherwise(nw.when(result > lit(COUNT_BOUND)).then(lit(COUNT_BOUND)).otherwise(result))
+def with_utilisation(rows: Frame) -> Frame:
+    """Add utilisation_bp: floor(10,000 x exposure / limit), by long division in hundredths.
+
+    No product leaves 64 bits, and each step is a column of its own, because a division
+    repeats its operands.
+    """
+    limit, rest = nw.col("credit_limit_minor"), nw.col("_rest")
+    divisor = nw.when(limit > lit(0)).then(limit).otherwise(no_number())
+    result = nw.col("utilisation_bp")
+    rows = rows.with_columns(_divisor=divisor, utilisation_bp=floor_div(nw.col("exposure_minor"), divisor))
+    rows = rows.with_columns(
+        utilisation_bp=at_most(result, lit(COUNT_BOUND)), _rest=nw.col("exposure_minor") - result * nw.col("_divisor")
     )
+    for _step in range(UTILISATION_STEPS):
+        rows = rows.with_columns(_digit=floor_div(rest * lit(100), nw.col("_divisor")))
+        rows = rows.with_columns(
+            utilisation_bp=result * lit(100) + nw.col("_digit"),
+            _rest=rest * lit(100) - nw.col("_digit") * nw.col("_divisor"),
+        )
+    return rows.with_columns(utilisation_bp=at_most(result, lit(COUNT_BOUND))).drop("_divisor", "_rest", "_digit")
 
 
 def _credits(unallocated: nw.Expr) -> nw.Expr:
@@ -149,7 +154,7 @@ ACCOUNT_FACTS = (
             "Exposure as a share of the credit limit, rounded down; unknown without a limit or with one of 0.",
             high=COUNT_BOUND,
         ),
-        _utilisation,
+        lambda _: nw.col("utilisation_bp"),
     ),
     # opened 400 days ago: 400; without an opening day, first invoice 30 days ago: 30
     Fact(

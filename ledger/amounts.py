@@ -17,22 +17,17 @@ def with_base(lines: Frame, basis: Basis) -> Frame:
     """Add to covered lines their amounts in the base currency and the days past due.
 
     Adds late_days (null without a due date), is_open, and open_base, net_base,
-    disputed_base, promised_base: 0 unless open, null without a rate.
+    disputed_base, promised_base, eligible_base: 0 unless open, null without a rate.
     """
     is_open = nw.col("open_minor") > lit(0)
-    currency = nw.col("currency")
-
-    def base(amount: nw.Expr) -> nw.Expr:
-        return nw.when(amount == lit(0)).then(lit(0)).otherwise(basis.in_base(amount, currency))
-
     uncovered = nw.when(is_open).then(nw.col("open_minor") - nw.col("covered_minor")).otherwise(lit(0))
-    return lines.with_columns(
-        is_open=is_open,
-        late_days=lit(basis.as_of_day) - nw.col("due_day"),
-        open_base=base(nw.col("open_minor")),
-        net_base=base(uncovered),
-        disputed_base=base(nw.col("disputed_minor")),
-        promised_base=base(nw.col("promised_minor")),
+    return basis.with_base(
+        lines.with_columns(is_open=is_open, late_days=lit(basis.as_of_day) - nw.col("due_day")),
+        open_base=nw.col("open_minor"),
+        net_base=uncovered,
+        disputed_base=nw.col("disputed_minor"),
+        promised_base=nw.col("promised_minor"),
+        eligible_base=nw.col("eligible_minor"),
     )
 
 

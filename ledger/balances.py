@@ -146,19 +146,19 @@ def open_items(frames: Frames, basis: Basis, keep: Keep = unkept) -> Frame:
     is_debit = nw.col("open_minor") > lit(0)
     debits = lines.select(
         "customer_id",
+        "currency",
         nw.when(is_debit).then(nw.lit("debit")).otherwise(nw.lit("credit")).alias("kind"),
-        basis.in_base(nw.col("open_minor"), nw.col("currency")).alias("open_minor"),
-        nw.when(is_debit).then(nw.col("due_day")).alias("due_day"),
+        nw.when(is_debit).then(nw.col("due_day")).otherwise(no_number()).alias("due_day"),
+        "open_minor",
     )
     is_cash = nw.col("kind") == nw.lit("payment")
-    credit_rows = (
-        credit_states(frames, day, allocations)
-        .filter(nw.col("rest_minor") != lit(0))
-        .select(
-            "customer_id",
-            nw.when(is_cash).then(nw.lit("unapplied")).otherwise(nw.lit("credit")).alias("kind"),
-            basis.in_base(lit(0) - nw.col("rest_minor"), nw.col("currency")).alias("open_minor"),
-            no_number().alias("due_day"),
-        )
+    rests = credit_states(frames, day, allocations).filter(nw.col("rest_minor") != lit(0))
+    credit_rows = rests.select(
+        "customer_id",
+        "currency",
+        nw.when(is_cash).then(nw.lit("unapplied")).otherwise(nw.lit("credit")).alias("kind"),
+        no_number().alias("due_day"),
+        (lit(0) - nw.col("rest_minor")).alias("open_minor"),
     )
-    return nw.concat([debits, credit_rows])
+    items = basis.with_base(nw.concat([debits, credit_rows]), open_minor=nw.col("open_minor"))
+    return items.select("customer_id", "kind", "open_minor", "due_day")

@@ -10,8 +10,8 @@ from typing import Any
 import narwhals as nw
 
 from ledger.columns import DAYS_BOUND
-from ledger.expressions import no_number
-from ledger.money import converted
+from ledger.expressions import floor_div, lit, no_number
+from ledger.money import LARGEST_CONVERTED, RATE_SCALE
 
 YEAR_DAYS = 365
 QUARTER_DAYS = 91
@@ -117,10 +117,54 @@ class Basis:
             if not 0 < rate < 2**62:
                 raise ValueError(f"the rate of {currency} must be positive and below 2**62, got {rate}")
 
-    def in_base(self, amount: nw.Expr, currency: nw.Expr) -> nw.Expr:
-        """Convert a column into the base currency, half up per item; null without a rate."""
-        result = no_number()
-        for code, rate in sorted(self.rates_e9.items()):
-            if code != self.currency:
-                result = nw.when(currency == nw.lit(code)).then(converted(amount, rate)).otherwise(result)
-        return nw.when(currency == nw.lit(self.currency)).then(amount).otherwise(result)
+    def with_base(self, frame: Frame, **amounts: nw.Expr) -> Frame:
+        """Add amounts in the base currency, converted half up per row.
+
+        Args:
+            frame: with `currency`.
+            amounts: by the name of the new column, an amount in the row's currency.
+
+        Returns:
+            The frame and the new columns: 0 stays 0; null without a rate, and where the
+            result could pass LARGEST_CONVERTED: it never wraps.
+        """
+        is_base = nw.col("currency") == nw.lit(self.currency)
+        foreign = {code: rate for code, rate in sorted(self.rates_e9.items()) if code != self.currency}
+        if not foreign:
+            return frame.with_columns(
+                **{
+                    name: nw.when(is_base | (amount == lit(0))).then(amount).otherwise(no_number())
+                    for name, amount in amounts.items()
+                }
+            )
+        # In steps with columns of their own: an expression that repeats its operand grows
+        # tenfold with each division, and an engine that reads SQL would read megabytes.
+        whole, part = no_number(), no_number()
+        for code, rate in foreign.items():
+            is_code = nw.col("currency") == nw.lit(code)
+            whole = nw.when(is_code).then(lit(rate // RATE_SCALE)).otherwise(whole)
+            part = nw.when(is_code).then(lit(rate % RATE_SCALE)).otherwise(part)
+        steps = frame.with_columns(**amounts, _whole=whole, _part=part)
+        steps = steps.with_columns(
+            **{f"_{name}_high": floor_div(nw.col(name).abs(), lit(RATE_SCALE)) for name in amounts},
+            _most=floor_div(lit(LARGEST_CONVERTED), nw.col("_whole") + lit(1)),
+        )
+        return steps.with_columns(
+            **{
+                name: nw.when(is_base | (nw.col(name) == lit(0))).then(nw.col(name)).otherwise(_converted(name))
+                for name in amounts
+            }
+        ).drop("_whole", "_part", "_most", *(f"_{name}_high" for name in amounts))
+
+
+def _converted(name: str) -> nw.Expr:
+    """The amount x (_whole + _part / 10**9), half away from zero, no product above 10**18.
+
+    The size is split at 10**9 like the rate; _high is its upper part.
+    """
+    size, high, part = nw.col(name).abs(), nw.col(f"_{name}_high"), nw.col("_part")
+    low = size - high * lit(RATE_SCALE)
+    rounded = floor_div(low * part + lit(RATE_SCALE // 2), lit(RATE_SCALE))
+    result = size * nw.col("_whole") + high * part + rounded
+    signed = nw.when(nw.col(name) < lit(0)).then(lit(0) - result).otherwise(result)
+    return nw.when(size <= nw.col("_most")).then(signed).otherwise(no_number())

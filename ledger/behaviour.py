@@ -16,12 +16,13 @@ BEHAVIOUR_MEASURES = {"first_invoice_day": mn(nw.col("counts_before"), nw.col("i
 
 
 def with_payment(lines: Frame, basis: Basis) -> Frame:
-    """Add paid_late_days (null unless paid and with a due date) and amount_base."""
+    """Add paid_late_days (null unless paid and with a due date) and invoiced_base
+    (0 unless invoiced in the last 365 days)."""
     in_year = nw.col("counts_before") & (nw.col("invoice_day") >= lit(basis.as_of_day - YEAR_DAYS))
-    amount = basis.in_base(nw.col("amount_minor"), nw.col("currency"))
-    return lines.with_columns(
-        paid_late_days=nw.col("paid_day") - nw.col("due_day"),
-        amount_base=nw.when(in_year & (nw.col("invoice_day") < lit(basis.as_of_day))).then(amount).otherwise(lit(0)),
+    invoiced = in_year & (nw.col("invoice_day") < lit(basis.as_of_day))
+    return basis.with_base(
+        lines.with_columns(paid_late_days=nw.col("paid_day") - nw.col("due_day")),
+        invoiced_base=nw.when(invoiced).then(nw.col("amount_minor")).otherwise(lit(0)),
     )
 
 
@@ -39,8 +40,8 @@ def _late_share(basis: Basis, window_days: int) -> nw.Expr:
 
 
 def _turnover(basis: Basis, window_days: int) -> nw.Expr:
-    invoiced = s(nw.col("invoice_day") >= lit(basis.as_of_day - window_days), nw.col("amount_base"))
-    return nw.when(n(nw.col("amount_base").is_null()) == lit(0)).then(invoiced).otherwise(no_number())
+    invoiced = s(nw.col("invoice_day") >= lit(basis.as_of_day - window_days), nw.col("invoiced_base"))
+    return nw.when(n(nw.col("invoiced_base").is_null()) == lit(0)).then(invoiced).otherwise(no_number())
 
 
 BEHAVIOUR_FACTS = (

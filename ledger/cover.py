@@ -146,15 +146,14 @@ def covered_lines(
     )
 
 
-def leaders(basis: Basis, lines: Frame, earliest: Frame) -> Frame:
+def leaders(lines: Frame, earliest: Frame) -> Frame:
     """The leader of each customer that has one.
 
     The leader is the line to be dunned that is due first; of several due that day the
     one with the lowest number, then instalment, then id, so that the choice is total.
 
     Args:
-        basis: the question.
-        lines: of covered_lines.
+        lines: of covered_lines, with eligible_base.
         earliest: customer_id, leader_due_day: the earliest due day of a line with an
             eligible_minor.
 
@@ -162,7 +161,7 @@ def leaders(basis: Basis, lines: Frame, earliest: Frame) -> Frame:
         customer_id, leader_line_id, leader_base (its eligible_minor in the base
         currency; null without a rate).
     """
-    base = nw.coalesce(basis.in_base(nw.col("eligible_minor"), nw.col("currency")), lit(UNKNOWN))
+    base = nw.coalesce("eligible_base", lit(UNKNOWN))
     # One minimum over text finds the line and carries its id and amount along; a rank
     # within the customer would need a sort of every open line.
     key = nw.concat_str(

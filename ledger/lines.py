@@ -19,7 +19,7 @@ LINE_FACTS = (
     # invoiced 1,000, 400 paid: 1,000
     Fact(
         money("line_amount_minor", "Line amount", "What was invoiced on this line."),
-        lambda basis: basis.in_base(nw.col("amount_minor"), nw.col("currency")),
+        lambda _: nw.col("amount_base"),
     ),
     # invoiced 1,000, 400 paid: 600
     Fact(
@@ -44,7 +44,7 @@ LINE_FACTS = (
     # overdue with 1,000 open, 400 unapplied cash reaches it: 400
     Fact(
         money("line_covered_minor", "Line covered", "The part that credits and unapplied cash would pay."),
-        lambda basis: basis.in_base(nw.col("covered_minor"), nw.col("currency")),
+        lambda _: nw.col("covered_base"),
     ),
 )
 LINE_COLUMNS: tuple[Column, ...] = columns_of(LINE_FACTS)
@@ -59,7 +59,10 @@ def line_facts(frames: Frames, basis: Basis, keep: Keep = unkept) -> Frame:
         keep: how a frame that is read more than once is kept.
     """
     parts = parts_of(frames, basis, keep)
-    own = parts.lines.filter(nw.col("is_open")).select(
-        nw.col("id").alias("line_id"), *LINE_TECHNICAL[1:], *computed(LINE_FACTS, basis)
+    open_lines = basis.with_base(
+        parts.lines.filter(nw.col("is_open")),
+        amount_base=nw.col("amount_minor"),
+        covered_base=nw.col("covered_minor"),
     )
+    own = open_lines.select(nw.col("id").alias("line_id"), *LINE_TECHNICAL[1:], *computed(LINE_FACTS, basis))
     return own.join(facts_of(parts, frames, basis, keep), on="customer_id", how="inner")

@@ -4,10 +4,6 @@ import re
 import unicodedata
 from typing import Literal
 
-import narwhals as nw
-
-from ledger.expressions import floor_div, lit, no_number
-
 RATE_SCALE = 10**9  # a rate is base minor units per foreign minor unit, times this
 LARGEST_MINOR = 10**15  # of one amount that is read
 LARGEST_CONVERTED = 4 * 10**18  # beyond it a converted amount is unknown: it never wraps
@@ -48,22 +44,6 @@ def convert(amount_minor: int, rate_e9: int) -> int:
     9200
     """
     return half_up(amount_minor * rate_e9, RATE_SCALE)
-
-
-def converted(amount: nw.Expr, rate_e9: int) -> nw.Expr:
-    """``convert`` as a column, exact in 64 bits.
-
-    Amount and rate are split at 10**9 so that no product passes 10**18; an amount whose
-    result could pass ``LARGEST_CONVERTED`` is null.
-    """
-    whole, part = divmod(rate_e9, RATE_SCALE)
-    size = nw.when(amount < lit(0)).then(lit(0) - amount).otherwise(amount)
-    high = floor_div(size, lit(RATE_SCALE))
-    low = size - high * lit(RATE_SCALE)
-    result = size * lit(whole) + high * lit(part) + floor_div(low * lit(part) + lit(RATE_SCALE // 2), lit(RATE_SCALE))
-    largest = LARGEST_CONVERTED // (whole + 1)
-    fits = nw.when(size <= lit(largest)).then(result).otherwise(no_number())
-    return nw.when(amount < lit(0)).then(lit(0) - fits).otherwise(fits)
 
 
 def parse_amount(text: str, currency: str, decimal_mark: Literal[".", ","] = ".") -> int | None:

@@ -13,6 +13,7 @@ from ledger.account import (
     customer_blocks,
     group_exposures,
     limits_in_force,
+    with_utilisation,
 )
 from ledger.amounts import AMOUNT_FACTS, AMOUNT_MEASURES, CREDIT_MEASURES, with_base
 from ledger.balances import credit_states, live_allocations, settled_lines
@@ -102,7 +103,7 @@ def facts_of(parts: Parts, frames: Frames, basis: Basis, keep: Keep = unkept) ->
         *computed(CREDIT_FACTS, basis),
     )
     rows = keep(rows.with_columns(*computed(EXPOSURE_FACTS, basis)))
-    rows = rows.join(group_exposures(rows, frames), on="group_id", how="left")
+    rows = with_utilisation(rows.join(group_exposures(rows, frames), on="group_id", how="left"))
     rest = (*LEADER_FACTS, *ACCOUNT_FACTS)
     names = [column.name for column in CUSTOMER_COLUMNS]
     ready = [name for name in names if name not in {fact.column.name for fact in rest}]
@@ -126,9 +127,8 @@ def _joined(parts: Parts, frames: Frames, basis: Basis, keep: Keep) -> Frame:
             *(expression.cast(nw.Int64).alias(name) for name, expression in measures.items()),
         )
     )
-    rest = basis.in_base(nw.col("rest_minor"), nw.col("currency"))
     credit_rows = (
-        parts.credits.with_columns(rest_base=nw.when(nw.col("rest_minor") == lit(0)).then(lit(0)).otherwise(rest))
+        basis.with_base(parts.credits, rest_base=nw.col("rest_minor"))
         .group_by("customer_id")
         .agg(
             *computed(PAYMENT_FACTS, basis),
@@ -139,7 +139,7 @@ def _joined(parts: Parts, frames: Frames, basis: Basis, keep: Keep) -> Frame:
     beside = (
         lines,
         credit_rows,
-        leaders(basis, parts.lines, earliest),
+        leaders(parts.lines, earliest),
         parts.promises.group_by("customer_id").agg(*computed(PROMISE_FACTS, basis)),
         parts.disputes.group_by("customer_id").agg(*computed(DISPUTE_FACTS, basis)),
         limits_in_force(frames, day),

@@ -144,3 +144,84 @@ class Book:
 def book() -> type[Book]:
     """The ledger to write down."""
     return Book
+
+
+def scribble(rng, customers: int = 12) -> Book:
+    """A random ledger with every kind of entry, some of it in the future and some taken back.
+
+    Args:
+        rng: a random.Random.
+        customers: how many.
+    """
+    ledger = Book(customers)
+    for row in ledger.rows["customer"]:
+        row["customer_group_id"] = rng.choice([None, 1, 2])
+    for customer in range(1, customers + 1):
+        for _ in range(rng.randrange(6)):
+            _scribble_line(ledger, rng, customer)
+        for _ in range(rng.choice([0, 0, 1, 2])):
+            ledger.credit(
+                rng.randrange(1, 900), rng.choice(KINDS), **_when(rng), customer=customer, currency=_money(rng)
+            )
+        if rng.random() < 0.3:
+            ledger.promise(rng.randrange(1, 900), rng.randrange(-20, 20), **_when(rng), customer=customer)
+        for _ in range(rng.choice([0, 1, 2])):
+            ledger.limit(
+                rng.choice([None, 0, 500, 5_000]),
+                rng.randrange(-50, 5),
+                rng.choice([None, -3, 0, 9]),
+                customer=customer,
+            )
+        if rng.random() < 0.3:
+            ledger.block(
+                rng.choice(["dunning_block", "pause", "insolvent"]),
+                rng.randrange(-9, 3),
+                rng.choice([None, 0, 4]),
+                customer=customer,
+            )
+        if rng.random() < 0.5:
+            ledger.contact(rng.randrange(-9, 3), customer)
+    for table in ("due_line", "credit", "allocation", "dispute", "promise", "credit_limit", "block"):
+        for row in ledger.rows[table]:
+            if rng.random() < 0.07:
+                ledger.reverse(table, row["id"], day=max(row["booked_day"] - TODAY, rng.randrange(-5, 3)))
+    ledger.elsewhere(1, 77)
+    return ledger
+
+
+KINDS = ("payment", "payment", "credit_note", "write_off")
+
+
+def _money(rng) -> str:
+    return rng.choice(["EUR"] * 8 + ["USD", "USD", "GBP"])
+
+
+def _when(rng) -> dict[str, int]:
+    day = rng.randrange(-30, 3)
+    return {"day": day, "recorded": day + rng.choice([0, 0, 0, 1, 4])}
+
+
+def _scribble_line(ledger: Book, rng, customer: int) -> None:
+    amount = rng.randrange(1, 1_000)
+    due = rng.choice([None, *range(-100, 40, 3)] + [-1, 0, 1] * 4)
+    number = rng.choice(["A", "A1", "A-1", "B", "10", "9", "é"])
+    invoiced = rng.choice([-400, -120, -91, -20, -1, 0, 1])
+    line = ledger.line(amount, due, customer=customer, day=invoiced, number=number, currency=_money(rng))
+    for _ in range(rng.choice([0, 0, 1, 1, 2])):
+        part = rng.choice([amount, amount // 2 + 1, amount + 1])
+        ledger.pay(line, part, **_when(rng), kind=rng.choice(KINDS))
+    if rng.random() < 0.25:
+        dispute = ledger.dispute(line, rng.choice([None, 1, amount // 2 + 1, amount * 2]), **_when(rng))
+        if rng.random() < 0.4:
+            ledger.close(dispute, **_when(rng))
+    if rng.random() < 0.3:
+        for _ in range(rng.choice([1, 1, 2])):
+            ledger.promise(rng.randrange(1, amount + 1), rng.randrange(-20, 20), line, **_when(rng), customer=customer)
+    if rng.random() < 0.1:
+        ledger.block("pause", rng.randrange(-9, 3), rng.choice([None, 0, 4]), line, customer=customer)
+
+
+@pytest.fixture(scope="session")
+def random_book():
+    """Write a random ledger: random_book(random.Random(7), customers=12)."""
+    return scribble
