@@ -1,5 +1,6 @@
 """The matching child may crash, hang, be killed or worn out: the answer is complete all the same."""
 
+import ast
 import os
 import random
 import signal
@@ -259,3 +260,32 @@ def test_memory_stays_flat_over_a_million_matches() -> None:
             found = matcher.confirm(book, {"alert": rows})
             assert [match.keys for match in found.matches["alert"]] == expected
         assert resident_mb(matcher.process_ids[0]) - before < 20
+
+
+def test_only_the_child_loads_the_extension_and_only_by_its_safe_calls() -> None:
+    """No post, batch, timer, Host or closure anywhere: each of them crashes, hangs or loses facts."""
+    safe = {"create_ruleset", "assert_fact", "start_action_for_state", "complete_and_start_action"}
+    safe |= {"retract_fact", "delete_state", "delete_ruleset"}
+    root = Path(matching.__file__).parents[1]
+    loading = set()
+    for room in ("ledger", "rules", "scoring", "engine", "notifiers", "admin"):
+        for path in (root / room).rglob("*.py"):
+            tree = ast.parse(path.read_text())
+            imported = {
+                name.name.split(".")[0]
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Import)
+                for name in node.names
+            }
+            imported |= {
+                (node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+            }
+            if imported & {"durable", "durable_rules_engine"}:
+                loading.add(path)
+    assert loading == {matching.CHILD}
+    used = {
+        node.attr
+        for node in ast.walk(ast.parse(matching.CHILD.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "extension"
+    }
+    assert used == safe

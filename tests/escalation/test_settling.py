@@ -4,8 +4,10 @@ The scenario is the beginning of the standard one: a mail ten days before the du
 levels 1, 2 and 3 on days 4, 7 and 14. Amounts are minor units; the tolerance is 500.
 """
 
+import random
 from typing import Any
 
+import duckdb
 import narwhals as nw
 import polars as pl
 import pytest
@@ -71,8 +73,10 @@ def decide(row: dict[str, Any], plan: Plan = PLAN) -> Settled:
     return settled
 
 
-def in_columns(rows: list[dict[str, Any]], matched: list[frozenset[str]], plan: Plan) -> list[Settled]:
-    """Settle a frame of rows."""
+def frame_of(
+    rows: list[dict[str, Any]], matched: list[frozenset[str]], plan: Plan
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Rows with a boolean per rule, and the names of those columns."""
     types = dict.fromkeys(INPUTS, pl.Int64)
     types |= dict.fromkeys(("segment", "previous_step"), pl.String)
     claims = ("dunning_block", "insolvent", "episode_open", "same_leader", "step_finished", "raised_today")
@@ -80,7 +84,13 @@ def in_columns(rows: list[dict[str, Any]], matched: list[frozenset[str]], plan: 
     holds = {step.key: f"rule_{index}" for index, step in enumerate(plan.steps)}
     columns = {name: pl.Series([row[name] for row in rows], dtype=kind) for name, kind in types.items()}
     columns |= {name: pl.Series([key in keys for keys in matched], dtype=pl.Boolean) for key, name in holds.items()}
-    frame = settle_columns(nw.from_native(pl.LazyFrame(columns)), holds, plan)
+    return pl.DataFrame(columns), holds
+
+
+def in_columns(rows: list[dict[str, Any]], matched: list[frozenset[str]], plan: Plan) -> list[Settled]:
+    """Settle a frame of rows."""
+    rows_frame, holds = frame_of(rows, matched, plan)
+    frame = settle_columns(nw.from_native(rows_frame.lazy()), holds, plan)
     found = frame.select(*OUTPUTS).to_native().collect()
     assert found.schema == {
         "level": pl.Int64,
@@ -391,3 +401,32 @@ def test_laws_of_settling(plan: Plan, row: dict[str, Any]) -> None:
         assert not second.enters_step
         if settled.waiting not in (Wait.PROMISE, Wait.DISPUTE, Wait.PAUSE):
             assert (second.level, second.step) == (settled.level, settled.step)
+
+
+def test_duckdb_settles_like_polars() -> None:
+    """The same expressions on another engine, over facts around every edge."""
+    dice = random.Random(11)
+    pools = {
+        "leader_days_past_due": [None, -10, -9, -3, -1, 0, 1, 3, 4, 7, 14, 30],
+        "leader_open_minor": [0, 500, 501, 5_000],
+        "overdue_net_minor": [None, 0, 500, 501, 1_000, 5_000],
+        "promised_minor": [0, 5_000],
+        "disputed_minor": [0, 5_000],
+        "days_since_contact": [None, 2, 3],
+        "segment": [None, "standard", "risky", "quiet"],
+        "previous_level": [None, 0, 1, 2, 3],
+        "previous_step": [None, "s-m10", "s-p4", "r-m8"],
+    }
+    cases = [
+        {name: dice.choice(pools.get(name, [None, False, True, True])) for name in INPUTS} | {"row": number}
+        for number in range(400)
+    ]
+    matched = [rules_that_hold(row, PLAN) for row in cases]
+    rows_frame, holds = frame_of(cases, matched, PLAN)
+    table = rows_frame.with_columns(pl.Series("row", range(400))).to_arrow()
+    with duckdb.connect() as connection:
+        relation = connection.from_arrow(table)
+        settled = settle_columns(nw.from_native(relation).lazy(), holds, PLAN).select("row", *OUTPUTS)
+        found = settled.to_native().order('"row"').fetchall()
+    expected = [settle(row, keys, PLAN) for row, keys in zip(cases, matched)]
+    assert [Settled(r[1], r[2], Wait(r[3]), r[4], Move(r[5])) for r in found] == expected
