@@ -34,7 +34,8 @@ class BookRule:
         asked: its condition in NNF, parameters still by name (for explanation).
         condition: the same with constants only.
         effects: by outcome, constants and facts only.
-        refers: whether an unknown verdict sends the row to a person.
+        refers: whether an unknown verdict always sends the row to a person.
+        money: amounts it reads whose being unknown, with an unknown verdict, does so too.
         facts: the facts its condition reads.
     """
 
@@ -44,12 +45,21 @@ class BookRule:
     condition: Condition
     effects: Mapping[str, Effect]
     refers: bool
+    money: frozenset[str]
     facts: frozenset[str]
 
     @property
     def key(self) -> str:
         """The rule's key."""
         return self.rule.key
+
+    def may_refer(self) -> bool:
+        """Whether an unknown verdict may send a row to a person."""
+        return self.refers or bool(self.money)
+
+    def refers_on(self, row: Mapping[str, Scalar | None]) -> bool:
+        """Whether an unknown verdict sends this row to a person."""
+        return self.refers or any(row.get(name) is None for name in self.money)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +229,8 @@ def _rule(rule: Rule, index: int, money: frozenset[str], resolved: Mapping[str, 
         asked=asked,
         condition=map_tests(asked, lambda test: resolve_test(test, resolved)),
         effects={name: resolve_effect(effect, resolved) for name, effect in rule.then.items()},
-        refers=rule.refers or bool(facts & money),
+        refers=rule.refers,
+        money=facts & money,
         facts=facts | ({"segment"} if _by_segment(asked, resolved) else frozenset()),
     )
 

@@ -126,7 +126,7 @@ def _doubt(rule: BookRule) -> str:
 
 
 def _doubtful(stage: BookStage) -> list[BookRule]:
-    return [] if stage.plan is not None else [rule for rule in stage.rules if rule.refers]
+    return [] if stage.plan is not None else [rule for rule in stage.rules if rule.may_refer()]
 
 
 def _holds(rule: BookRule) -> nw.Expr:
@@ -136,7 +136,13 @@ def _holds(rule: BookRule) -> nw.Expr:
 def _booleans(stage: BookStage, sight: _Sight) -> list[nw.Expr]:
     truths = {rule.key: _condition(rule.condition, sight) for rule in stage.rules}
     holds = [truths[rule.key].fill_null(False).alias(_rule(rule)) for rule in stage.rules]
-    return holds + [truths[rule.key].is_null().alias(_doubt(rule)) for rule in _doubtful(stage)]
+    return holds + [_doubts(rule, truths[rule.key], sight).alias(_doubt(rule)) for rule in _doubtful(stage)]
+
+
+def _doubts(rule: BookRule, truth: nw.Expr, sight: _Sight) -> nw.Expr:
+    if rule.refers:
+        return truth.is_null()
+    return truth.is_null() & _any([sight.fact(name).is_null() for name in sorted(rule.money)])
 
 
 def _masks(stage: BookStage) -> list[nw.Expr]:

@@ -95,7 +95,7 @@ def _set_by_rules(stage: BookStage) -> tuple[str, ...]:
 def _refers(stage: BookStage, first: BookRule | None, row: Row, unknown: AbstractSet[str]) -> bool:
     if any(row.get(name) is None for name in stage.money) and (first is None or stage.plan is not None):
         return True
-    doubtful = [rule for rule in stage.ranked if rule.refers and rule.key in unknown]
+    doubtful = [rule for rule in stage.ranked if rule.key in unknown and rule.refers_on(row)]
     if not doubtful or stage.plan is not None:
         return False
     if stage.policy.hit in ORDERED and first is not None:

@@ -109,7 +109,7 @@ def _prepare(stage: BookStage) -> _Prepared:
     return _Prepared(
         stage,
         tuple((rule.key, holds_of(rule.condition)) for rule in stage.rules),
-        tuple((rule.key, verdict_of(rule.condition)) for rule in stage.rules if rule.refers),
+        tuple((rule.key, verdict_of(rule.condition)) for rule in stage.rules if rule.may_refer()),
     )
 
 
@@ -149,7 +149,7 @@ def missing_facts(stage: BookStage, unknown: AbstractSet[str], row: Row) -> list
     """The unknown facts that keep a stage from deciding."""
     names = {name for name in stage.money if row.get(name) is None}
     for rule in stage.rules:
-        if rule.refers and rule.key in unknown:
+        if rule.key in unknown and rule.refers_on(row):
             names.update(_missing_in(rule, row))
     return sorted(names)
 

@@ -1,0 +1,124 @@
+"""Checks between rules: contradictions, rules never reached, overlaps under `unique`.
+
+Parameters take the values of the day the policy begins, for all segments.
+"""
+
+from collections.abc import Mapping
+
+from ledger.columns import Column
+from ledger.problems import Problem
+from rules.book import Book, BookRule, BookStage
+from rules.conditions import Test, paths
+from rules.facts import readable
+from rules.intervals import implies, possible_after
+from rules.policies import Parameters, Policy
+
+PAIRS_LIMIT = 20_000  # comparisons of paths; beyond it coverage is not looked for
+
+Paths = list[tuple[Test, ...]]
+
+
+def overlap_problems(policy: Policy, parameters: list[Parameters], dictionary: Mapping[str, Column]) -> list[Problem]:
+    """Findings about what rules leave to each other."""
+    try:
+        stage = stage_for_checks(policy, parameters)
+    except ValueError as missing:
+        return [Problem("/effective/from", str(missing), "give the parameter a value from that day, or begin later")]
+    facts = readable(policy.stage, dictionary)
+    known = {rule.key: _possible_paths(rule, facts) for rule in stage.rules}
+    problems = [
+        Problem(
+            f"{rule.rule.place}/when", "no row can ever meet this: its tests contradict each other", "correct a test"
+        )
+        for rule in stage.rules
+        if not known[rule.key]
+    ]
+    if policy.escalation is not None:
+        return problems  # steps overlap by design; the settling chooses among them
+    if policy.hit in ("first", "most_severe"):
+        problems += _unreachable(stage, known, facts)
+    if policy.hit == "unique":
+        problems += _overlaps(stage, known, facts)
+    if policy.hit in ("sum", "count", "collect", "min", "max", "unique", "any"):
+        problems += _twins(stage)
+    return problems
+
+
+def stage_for_checks(policy: Policy, parameters: list[Parameters]) -> BookStage:
+    """The policy alone in a book of the day it begins (or of its parameters' first day).
+
+    Raises:
+        ValueError: a parameter has no value on that day.
+    """
+    book = Book.build([policy], parameters, policy.from_day, entity=policy.entity, subject=policy.subject)
+    return book.stages[policy.stage]
+
+
+def _possible_paths(rule: BookRule, facts: Mapping[str, Column]) -> Paths:
+    return [path for path in paths(rule.condition) if possible_after(path, facts) is not None]
+
+
+def _unreachable(stage: BookStage, known: Mapping[str, Paths], facts: Mapping[str, Column]) -> list[Problem]:
+    problems: list[Problem] = []
+    work = 0
+    for place, rule in enumerate(stage.ranked):
+        mine = known[rule.key]
+        for earlier in stage.ranked[:place]:
+            theirs = known[earlier.key]
+            work += len(mine) * len(theirs)
+            if work > PAIRS_LIMIT:
+                return problems
+            if mine and _covers(theirs, mine, facts):
+                problems.append(
+                    Problem(
+                        f"{rule.rule.place}/when",
+                        f"the rule {rule.key!r} is never reached: {earlier.key!r} comes first and covers it",
+                        "change the order or the condition",
+                    )
+                )
+                break
+    return problems
+
+
+def _covers(theirs: Paths, mine: Paths, facts: Mapping[str, Column]) -> bool:
+    return all(any(implies(path, other, facts) for other in theirs) for path in mine)
+
+
+def _overlaps(stage: BookStage, known: Mapping[str, Paths], facts: Mapping[str, Column]) -> list[Problem]:
+    problems: list[Problem] = []
+    work = 0
+    for place, rule in enumerate(stage.ranked):
+        for earlier in stage.ranked[:place]:
+            work += len(known[rule.key]) * len(known[earlier.key])
+            if work > PAIRS_LIMIT:
+                return problems
+            if _meet(known[rule.key], known[earlier.key], facts):
+                problems.append(
+                    Problem(
+                        f"{rule.rule.place}/when",
+                        f"{rule.key!r} and {earlier.key!r} can both match, which `unique` forbids",
+                        "make them exclude each other, or use `first`",
+                    )
+                )
+    return problems
+
+
+def _meet(mine: Paths, theirs: Paths, facts: Mapping[str, Column]) -> bool:
+    return any(possible_after((*one, *other), facts) is not None for one in mine for other in theirs)
+
+
+def _twins(stage: BookStage) -> list[Problem]:
+    problems = []
+    seen: dict[object, str] = {}
+    for rule in stage.ranked:
+        if rule.condition in seen:
+            problems.append(
+                Problem(
+                    f"{rule.rule.place}/when",
+                    f"{rule.key!r} asks exactly what {seen[rule.condition]!r} asks",
+                    "put both effects into one rule",
+                    "warning",
+                )
+            )
+        seen.setdefault(rule.condition, rule.key)
+    return problems
