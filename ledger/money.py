@@ -11,7 +11,11 @@ LARGEST_CONVERTED = 4 * 10**18  # beyond it a converted amount is unknown: it ne
 # ISO 4217 minor units where they are not 2.
 WITHOUT_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 WITH_THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
-EXPONENTS = dict.fromkeys(WITHOUT_DECIMALS.split(), 0) | dict.fromkeys(WITH_THREE_DECIMALS.split(), 3)
+EXPONENTS = {
+    **dict.fromkeys(WITHOUT_DECIMALS.split(), 0),
+    **dict.fromkeys(WITH_THREE_DECIMALS.split(), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
 SYMBOLS = re.compile(r"[€$£¥₹]|\b[A-Z]{3}\b")
 SPACES = re.compile(r"[\s'’_]")
 
