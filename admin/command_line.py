@@ -198,7 +198,7 @@ def import_command(
     json_: bool,
 ) -> None:
     """Import FILE into ENTITY: the whole file or nothing."""
-    from engine.importing import ImportFile
+    from engine.importing import ImportFile, import_file
 
     try:
         described = json.loads(mapping.read_text(encoding="utf-8"))
@@ -213,7 +213,7 @@ def import_command(
         file_name=file.name,
         history_until=history_until,
     )
-    show(runtime.execute(command), json_)
+    show(import_file(runtime, command), json_)
 
 
 @main.command("run")
