@@ -27,7 +27,11 @@ def _who(row: AuditEntry) -> str:
     return names.get(row.actor_id, f"#{row.actor_id}")
 
 
-def _short(value: Any) -> str:
+def _short(name: str, value: Any) -> str:
+    if name.endswith("_day") and isinstance(value, int):
+        return formatting.day_text(value)
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= VALUE_LENGTH_MAX else text[:VALUE_LENGTH_MAX] + "…"
 
@@ -42,14 +46,14 @@ def change(row: AuditEntry) -> Markup:
     """What an entry changed, in one cell."""
     parts = []
     for name, old, new in pairs_of(row):
-        if old == new:
+        if old == new or name == "customer":
             continue
         arrow = formatting.icon("arrow-right", _("to")) if old is not None else Markup("")
-        was = Markup('<span class="quiet">{}</span>').format(_short(old)) if old is not None else Markup("")
-        now = _short(new) if new is not None else "–"
+        was = Markup('<span class="quiet">{}</span>').format(_short(name, old)) if old is not None else Markup("")
+        now = _short(name, new) if new is not None else "–"
         parts.append(
             Markup('<span class="change"><span class="quiet">{}</span> {} {} {}</span>').format(
-                formatting.title(name), was, arrow, now
+                formatting.title(name.removesuffix("_day")), was, arrow, now
             )
         )
     return Markup(" ").join(parts)
@@ -83,7 +87,12 @@ class AuditView(ConsoleView):
         "change": _l("Change"),
         "reason": _l("Why"),
     }
-    column_kinds: ClassVar[dict[str, str]] = {"at": "instant", "change": "wrap", "reason": "wrap"}
+    column_kinds: ClassVar[dict[str, str]] = {
+        "at": "instant",
+        **dict.fromkeys(("who", "command", "subject"), "short"),
+        "change": "wrap",
+        "reason": "wrap",
+    }
     column_details_list = (*column_export_list[:8], "previous_hash", "hash")
     choices = (
         Choice(

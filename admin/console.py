@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from flask import abort, request
+from flask import abort, g, request
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_admin.contrib.peewee import ModelView
@@ -282,6 +282,7 @@ class ConsoleView(ModelView):
                     "name": name,
                     "label": label,
                     "kind": self.column_kinds.get(name, ""),
+                    "unit": g.get("one_currency") if self.column_kinds.get(name) == "money" else None,
                     "sorted": ("descending" if asked.desc else "ascending") if sorted_here else None,
                     "url": self._address(
                         replace(asked, sort=name, desc=not asked.desc if sorted_here else self.falls_first(name))

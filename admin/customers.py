@@ -103,7 +103,15 @@ def _figure(row: Customer, fact: str) -> Any:
 
 
 def _money(fact: str) -> Any:
-    return lambda row: formatting.money(_figure(row, fact), row.entity.currency)
+    """The amount; its currency too where the list mixes several."""
+
+    def cell(row: Customer) -> Markup:
+        amount, unit = _figure(row, fact), row.entity.currency
+        if amount is None or g.get("one_currency") is None:
+            return formatting.money(amount, unit)
+        return Markup('<span class="num">{}</span>').format(formatting.money_text(amount, unit))
+
+    return cell
 
 
 def _plain_money(fact: str) -> Any:
@@ -130,7 +138,7 @@ class CustomersView(ConsoleView):
     heading = _l("Customers")
     lead = _l("Standing from the rules, figures from the last run.")
     empty = _l("No customer matches. Import a ledger, or widen the filter.")
-    column_list = ("name", "segment", "risk_class", "level", "hold", "exposure", "utilisation", "overdue", "days_late")
+    column_list = ("name", "overdue", "days_late", "exposure", "utilisation", "risk_class", "level", "hold", "segment")
     column_export_list = ("number", "name", "entity", *column_list[1:])
     column_labels: ClassVar[dict[str, Any]] = {
         "name": _l("Customer"),
@@ -297,3 +305,5 @@ class CustomersView(ConsoleView):
             if getattr(row, "outcome", None) is None:
                 row.outcome = Outcome(level=0, hold=False)
         g.figures_beside = figures.beside(gate.runtime(), rows)
+        currencies = {row.entity.currency for row in rows}
+        g.one_currency = currencies.pop() if len(currencies) == 1 else None

@@ -49,6 +49,11 @@ def money(minor: int | None, currency: str | None = None, decimals: bool = True)
     return Markup('<span class="num{}">{}{}</span>').format(sign, money_text(minor, currency, decimals), unit)
 
 
+def whole_units(minor: int | None, currency: str) -> str:
+    """An amount as a plain decimal number for scripts and files: ``1234.50``."""
+    return "" if minor is None else str(Decimal(minor).scaleb(-exponent(currency)))
+
+
 def percent_text(bp: int | None, places: int = 1) -> str:
     """Basis points as per cent: ``12.5 %``."""
     if bp is None:
@@ -184,7 +189,21 @@ def by_kind(value: Any, kind: str, currency: str | None = None) -> Markup:
 
 def register(app: Flask) -> None:
     """Give templates these words."""
-    for function in (money, percent, count, day, instant, ago, late_text, title, iso, badge, by_kind, day_text):
+    for function in (
+        money,
+        percent,
+        count,
+        day,
+        instant,
+        ago,
+        late_text,
+        title,
+        iso,
+        badge,
+        by_kind,
+        day_text,
+        whole_units,
+    ):
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals.update(
         icon=icon,

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 from uuid import uuid4
 
 from babel.numbers import get_decimal_symbol
+from flask_babel import gettext as _
 
 from admin import formatting
 from engine.commands import Command
@@ -235,5 +236,5 @@ def override_text(value: str | None, target: str, currency: str) -> Any:
     if target == "limit":
         return formatting.money(found, currency, decimals=False)
     if target == "hold":
-        return formatting.badge("hold" if found else "done")
+        return formatting.badge("hold" if found else "done", _("Held") if found else _("Released"))
     return formatting.title(str(found)) if isinstance(found, str) else found

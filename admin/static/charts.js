@@ -41,7 +41,7 @@
         data: {
           labels: found.map(heading),
           datasets: [{
-            data: found.map((row) => Number(row.dataset.minor) / 100),
+            data: found.map((row) => Number(row.dataset.value)),
             backgroundColor: found.map((row) => token(`--age-${row.dataset.tone}`)),
             borderRadius: 5, maxBarThickness: 72, categoryPercentage: 0.72, barPercentage: 0.95,
           }],
