@@ -7,11 +7,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings as laws
 
 from engine.access import ROLES
 from engine.runtime import Runtime, build
 from engine.settings import Settings
 from engine.tables import Customer, Entity, User, UserRole, UserScope
+
+# The same examples at every commit; fresh ones at night. No deadline: the machine may be busy.
+laws.register_profile("commit", derandomize=True, deadline=None)
+laws.register_profile("nightly", max_examples=1_000, deadline=None)
+laws.load_profile(os.environ.get("DUNWELL_LAWS", "commit"))
 
 START = datetime(2026, 3, 31, 9, 0, tzinfo=UTC)  # a Tuesday
 SECRET = "a secret only for tests, 32 characters and more"
