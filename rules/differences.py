@@ -1,0 +1,178 @@
+"""Differences: what a new version of a document changes, in words."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from rules.conditions import Const, Param
+from rules.policies import Escalation, Parameter, Parameters, Policy, Rule
+from rules.words import (
+    Voice,
+    band_words,
+    condition_words,
+    parameter_words,
+    step_words,
+    then_words,
+    value_words,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One change.
+
+    Args:
+        place: what changed, in the reader's words.
+        before, after: how it read and reads; None when it was not or is no longer there.
+    """
+
+    place: str
+    before: str | None
+    after: str | None
+
+    def __str__(self) -> str:
+        """Say it in one line.
+
+        >>> print(Difference("Dunning tolerance", "5.00 EUR", "10.00 EUR"))
+        Dunning tolerance: 5.00 EUR → 10.00 EUR
+        """
+        return f"{self.place}: {self.before or '—'} → {self.after or '—'}"
+
+
+def policy_differences(before: Policy, after: Policy, voice: Voice) -> list[Difference]:
+    """What changes between two versions of a policy; nothing for equal ones."""
+    found = [
+        *_plain(voice.say("Name"), before.name, after.name),
+        *_plain(voice.say("Source"), before.source, after.source),
+        *_plain(voice.say("Reason"), before.because, after.because),
+        *_plain(voice.say("Hit policy"), before.hit, after.hit),
+        *_plain(voice.say("Entity"), before.entity, after.entity),
+    ]
+    if before.escalation is not None and after.escalation is not None:
+        found += _escalation(before.escalation, after.escalation, voice)
+    else:
+        found += _rules(before.rules, after.rules, voice)
+    otherwise = [then_words(policy.otherwise.then, voice) for policy in (before, after)]
+    found += _plain(voice.say("Otherwise"), otherwise[0], otherwise[1])
+    bands = ["; ".join(band_words(band, voice) for band in policy.bands) for policy in (before, after)]
+    return found + _plain(voice.say("Classes"), bands[0], bands[1])
+
+
+def parameter_differences(before: Parameters, after: Parameters, voice: Voice) -> list[Difference]:
+    """What changes between two versions of the parameters."""
+    old = {parameter.name: parameter for parameter in before.parameters}
+    new = {parameter.name: parameter for parameter in after.parameters}
+    found = []
+    for name in dict.fromkeys([*old, *new]):
+        found += _parameter(old.get(name), new.get(name), voice)
+    return found
+
+
+def _parameter(before: Parameter | None, after: Parameter | None, voice: Voice) -> list[Difference]:
+    one = after or before
+    if one is None or (before == after and before is not None):
+        return []
+    if before is not None and after is not None:
+        latest = [_latest(parameter, voice) for parameter in (before, after)]
+        if latest[0] != latest[1] and _same_but_values(before, after):
+            return [Difference(voice.say(one.label), latest[0], latest[1])]
+    words = [None if parameter is None else parameter_words(parameter, voice) for parameter in (before, after)]
+    return [Difference(voice.say(one.label), words[0], words[1])] if words[0] != words[1] else []
+
+
+def _same_but_values(before: Parameter, after: Parameter) -> bool:
+    return replace(before, values=after.values) == after
+
+
+def _latest(parameter: Parameter, voice: Voice) -> str:
+    by_segment: dict[str | None, str] = {}
+    for dated in sorted(parameter.values, key=lambda dated: dated.from_day):
+        by_segment[dated.segment] = value_words(dated.value, parameter.kind, voice)
+    return ", ".join(words if name is None else f"{name}: {words}" for name, words in by_segment.items())
+
+
+def _plain(place: str, before: str | None, after: str | None) -> list[Difference]:
+    return [] if before == after else [Difference(place, before, after)]
+
+
+def _rules(before: Iterable[Rule], after: Iterable[Rule], voice: Voice) -> list[Difference]:
+    old, new = {rule.key: rule for rule in before}, {rule.key: rule for rule in after}
+    found = []
+    for key in dict.fromkeys([*old, *new]):
+        one, other = old.get(key), new.get(key)
+        label = (other or one).label  # type: ignore[union-attr]
+        parts = [None if rule is None else _parts(rule, voice) for rule in (one, other)]
+        if parts[0] is None or parts[1] is None:
+            whole = [None if part is None else "; ".join(part.values()) for part in parts]
+            found.append(Difference(label, whole[0], whole[1]))
+            continue
+        for word in parts[0]:
+            found += _plain(f"{label}, {word}", parts[0][word], parts[1][word])
+    return found
+
+
+def _parts(rule: Rule, voice: Voice) -> dict[str, str]:
+    return {
+        voice.say("condition"): condition_words(rule.when, voice),
+        voice.say("effect"): then_words(rule.then, voice),
+        voice.say("label"): rule.label,
+        voice.say("reason"): rule.because,
+        voice.say("priority"): str(rule.priority),
+        voice.say("when unknown"): voice.say("a person decides") if rule.refers else voice.say("does not match"),
+        voice.say("rank"): _rank(rule, voice),
+    }
+
+
+def _rank(rule: Rule, voice: Voice) -> str:
+    words = []
+    if rule.exclusion:
+        words.append(voice.say("outranks every hold"))
+    if rule.final:
+        words.append(voice.say("no override beats it"))
+    return ", ".join(words) or voice.say("as usual")
+
+
+def _escalation(before: Escalation, after: Escalation, voice: Voice) -> list[Difference]:
+    found = []
+    for word, fact in (("tolerance", "overdue_net_minor"), ("minimum", "overdue_net_minor")):
+        found += _bound(word, _amount(before, word), _amount(after, word), fact, voice)
+    found += _bound("minimum_days", before.minimum_days, after.minimum_days, "leader_days_past_due", voice)
+    found += _plain(voice.say("After the leader is paid"), before.after_leader_paid, after.after_leader_paid)
+    found += _plain(voice.say("Catch up"), _yes(before.catch_up, voice), _yes(after.catch_up, voice))
+    found += _plain(voice.say("Scenario by"), voice.fact(before.scenario_by), voice.fact(after.scenario_by))
+    unless = [None if terms.unless is None else condition_words(terms.unless, voice) for terms in (before, after)]
+    found += _plain(voice.say("Nobody for whom"), unless[0], unless[1])
+    for name in dict.fromkeys([*before.scenarios, *after.scenarios]):
+        old = {step.key: step_words(step, voice) for step in before.scenarios.get(name, ())}
+        new = {step.key: step_words(step, voice) for step in after.scenarios.get(name, ())}
+        found += _named(f"{voice.say('Scenario')} {name}", old, new)
+    return found
+
+
+def _amount(terms: Escalation, word: str) -> Const | Param:
+    """Tolerance or minimum of an escalation, by its name."""
+    return terms.tolerance if word == "tolerance" else terms.minimum
+
+
+def _yes(value: bool, voice: Voice) -> str:
+    return voice.say("yes") if value else voice.say("no")
+
+
+def _bound(word: str, before: Const | Param, after: Const | Param, fact: str, voice: Voice) -> list[Difference]:
+    labels = {
+        "tolerance": voice.say("Tolerance"),
+        "minimum": voice.say("Minimum"),
+        "minimum_days": voice.say("Days between contacts"),
+    }
+    words = [
+        value.name if isinstance(value, Param) else value_words(value.value, voice.kind(fact), voice)
+        for value in (before, after)
+    ]
+    return _plain(labels[word], words[0], words[1])
+
+
+def _named(place: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
+    return [
+        Difference(f"{place}, {key}", before.get(key), after.get(key))
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
+    ]
