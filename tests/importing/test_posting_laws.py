@@ -153,6 +153,19 @@ def test_the_order_of_rows_changes_nothing(numbered: list[Record], equals: list[
     assert book.state() == other.state()
 
 
+@given(st.lists(UNNUMBERED, max_size=8), st.randoms(use_true_random=False))
+def test_equal_rows_are_told_apart_by_what_they_say(rows: list[Record], chance: Any) -> None:
+    """The same identity gets the same payment wherever its row stands."""
+    book, other = Book(), Book()
+    book.post(rows)
+    turned = list(rows)
+    chance.shuffle(turned)
+    other.post(turned)
+    assert {i: one.content for i, one in book.known().credits.items()} == {
+        i: one.content for i, one in other.known().credits.items()
+    }
+
+
 @pytest.mark.promise("B3")
 @given(NUMBERED, st.lists(st.sets(st.integers(0, 11)), max_size=4), st.randoms(use_true_random=False))
 @settings(max_examples=300)
