@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from engine import frames
-from engine.commands import Change, Command, Context, NotFound, register
+from engine.commands import Change, Command, Context, NotFound, Refused, register
 from engine.decisions import Applying, write_actions
 from engine.differences import columns_to_apply
 from engine.tables import Action, Alarm, CreditLimit, Customer, Decision, Outcome, Run, Standing
@@ -157,6 +157,8 @@ class PutLimitsInForce(Command):
 @register(PutLimitsInForce, permission="limits.approve")
 def put_limits_in_force(context: Context, command: PutLimitsInForce) -> Change:
     """Append one entry per proposal that differs from the limit in force; the next run's facts see them."""
+    if context.actor is not None:
+        raise Refused("the band is applied by a run; a person approves limits one by one")
     run = Run.get_or_none(Run.id == command.run)
     if run is None:
         raise NotFound(f"no run {command.run}")

@@ -342,7 +342,7 @@ class GoLive(Table):
     """A proposal that an entity starts sending, and its approval by another person."""
 
     entity = ForeignKeyField(Entity, on_delete="RESTRICT")
-    start_level = IntegerField()
+    start_level = CharField()  # zero | ageing
     daily_cap = IntegerField()
     preview = TextField()  # what each step would send, JSON
     state = CharField()  # proposed | approved | replaced

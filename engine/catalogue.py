@@ -1,0 +1,13 @@
+"""Catalogue: importing this registers every command, for whoever lists or looks them up by name."""
+
+from engine import after_run, corrections, diary, going_live, governance, importing, overrides, people, setting_up
+from engine.commands import COMMANDS, Registered
+
+__all__ = ["COMMANDS", "MODULES", "all_commands"]
+
+MODULES = (after_run, corrections, diary, going_live, governance, importing, overrides, people, setting_up)
+
+
+def all_commands() -> dict[str, Registered]:
+    """Every command by name."""
+    return dict(sorted(COMMANDS.items()))

@@ -1,0 +1,279 @@
+"""Commands that govern documents: draft -> proposed -> approved by another person, or rejected.
+
+A proposed version is immutable and named by the sha256 of its canonical JSON. The approval names
+that sha256, so nobody approves what they have not seen; and neither who wrote nor who proposed a
+version may approve it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine import access
+from engine.canonical import canonical, sha256_of
+from engine.commands import (
+    Change,
+    Command,
+    Conflict,
+    Context,
+    Invalid,
+    NotFound,
+    Refused,
+    expect_version,
+    register,
+    update_version,
+)
+from engine.findings import findings
+from engine.pipeline import last_portfolio_run
+from engine.tables import Document, Entity
+from ledger.days import date_of
+from ledger.problems import Problem
+
+BODY_BYTES_MAX = 1_000_000
+KINDS = ("policy", "parameters")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveDraft(Command):
+    """Keep a draft; it may be wrong, the answer says where.
+
+    Args:
+        document: the decoded JSON.
+        document_id: the draft it replaces; None makes a new one.
+        version: of that draft as the actor saw it.
+    """
+
+    document: Mapping[str, Any]
+    document_id: int | None = None
+    version: int | None = None
+
+
+@register(SaveDraft, permission="documents.draft")
+def save_draft(context: Context, command: SaveDraft) -> Change:
+    """Write the draft, new or in place of an older one that nobody else has changed."""
+    values = _columns(context, command.document)
+    values["drafted_by"] = context.actor
+    if command.document_id is None:
+        row = Document.create(**values, status="draft", reason=command.reason)
+        before = None
+    else:
+        row = _document(context, command.document_id)
+        if row.status != "draft":
+            raise Conflict(f"document {row.id} is {row.status}: save a new draft", current={"status": row.status})
+        expect_version(row, command.version, {"sha256": values["sha256"]})
+        before = {"sha256": row.sha256}
+        update_version(row, **values, reason=command.reason)
+    problems = findings(command.document)
+    return Change(
+        subject_kind="document",
+        subject_id=row.id,
+        before=before,
+        after={"sha256": values["sha256"], "status": "draft"},
+        answer={
+            "document": row.id,
+            "sha256": values["sha256"],
+            "version": row.version,
+            "problems": [_said(problem) for problem in problems],
+        },
+        entity_id=row.entity_id,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposeDocument(Command):
+    """Ask another person to approve a document.
+
+    Args:
+        document: id of a draft, or the decoded JSON of a new version.
+        from_day: the day it shall hold from, not before the last decided one.
+        impact: the simulation it is proposed with, kept for whoever approves.
+    """
+
+    document: int | Mapping[str, Any]
+    from_day: int
+    impact: Mapping[str, Any] | None = None
+
+
+@register(ProposeDocument, permission="documents.propose", person_only=True)
+def propose_document(context: Context, command: ProposeDocument) -> Change:
+    """Make the version immutable; refused while the checker finds anything or a case fails."""
+    if isinstance(command.document, int):
+        row = _document(context, command.document)
+        if row.status != "draft":
+            raise Conflict(f"document {row.id} is {row.status}", current={"status": row.status})
+        body = json.loads(row.body)
+    else:
+        body = dict(command.document)
+        row = Document.create(
+            **_columns(context, body), drafted_by=context.actor, status="draft", reason=command.reason
+        )
+    _refuse_errors(findings(body, row.entity, command.from_day))
+    _check_day(row.entity, command.from_day)
+    if row.drafted_by_id is None:  # shipped with the product: whoever proposes it answers for it
+        row.drafted_by = context.actor
+    update_version(
+        row,
+        status="proposed",
+        from_day=command.from_day,
+        until_day=_until_day(body),
+        drafted_by=row.drafted_by,
+        proposed_by=context.actor,
+        proposed_at=context.at,
+        reason=command.reason,
+        impact=None if command.impact is None else canonical(command.impact),
+    )
+    return Change(
+        subject_kind="document",
+        subject_id=row.id,
+        before={"status": "draft"},
+        after={"status": "proposed", "sha256": row.sha256, "from_day": command.from_day},
+        answer={"document": row.id, "sha256": row.sha256, "version": row.version},
+        entity_id=row.entity_id,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApproveDocument(Command):
+    """Approve what another person proposed.
+
+    Args:
+        sha256: of the version the actor has read.
+    """
+
+    document_id: int
+    sha256: str
+
+
+@register(ApproveDocument, permission="documents.approve", person_only=True)
+def approve_document(context: Context, command: ApproveDocument) -> Change:
+    """It is live from its day on; the next run uses it."""
+    row = _proposed(context, command.document_id)
+    if command.sha256 != row.sha256:
+        raise Conflict(
+            "this is not the version that is proposed", seen={"sha256": command.sha256}, current={"sha256": row.sha256}
+        )
+    actor_id = None if context.actor is None else context.actor.id
+    if actor_id is None or actor_id in (row.proposed_by_id, row.drafted_by_id):
+        raise Refused("nobody approves what they wrote or proposed")
+    if sha256_of(json.loads(row.body)) != row.sha256:
+        raise Conflict("the stored document is not the one that was proposed")
+    # Other documents may have changed since the proposal.
+    _refuse_errors(findings(json.loads(row.body), row.entity, row.from_day))
+    from_day = max(row.from_day, _last_decided_day(row.entity) or row.from_day)
+    update_version(row, status="approved", approved_by=context.actor, approved_at=context.at, from_day=from_day)
+    return Change(
+        subject_kind="document",
+        subject_id=row.id,
+        before={"status": "proposed"},
+        after={"status": "approved", "sha256": row.sha256, "from_day": from_day},
+        answer={"document": row.id, "sha256": row.sha256, "from_day": from_day, "version": row.version},
+        entity_id=row.entity_id,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectDocument(Command):
+    """Send a proposed document back; the reason says why."""
+
+    document_id: int
+
+
+@register(RejectDocument, permission="documents.approve", person_only=True)
+def reject_document(context: Context, command: RejectDocument) -> Change:
+    """It never takes effect; a new draft may follow."""
+    row = _proposed(context, command.document_id)
+    update_version(row, status="rejected")
+    return Change(
+        subject_kind="document",
+        subject_id=row.id,
+        before={"status": "proposed"},
+        after={"status": "rejected"},
+        answer={"document": row.id, "version": row.version},
+        entity_id=row.entity_id,
+    )
+
+
+def _columns(context: Context, document: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a document's row, as far as its JSON can be understood at all."""
+    if not isinstance(document, Mapping) or document.get("kind") not in KINDS:
+        raise Invalid.because("kind", "is neither policy nor parameters", "give one of the two")
+    key = document.get("key")
+    if not isinstance(key, str) or not 0 < len(key) <= 100:
+        raise Invalid.because("key", "is missing or too long", "name the document with 1 to 100 characters")
+    body = canonical(document)
+    if len(body.encode()) > BODY_BYTES_MAX:
+        raise Invalid.because("document", f"is larger than {BODY_BYTES_MAX} bytes", "split it")
+    code = document.get("entity")
+    entity = None if code is None else context.entity(str(code))
+    if entity is None:
+        _must_see_all(context)
+    return {
+        "kind": document["kind"],
+        "key": key,
+        "stage": document.get("stage"),
+        "subject": document.get("subject", "customer") if document["kind"] == "policy" else None,
+        "entity": entity,
+        "sha256": sha256_of(document),
+        "body": body,
+    }
+
+
+def _must_see_all(context: Context) -> None:
+    """A document for all entities is for whoever sees them all."""
+    if context.actor is None:
+        return
+    for entity in Entity.select().order_by(Entity.id):
+        if not access.sees_whole_entity(context.actor, entity.id):
+            raise Refused("a document for all entities needs somebody who sees them all")
+
+
+def _document(context: Context, document_id: int) -> Document:
+    row: Document | None = Document.get_or_none(Document.id == document_id)
+    if row is None:
+        raise NotFound(f"no document {document_id}")
+    if row.entity_id is None:
+        _must_see_all(context)
+    else:
+        context.entity(row.entity_id)
+    return row
+
+
+def _proposed(context: Context, document_id: int) -> Document:
+    row = _document(context, document_id)
+    if row.status != "proposed":
+        raise Conflict(f"document {row.id} is {row.status}, not proposed", current={"status": row.status})
+    return row
+
+
+def _refuse_errors(problems: list[Problem]) -> None:
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise Invalid(errors)
+
+
+def _check_day(entity: Entity | None, from_day: int) -> None:
+    last = _last_decided_day(entity)
+    if last is not None and from_day < last:
+        raise Invalid.because(
+            "from_day",
+            f"{date_of(from_day)} lies before {date_of(last)}, which is decided already",
+            "give that day or a later one",
+        )
+
+
+def _last_decided_day(entity: Entity | None) -> int | None:
+    entities = list(Entity.select()) if entity is None else [entity]
+    runs = [run for one in entities if (run := last_portfolio_run(one)) is not None]
+    return max((int(run.as_of_day) for run in runs), default=None)
+
+
+def _until_day(body: Mapping[str, Any]) -> int | None:
+    from rules.policies import iso_day
+
+    until = body.get("effective", {}).get("until")
+    return None if until is None else iso_day(until)
+
+
+def _said(problem: Problem) -> dict[str, str]:
+    return {"place": problem.place, "what": problem.what, "cure": problem.cure, "severity": problem.severity}
