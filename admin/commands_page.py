@@ -87,7 +87,7 @@ def _page(shape: forms.Shape, shown: Any, subject: Any, given: Any, problems: li
         currency=forms.currency_of(subject),
         problems=[p for p in problems if p.place not in {one.name for one in shown}],
         next=way_back(given),
-        name=shape.command.__name__,
+        name=shape.name,
     ), status
 
 

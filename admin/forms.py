@@ -17,7 +17,7 @@ from babel.numbers import get_decimal_symbol
 from flask_babel import gettext as _
 
 from admin import formatting
-from engine.commands import Command
+from engine.commands import COMMANDS, Command
 from ledger.days import day_of
 from ledger.money import parse_amount
 from ledger.problems import Problem
@@ -50,19 +50,24 @@ class Shape:
     """A form: the command, its words, and how its fields are asked for.
 
     Args:
-        command: its dataclass.
+        name: of the command, as it is registered.
         title, lead: what is done, and what follows from it.
         submit: the word on the button.
         asks: by field name.
         danger: whether it cannot be taken back.
     """
 
-    command: type[Command]
+    name: str
     title: Any
     lead: Any = ""
     submit: Any = ""
     asks: Mapping[str, Ask] = field(default_factory=dict)
     danger: bool = False
+
+    @property
+    def command(self) -> type[Command]:
+        """Its dataclass."""
+        return COMMANDS[self.name].command
 
 
 @dataclass

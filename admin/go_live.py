@@ -1,6 +1,5 @@
 """Go-live: two people let an entity send; one person and one click stop it."""
 
-import json
 from typing import Any
 
 from flask import Blueprint, render_template
@@ -10,6 +9,7 @@ from flask_login import current_user
 from admin import gate
 from admin.signs import signs
 from engine import access
+from engine.going_live import preview_of
 from engine.tables import Action, Entity, GoLive, User
 
 blueprint = Blueprint("go_live", __name__, url_prefix="/go-live")
@@ -37,7 +37,7 @@ def _way(entity: Entity) -> dict[str, Any]:
     return {
         "entity": entity,
         "proposal": proposal,
-        "preview": json.loads(proposal.preview) if proposal else None,
+        "preview": preview_of(proposal) if proposal else {},
         "whole": whole,
         "mine": proposal is not None and proposal.proposed_by_id == current_user.id,
         "letters": waiting.limit(100).count() if whole else 0,

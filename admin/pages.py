@@ -72,18 +72,4 @@ def _words(app: Flask) -> None:
     filters["bucket_pairs"] = lambda buckets: [(tone, minor) for tone, _name, minor in buckets]
     filters["money_plain"] = formatting.money_text
     filters["override_value"] = forms.override_text
-    app.jinja_env.globals.update(command_open=commands_page.command_open, preview_rows=preview_rows)
-
-
-def preview_rows(preview: Any) -> list[tuple[str, Any]]:
-    """What a go-live would send, as rows: step and number."""
-    if isinstance(preview, dict):
-        flat = preview.get("steps", preview)
-        if isinstance(flat, dict):
-            return [(name, value) for name, value in flat.items() if not isinstance(value, list | dict)]
-        preview = flat
-    return [
-        (row.get("step") or row.get("key"), row.get("customers") or row.get("letters"))
-        for row in preview
-        if isinstance(row, dict)
-    ]
+    app.jinja_env.globals.update(command_open=commands_page.command_open)

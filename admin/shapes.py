@@ -7,7 +7,8 @@ from flask_babel import lazy_gettext as _l
 
 from admin import formatting, gate
 from admin.forms import Ask, Shape
-from engine import corrections, diary, people
+from admin.signs import signs
+from engine import diary
 from engine.access import ROLES
 from engine.tables import DueLine, Entity, UserRole
 from ledger.days import day_of
@@ -56,6 +57,10 @@ def _results(subject: Any) -> list[tuple[str, str]]:
     return [(code, diary.RESULTS[code].label) for code in diary.RESULTS_OF.get(subject.channel, ())]
 
 
+def _this_entity(_subject: Any) -> list[tuple[str, str]]:
+    return [(e.code, e.name) for e in signs().entities]
+
+
 def _entities(_subject: Any) -> list[tuple[str, str]]:
     return [("", _("None"))] + [(e.code, e.name) for e in Entity.select().order_by(Entity.code)]
 
@@ -72,10 +77,10 @@ TARGETS = {
 WHY = Ask(_l("Reason"), _l("Kept in the audit trail."))
 
 SHAPES: dict[str, Shape] = {
-    shape.command.__name__: shape
+    shape.name: shape
     for shape in (
         Shape(
-            corrections.RecordPromise,
+            "RecordPromise",
             _l("Record a promise to pay"),
             _l("The line leaves dunning until the promise is broken."),
             _l("Record the promise"),
@@ -87,7 +92,7 @@ SHAPES: dict[str, Shape] = {
             },
         ),
         Shape(
-            corrections.RecordDispute,
+            "RecordDispute",
             _l("Open a dispute"),
             _l("The disputed part leaves dunning until the dispute is closed."),
             _l("Open the dispute"),
@@ -100,14 +105,14 @@ SHAPES: dict[str, Shape] = {
             },
         ),
         Shape(
-            corrections.CloseDispute,
+            "CloseDispute",
             _l("Close a dispute"),
             _l("Accepted: a credit note follows. Rejected: dunning goes on."),
             _l("Close the dispute"),
             {"accepted": Ask(_l("The customer is"), options=_yes_no(_l("right"), _l("not right")))},
         ),
         Shape(
-            corrections.SetBlock,
+            "SetBlock",
             _l("Pause or block dunning"),
             _l("Steps wait; interest and days past due run on."),
             _l("Set the block"),
@@ -125,9 +130,9 @@ SHAPES: dict[str, Shape] = {
                 "due_line": Ask(_l("Invoice"), options=_lines),
             },
         ),
-        Shape(corrections.EndBlock, _l("End a block"), _l("The rules decide again at once."), _l("End the block")),
+        Shape("EndBlock", _l("End a block"), _l("The rules decide again at once."), _l("End the block")),
         Shape(
-            corrections.SetOverride,
+            "SetOverride",
             _l("Override the rules"),
             _l("Your value stands in place of the rules' until its day. What gives more takes a second person."),
             _l("Set the override"),
@@ -138,14 +143,14 @@ SHAPES: dict[str, Shape] = {
             },
         ),
         Shape(
-            corrections.ApproveOverride,
+            "ApproveOverride",
             _l("Approve an override"),
             _l("It takes effect at once. Nobody approves their own."),
             _l("Approve"),
         ),
-        Shape(corrections.EndOverride, _l("End an override"), _l("The rules decide again."), _l("End the override")),
+        Shape("EndOverride", _l("End an override"), _l("The rules decide again."), _l("End the override")),
         Shape(
-            corrections.ApproveLimit,
+            "ApproveLimit",
             _l("Put a credit limit in force"),
             _l("Up to what the rules propose. More is an override and takes two people."),
             _l("Put in force"),
@@ -156,40 +161,79 @@ SHAPES: dict[str, Shape] = {
             },
         ),
         Shape(
-            corrections.AcknowledgeAlarm,
+            "AcknowledgeAlarm",
             _l("Acknowledge an alarm"),
             _l("It leaves the open list; it stays in the record."),
             _l("Acknowledge"),
         ),
         Shape(
-            diary.ConfirmMessage,
+            "ConfirmMessage",
             _l("Let a message go"),
             _l("It is decided once more before it is sent."),
             _l("Confirm and send"),
         ),
         Shape(
-            diary.CancelAction,
+            "CancelAction",
             _l("Do not carry this out"),
             _l("Its step counts as finished; the next one follows in its time."),
             _l("Cancel it"),
             danger=True,
         ),
         Shape(
-            diary.CompleteAction,
+            "CompleteAction",
             _l("Report the result"),
             submit=_l("Done"),
             asks={"result": Ask(_l("Result"), options=_results), "reason": Ask(_l("Note"))},
         ),
         Shape(
-            diary.ResolveUncertain,
+            "ResolveUncertain",
             _l("Did it arrive?"),
             _l("Nobody can know but a person who looked. It is never sent again alone."),
             _l("Settle"),
             {"delivered": Ask(_l("The message"), options=_yes_no(_l("arrived"), _l("did not arrive: send it again")))},
         ),
-        Shape(diary.RetryMessage, _l("Try again"), _l("It is due again with all its attempts."), _l("Try again")),
+        Shape("RetryMessage", _l("Try again"), _l("It is due again with all its attempts."), _l("Try again")),
         Shape(
-            people.GrantRole,
+            "ApproveRun",
+            _l("Let the run go on"),
+            _l("Its changes are confirmed and written, and the steps that follow from them begin."),
+            _l("Approve the run"),
+        ),
+        Shape(
+            "ProposeGoLive",
+            _l("Propose that the entity starts sending"),
+            _l("Another person approves it, with what each step would send in front of them."),
+            _l("Propose"),
+            {
+                "entity": Ask(_l("Entity"), options=_this_entity),
+                "start_level": Ask(
+                    _l("Where customers begin"),
+                    options=lambda _s: [
+                        ("zero", _("Everybody with the first step")),
+                        ("ageing", _("Where their oldest item would stand")),
+                    ],
+                ),
+                "daily_cap": Ask(_l("Letters a collector a day, at most"), first=lambda _s: 50),
+            },
+        ),
+        Shape(
+            "ApproveGoLive",
+            _l("Let the entity start sending"),
+            _l("Steps begin with the next run. One click stops it at any time."),
+            _l("Approve and start"),
+            {"entity": Ask(_l("Entity"), options=_this_entity)},
+            danger=True,
+        ),
+        Shape(
+            "StopSending",
+            _l("Stop sending now"),
+            _l("Nothing is claimed any more and no step begins. Starting again takes two people."),
+            _l("Stop sending"),
+            {"entity": Ask(_l("Entity"), options=_this_entity)},
+            danger=True,
+        ),
+        Shape(
+            "GrantRole",
             _l("Give a role or a scope"),
             _l("It counts at the person's next click."),
             _l("Give it"),
@@ -200,7 +244,7 @@ SHAPES: dict[str, Shape] = {
             },
         ),
         Shape(
-            people.WithdrawRole,
+            "WithdrawRole",
             _l("Take a role"),
             _l("It counts at the person's next click."),
             _l("Take it"),
