@@ -118,7 +118,7 @@ def _decide_stage(
 ) -> None:
     stage = prepared.stage
     keys = frozenset(key for key, holds in prepared.holds if holds(seen)) if given is None else frozenset(given)
-    unknown = frozenset(key for key, verdict in prepared.doubts if verdict(seen) is None)
+    unknown = frozenset(key for key, verdict in prepared.doubts if key not in keys and verdict(seen) is None)
     found = hits.resolve(stage, keys, seen, unknown)
     decided.matched[stage.name] = keys
     decided.winner[stage.name] = found.winner
@@ -187,10 +187,24 @@ def holds_of(condition: Condition) -> Holds:
             return _leaf_holds(condition)
         case All(parts):
             every = tuple(holds_of(part) for part in parts)
-            return lambda row: all(part(row) for part in every)
+
+            def all_hold(row: Row) -> bool:
+                for part in every:  # a loop, not all(): this is the hot path of a credit check  # noqa: SIM110
+                    if not part(row):
+                        return False
+                return True
+
+            return all_hold
         case Any(parts):
             some = tuple(holds_of(part) for part in parts)
-            return lambda row: any(part(row) for part in some)
+
+            def any_holds(row: Row) -> bool:
+                for part in some:  # noqa: SIM110
+                    if part(row):
+                        return True
+                return False
+
+            return any_holds
         case Not():
             raise ValueError("conditions are put into negation normal form first")
 
