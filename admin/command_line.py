@@ -2,151 +2,66 @@
 
 import json
 import os
+import secrets
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
-from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
+from argon2 import PasswordHasher
 
 from admin import starting
-from engine import runtime as composition
-from engine.commands import CommandError, Invalid
+from admin.command_parts import (
+    DAY,
+    actor_option,
+    as_json,
+    as_of_option,
+    fail,
+    find_customer,
+    find_entity,
+    find_user,
+    open_runtime,
+    show,
+    show_table,
+    with_runtime,
+)
 from engine.runtime import Runtime
-from engine.settings import SETTINGS, Settings
-from engine.tables import Customer, Entity, User
-from ledger.days import date_of, day_of
+from engine.settings import SETTINGS
+from engine.tables import Entity
+from ledger.days import date_of
 from ledger.money import format_minor
+from rules.facts import FACTS
+from rules.words import Voice, value_words
 
-EXIT_ERROR = 2
-
-
-class Day(click.ParamType):
-    """An ISO date on the command line, a day inside."""
-
-    name = "YYYY-MM-DD"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Days since 1970-01-01."""
-        if isinstance(value, int):
-            return value
-        try:
-            return day_of(date.fromisoformat(value))
-        except ValueError:
-            self.fail(f"{value} is not a date; give it as 2026-03-31", param, ctx)
+DEMO_CUSTOMERS = 340
+UP_SECONDS = 30
 
 
-DAY = Day()
-
-
-def fail(message: str) -> NoReturn:
-    """One clear line, exit 2."""
-    click.echo(f"dunwell: {' '.join(message.split())}", err=True)
-    sys.exit(EXIT_ERROR)
-
-
-def open_runtime() -> Runtime:
-    """The runtime of the environment, or every problem of the settings in one line each."""
-    settings, problems = Settings.from_environment(starting.with_secret(os.environ))
-    if problems:
-        for problem in problems:
-            click.echo(f"dunwell: {problem.place} {problem.what}. Cure: {problem.cure}", err=True)
-        sys.exit(EXIT_ERROR)
-    return composition.build(settings)
-
-
-def with_runtime(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the runtime first, close it after, and turn refusals into one line."""
-
-    @wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        runtime = open_runtime()
-        try:
-            return function(runtime, *args, **kwargs)
-        except Invalid as error:
-            fail("; ".join(f"{p.place}: {p.what}. Cure: {p.cure}" for p in error.problems))
-        except CommandError as error:
-            fail(str(error))
-        finally:
-            runtime.close()
-
-    return wrapped
-
-
-as_json = click.option("--json", "json_", is_flag=True, help="Print values as JSON.")
-
-
-def show(values: Mapping[str, Any], json_: bool) -> None:
-    """Print values as JSON or as lines of name and value."""
-    if json_:
-        click.echo(json.dumps(values, ensure_ascii=False, sort_keys=True))
-        return
-    width = max((len(name) for name in values), default=0)
-    for name, value in values.items():
-        click.echo(f"{name:<{width}}  {'-' if value is None else value}")
-
-
-def show_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print aligned columns: numbers to the right."""
-    cells = [[str(cell) for cell in row] for row in rows]
-    numeric = [all(_is_number(row[i]) for row in cells) for i in range(len(heads))]
-    widths = [max(len(head), *(len(row[i]) for row in cells), 0) for i, head in enumerate(heads)]
-    for row in [list(heads), *cells]:
-        padded = [cell.rjust(w) if right else cell.ljust(w) for cell, w, right in zip(row, widths, numeric)]
-        click.echo("  ".join(padded).rstrip())
-
-
-def _is_number(cell: str) -> bool:
-    return cell.replace(",", "").replace(".", "").replace("-", "").isdigit()
-
-
-def find_entity(code: str) -> Entity:
-    """The entity of a code."""
-    found: Entity | None = Entity.get_or_none(Entity.code == code)
-    if found is None:
-        known = ", ".join(row.code for row in Entity.select().order_by(Entity.code)) or "none yet"
-        fail(f"there is no entity {code}; known: {known}. Cure: dunwell entity {code} --currency EUR")
-    return found
-
-
-def find_customer(entity: Entity, number: str) -> Customer:
-    """The customer of a number in an entity."""
-    found: Customer | None = Customer.get_or_none(Customer.entity == entity.id, Customer.number == number)
-    if found is None:
-        fail(f"{entity.code} has no customer {number}")
-    return found
-
-
-def find_user(email: str | None) -> int | None:
-    """The id of the user with an address; None stands for the system."""
-    if email is None:
-        return None
-    found: User | None = User.get_or_none(User.email == email)
-    if found is None:
-        fail(f"there is no user {email}. Cure: dunwell user {email} --role credit_manager --entity CODE")
-    return int(found.id)
-
-
-actor_option = click.option("--as", "email", metavar="EMAIL", help="Who does it; without it, the system.")
-as_of_option = click.option("--as-of", "as_of", type=DAY, help="The day the question is asked for; today if left out.")
+def main() -> None:
+    """Run the command that was typed; an error is one line on standard error and exit code 2."""
+    try:
+        code = dunwell.main(prog_name="dunwell", standalone_mode=False)
+    except click.ClickException as error:
+        fail(error.format_message())
+    except click.Abort:
+        fail("stopped")
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dunwell")
-def main() -> None:
+def dunwell() -> None:
     """Dunwell: credit limits, segments and escalations decided by rules, explained, sent once."""
 
 
-@main.command("settings")
+@dunwell.command("settings")
 @as_json
 def settings_command(json_: bool) -> None:
     """List the settings read from the environment."""
     show({setting.name: setting.meaning + f" [{setting.default}]" for setting in SETTINGS}, json_)
 
 
-@main.command("entity")
+@dunwell.command("entity")
 @click.argument("code")
 @click.option("--currency", required=True, help="ISO 4217 code of its base currency.")
 @click.option("--name", help="As its letters print it.")
@@ -180,7 +95,7 @@ def entity_command(
     show(runtime.execute(command), json_)
 
 
-@main.command("import")
+@dunwell.command("import")
 @click.argument("entity")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--mapping", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -216,7 +131,7 @@ def import_command(
     show(import_file(runtime, command), json_)
 
 
-@main.command("run")
+@dunwell.command("run")
 @click.argument("entity")
 @as_of_option
 @click.option("--replay", is_flag=True, help="Decide a past day again without writing anything.")
@@ -234,7 +149,7 @@ def run_command(runtime: Runtime, entity: str, as_of: int | None, replay: bool, 
     show({**values, "seconds": json.loads(run.seconds)}, json_)
 
 
-@main.command("facts")
+@dunwell.command("facts")
 @click.argument("entity")
 @click.argument("customer")
 @as_of_option
@@ -242,44 +157,58 @@ def run_command(runtime: Runtime, entity: str, as_of: int | None, replay: bool, 
 @with_runtime
 def facts_command(runtime: Runtime, entity: str, customer: str, as_of: int | None, json_: bool) -> None:
     """Print what rules may know about CUSTOMER of ENTITY on a day."""
-    row, _decided = _decide(runtime, entity, customer, as_of)
-    show(dict(sorted(row.items())), json_)
+    row, _book, currency = _seen(runtime, entity, customer, as_of)
+    if json_:
+        show({name: row.get(name) for name in FACTS}, True)
+        return
+    voice = Voice(currency=currency)
+    for name, column in FACTS.items():
+        click.echo(f"{name:<28}  {value_words(row.get(name), column.kind, voice)}")
 
 
-@main.command("explain")
+@dunwell.command("explain")
 @click.argument("entity")
 @click.argument("customer")
 @as_of_option
-@click.option("--why-not", metavar="STAGE/RULE", help="What would have to change for this rule to hold.")
+@click.option(
+    "--why-not", "why_not_rule", metavar="STAGE/RULE", help="What would have to change for this rule to hold."
+)
 @as_json
 @with_runtime
 def explain_command(
-    runtime: Runtime, entity: str, customer: str, as_of: int | None, why_not: str | None, json_: bool
+    runtime: Runtime, entity: str, customer: str, as_of: int | None, why_not_rule: str | None, json_: bool
 ) -> None:
     """Explain what the rules decide for CUSTOMER of ENTITY, and why."""
-    from admin.explaining import explanation_lines, explanation_values, why_not_lines
+    from admin.telling import explanation_lines, why_not_lines
+    from rules.explanation import explain, why_not
 
-    row, decided = _decide(runtime, entity, customer, as_of)
-    if why_not is not None:
-        stage, _, rule = why_not.partition("/")
-        lines = why_not_lines(row, decided.book, stage, rule)
-        show({"why_not": lines}, True) if json_ else click.echo("\n".join(lines))
-        return
-    if json_:
-        show(explanation_values(row, decided.book), True)
+    row, book, currency = _seen(runtime, entity, customer, as_of)
+    if why_not_rule is not None:
+        stage, _, rule = why_not_rule.partition("/")
+        if stage not in book.stages or rule not in {one.key for one in book.stages[stage].rules}:
+            known = ", ".join(f"{s.name}/{r.key}" for s in book.stages.values() for r in s.rules)
+            fail(f"there is no rule {why_not_rule}; known: {known}")
+        lines = why_not_lines(why_not(row, book, stage, rule), currency)
     else:
-        click.echo("\n".join(explanation_lines(row, decided.book)))
+        lines = explanation_lines(explain(row, book), currency)
+    if json_:
+        show({"customer": customer, "entity": entity, "explanation": lines}, True)
+    else:
+        click.echo("\n".join(lines))
 
 
-def _decide(runtime: Runtime, entity: str, customer: str, as_of: int | None) -> Any:
-    from engine.pipeline import decide_customer
+def _seen(runtime: Runtime, entity: str, customer: str, as_of: int | None) -> tuple[dict[str, Any], Any, str]:
+    """A customer's facts on a day, the book that decides them and the entity's currency."""
+    from engine.pipeline import asking, facts_of
 
     found = find_entity(entity)
-    day = runtime.today(found) if as_of is None else as_of
-    return decide_customer(runtime, find_customer(found, customer).id, day)
+    who = find_customer(found, customer)
+    ask = asking(runtime, found, runtime.today(found) if as_of is None else as_of)
+    (row,) = facts_of(runtime, ask, [who.id])
+    return row, ask.edition.book, found.currency
 
 
-@main.group("report")
+@dunwell.group("report")
 def report_group() -> None:
     """Reports as of any day."""
 
@@ -312,10 +241,11 @@ def ageing_command(runtime: Runtime, entity: str, as_of: int | None, by_customer
 
 
 def _amount(minor: int | None, entity: Entity) -> str:
-    return "no rate" if minor is None else format_minor(minor, entity.currency)
+    """Without the currency, which heads the column."""
+    return "no rate" if minor is None else format_minor(minor, entity.currency).removesuffix(f" {entity.currency}")
 
 
-@main.command("go-live")
+@dunwell.command("go-live")
 @click.argument("entity")
 @click.option("--as", "email", metavar="EMAIL", required=True, help="Who proposes, or who approves: two people.")
 @click.option("--daily-cap", default=50, show_default=True, help="Messages a collector a day.")
@@ -330,7 +260,7 @@ def go_live_command(runtime: Runtime, entity: str, email: str, daily_cap: int, s
     show(answer, json_)
 
 
-@main.command("verify")
+@dunwell.command("verify")
 @as_json
 @with_runtime
 def verify_command(runtime: Runtime, json_: bool) -> None:
@@ -343,7 +273,7 @@ def verify_command(runtime: Runtime, json_: bool) -> None:
         sys.exit(1)
 
 
-@main.command("user")
+@dunwell.command("user")
 @click.argument("address")
 @click.option("--role", "roles", multiple=True, required=True, help="A role; may be given several times.")
 @click.option("--entity", "entities", multiple=True, help="An entity to see; may be given several times.")
@@ -361,25 +291,92 @@ def user_command(
     json_: bool,
 ) -> None:
     """Create a user with roles; prints a generated password once."""
-    from admin.accounts import create_user
+    from engine.people import CreateUser
 
-    answer = create_user(runtime, find_user(email), address, name or address.split("@")[0], roles, entities)
-    show(answer, json_)
+    password = secrets.token_urlsafe(12)
+    command = CreateUser(
+        actor=find_user(email),
+        reason="created on the command line",
+        email=address,
+        name=name or address.split("@")[0],
+        password_hash=PasswordHasher().hash(password),
+        roles=roles,
+        entities=entities,
+    )
+    show({**runtime.execute(command), "email": address, "password": password}, json_)
 
 
-@main.command("serve")
-def serve_command() -> None:
+@dunwell.group("demo", invoke_without_command=True)
+@click.option("--customers", default=DEMO_CUSTOMERS, show_default=True, help="Over both entities.")
+@as_json
+@click.pass_context
+def demo_group(context: click.Context, customers: int, json_: bool) -> None:
+    """Build a made-up year that ends yesterday, decided day by day; a second time keeps what is there."""
+    if context.invoked_subcommand is None:
+        build_demo(customers, json_)
+
+
+@with_runtime
+def build_demo(runtime: Runtime, customers: int, json_: bool) -> None:
+    """Build it, or leave it as it is."""
+    from engine import demo
+
+    built = demo.build(runtime, runtime.today(), customers, tell=lambda line: click.echo(line, err=True))
+    show({"new": built.new, "until": date_of(built.until_day).isoformat(), "logins": len(built.logins)}, json_)
+
+
+@demo_group.command("next-day")
+@as_json
+@with_runtime
+def demo_next_day_command(runtime: Runtime, json_: bool) -> None:
+    """Let one more day pass in the demo."""
+    from engine import demo
+
+    day = demo.next_day(runtime)
+    if day is None:
+        fail("there is no demo here. Cure: dunwell demo build")
+    show({"decided": date_of(day).isoformat()}, json_)
+
+
+@demo_group.command("start")
+def demo_start_command() -> None:
+    """Build the demo, start the console and a worker, print the address and the logins; Ctrl-C stops all."""
+    from engine import demo
+
+    environment = starting.with_secret(os.environ)
+    runtime = open_runtime()
+    built = demo.build(runtime, runtime.today(), tell=click.echo)
+    runtime.close()
+    bind = starting.bind_address(environment.get("DUNWELL_BIND", "").strip() or "127.0.0.1:0")
+
+    def welcome() -> None:
+        if not starting.wait_until_up(bind, UP_SECONDS):
+            return
+        click.echo(f"\nDunwell is at http://{bind}/\n")
+        show_table(["role", "e-mail", "password"], [(one.role, one.email, one.password) for one in built.logins])
+        click.echo("\nCtrl-C stops the console and the worker.")
+        sys.stdout.flush()
+
+    sys.exit(starting.run_together([starting.serve_command(bind), starting.work_command()], environment, welcome))
+
+
+@dunwell.command("serve")
+@as_json
+def serve_command(json_: bool) -> None:
     """Serve the console at DUNWELL_BIND."""
     open_runtime().close()
     environment = starting.with_secret(os.environ)
     bind = starting.bind_address(environment.get("DUNWELL_BIND", "").strip() or "127.0.0.1:0")
-    click.echo(f"The console is at http://{bind}/")
+    show({"console": f"http://{bind}/"}, json_)
     sys.stdout.flush()
     starting.replace_process(starting.serve_command(bind), environment)
 
 
-@main.command("work")
-def work_command() -> None:
+@dunwell.command("work")
+@as_json
+def work_command(json_: bool) -> None:
     """Run a worker: nightly runs, changed customers, messages."""
     open_runtime().close()
+    show({"worker": "started"}, json_)
+    sys.stdout.flush()
     starting.replace_process(starting.work_command(), starting.with_secret(os.environ))

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -70,8 +70,11 @@ def replace_process(command: Sequence[str], environment: Mapping[str, str]) -> N
     os.execve(command[0], list(command), dict(environment))  # noqa: S606 - our own interpreter, no shell
 
 
-def run_together(commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> int:
+def run_together(commands: Sequence[Sequence[str]], environment: Mapping[str, str], welcome: Callable[[], None]) -> int:
     """Run commands side by side until one ends or we are told to stop; leave no process behind.
+
+    Args:
+        welcome: called once all are started.
 
     Returns:
         0 after a stop that was asked for, else the code of the command that ended first.
@@ -86,6 +89,7 @@ def run_together(commands: Sequence[Sequence[str]], environment: Mapping[str, st
     # Own sessions: Ctrl-C reaches us alone, and each child is stopped with everything below it.
     children = [subprocess.Popen(command, env=dict(environment), start_new_session=True) for command in commands]  # noqa: S603
     try:
+        welcome()
         while not asked and all(child.poll() is None for child in children):
             time.sleep(POLL_SECONDS)
         first = next((child.returncode for child in children if child.returncode is not None), 0)

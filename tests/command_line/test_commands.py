@@ -1,0 +1,108 @@
+"""The command line as a person uses it: one process per command, one clear line for an error."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click import Command, Group
+
+from admin.command_line import dunwell
+
+ROOT = Path(__file__).parents[2]
+ACCOUNTS = ROOT / "samples" / "accounts"
+MAPPINGS = ROOT / "samples" / "mappings"
+Said = subprocess.CompletedProcess[str]
+WANTED = ["import", "run", "facts", "explain", "report", "demo", "go-live", "verify", "serve", "work"]
+
+
+@pytest.fixture
+def say(tmp_path: Path) -> Callable[..., Said]:
+    """``say("run", "ACME", DUNWELL_ZONE="UTC")`` runs ``dunwell run ACME`` on a state folder of this test."""
+
+    def run(*words: str, **environment: str) -> Said:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("DUNWELL_")}
+        command = [str(Path(sys.executable).with_name("dunwell")), *words]
+        settings = {**kept, "DUNWELL_VAR": str(tmp_path / "var"), **environment}
+        return subprocess.run(command, env=settings, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+    return run
+
+
+def every_command(group: Group = dunwell, before: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Command]]:
+    found: list[tuple[tuple[str, ...], Command]] = []
+    for name, command in group.commands.items():
+        words = (*before, name)
+        found += every_command(command, words) if isinstance(command, Group) else []
+        found.append((words, command))
+    return found
+
+
+def test_every_command_has_help_and_json() -> None:
+    """Each command says what it does; each that answers can do so in JSON."""
+    commands = dict(every_command())
+    assert {words[0] for words in commands} >= set(WANTED)
+    for words, command in commands.items():
+        assert command.help, words
+        names = {name for option in command.params for name in option.opts}
+        assert "--json" in names or words in {("report",), ("demo", "start")}, words
+
+
+def test_a_ledger_by_hand(say: Callable[..., Said]) -> None:
+    """Open an entity, take in its invoices, read the ageing; the same file again changes nothing."""
+    assert say("entity", "ACME", "--currency", "EUR").returncode == 0
+    for file in ("rates", "invoices"):
+        mapping = str(MAPPINGS / f"{file}.json")
+        words = ("import", "ACME", str(ACCOUNTS / f"{file}.csv"), "--mapping", mapping, "--json")
+        first = json.loads(say(*words).stdout)
+    assert first["posted"] > 0
+    again = json.loads(say(*words).stdout)
+    assert (again["posted"], again["known"]) == (0, first["posted"])
+    report = json.loads(say("report", "ageing", "ACME", "--by-customer", "--json").stdout)
+    assert sum(report["buckets_minor"].values()) == report["balance_minor"] > 0
+    assert sum(one["balance_minor"] for one in report["customers"]) == report["balance_minor"]
+    facts = json.loads(say("facts", "ACME", report["customers"][0]["number"], "--json").stdout)
+    assert facts["open_minor"] == report["customers"][0]["balance_minor"]
+    table = say("report", "ageing", "ACME").stdout.splitlines()
+    assert table[0].split()[:2] == ["EUR", "not_due"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "NOPE"), "there is no entity NOPE"),
+        (("import", "NOPE", "nothing.csv", "--mapping", "x.json"), "'x.json' does not exist"),
+        (("run",), "Missing argument 'ENTITY'"),
+        (("frobnicate",), "No such command"),
+        (("run", "ACME", "--as-of", "31.3.2026"), "is not a date; give it as 2026-03-31"),
+        (("entity", "ACME", "--currency", "XYZ"), "XYZ is not an ISO 4217 code"),
+        (("go-live", "ACME"), "--as"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_2(say: Callable[..., Said], words: tuple[str, ...], said: str) -> None:
+    """What is wrong and what to do, on standard error, nothing on standard output."""
+    answer = say(*words)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert len(answer.stderr.splitlines()) == 1
+    assert said in answer.stderr
+
+
+def test_problems_of_the_settings_come_together(say: Callable[..., Said]) -> None:
+    """One start names every problem, each with its cure."""
+    answer = say("run", "ACME", DUNWELL_SMTP="carrier pigeon", DUNWELL_BIND="nowhere", DUNWELL_ZONE="Mars/Base")
+    assert answer.returncode == 2
+    assert [line.split()[1] for line in answer.stderr.splitlines()] == ["DUNWELL_SMTP", "DUNWELL_BIND", "DUNWELL_ZONE"]
+    assert answer.stderr.count("Cure: ") == 3
+
+
+def test_a_secret_is_generated_once_for_its_owner_only(say: Callable[..., Said], tmp_path: Path) -> None:
+    """Without DUNWELL_SECRET_KEY the state folder keeps one, readable by its owner."""
+    say("entity", "ACME", "--currency", "EUR")
+    key = tmp_path / "var" / "secret-key"
+    first = key.read_text()
+    assert key.stat().st_mode & 0o777 == 0o600
+    say("report", "ageing", "ACME")
+    assert key.read_text() == first
