@@ -23,6 +23,7 @@ class CreateEntity(Command):
         currency: ISO 4217 code of its base currency.
         zone: IANA name of its time zone.
         country: ISO 3166 code, for its holidays.
+        portfolio_share_bp: a run that would change a larger share of customers waits for a person.
     """
 
     code: str
@@ -30,6 +31,7 @@ class CreateEntity(Command):
     currency: str
     zone: str = "UTC"
     country: str = "DE"
+    portfolio_share_bp: int = 500
 
 
 @register(CreateEntity, permission="users.manage")
@@ -44,6 +46,7 @@ def create_entity(_context: Context, command: CreateEntity) -> Change:
         currency=command.currency,
         zone=command.zone,
         country=command.country,
+        portfolio_share_bp=command.portfolio_share_bp,
     )
     return Change(
         subject_kind="entity",
@@ -88,6 +91,8 @@ def _problems(command: CreateEntity) -> list[Problem]:
         problems.append(Problem(place="currency", what=f"{command.currency} is not an ISO 4217 code", cure="give EUR"))
     if command.zone not in available_timezones():
         problems.append(Problem(place="zone", what=f"{command.zone} is not a time zone", cure="give Europe/Berlin"))
+    if not 0 < command.portfolio_share_bp <= 10_000:
+        problems.append(Problem(place="portfolio_share_bp", what="is not a share", cure="give 1 to 10,000 (100 %)"))
     if command.country not in holidays.list_supported_countries():
         problems.append(
             Problem(place="country", what=f"{command.country} has no holiday calendar", cure="give an ISO 3166 code")
