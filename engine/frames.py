@@ -21,6 +21,7 @@ import polars as pl
 
 from engine.queries import Question, Table, questions
 from engine.tables import Entity
+from ledger.basis import Keep
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -32,6 +33,7 @@ ROWS_BY_CURSOR = 50_000  # entries in all; from here starting a process pays
 LARGE = ("customer", "due_line", "credit", "allocation")
 CHILD = Path(__file__).with_name("reading_child.py")
 CHILD_SECONDS = 600
+AS_EAGER = pl.QueryOptFlags._eager()  # what Polars runs its own eager frames with
 TYPES: Mapping[Any, Any] = {nw.Int64: pl.Int64, nw.String: pl.String, nw.Boolean: pl.Boolean}
 
 Frames = dict[str, nw.LazyFrame[Any]]
@@ -248,19 +250,27 @@ def _sync(path: Path) -> None:
 
 
 def keep(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Compute a frame once where a plan reads it several times (ledger.basis.Keep)."""
-    kept: nw.LazyFrame[Any] = nw.from_native(frame.to_native().cache())
-    return kept
+    """Compute a frame once where a plan reads it several times (ledger.basis.Keep).
+
+    Collected, not a cache node of the plan: Polars 2.1 panics on some plans with both such nodes
+    and those that it finds itself.
+    """
+    return collected(frame, STREAM)
 
 
 class Slot:
     """A plan built once and collected per call: building it costs three times the answer.
 
+    The plan runs in steps, one per frame that it keeps, each collected as eager frames are: for a
+    few rows, optimizing a plan and starting its threads cost three times the work.
+
     One thread at a time. A Polars thread calls the sources, so the rows are kept on the slot, not
     in a thread-local.
     """
 
-    def __init__(self, tables: Mapping[str, Table], plan: Callable[[Frames], nw.LazyFrame[Any]]) -> None:
+    def __init__(self, tables: Mapping[str, Table], plan: Callable[[Frames, Keep], nw.LazyFrame[Any]]) -> None:
+        self._steps: list[pl.LazyFrame] = []
+        self._kept: dict[int, pl.DataFrame] = {}
         self._tables = tables
         self._frames: dict[str, pl.DataFrame] = {}
         sources: Frames = {
@@ -272,12 +282,21 @@ class Slot:
             )
             for name, table in tables.items()
         }
-        self._plan: pl.LazyFrame = plan(sources).to_native()
+        self._plan: pl.LazyFrame = plan(sources, self._keep).to_native()
+
+    def _keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """Make a frame a step of its own; what reads it reads the step's result."""
+        step: pl.LazyFrame = frame.to_native()
+        number = len(self._steps)
+        self._steps.append(step)
+        return nw.from_native(pl.defer(lambda: self._kept[number], schema=step.collect_schema()))
 
     def answer(self, rows: Mapping[str, Rows]) -> list[dict[str, Any]]:
         """Collect the plan over rows read by ``read_rows``."""
         self._frames = {name: _typed(table, rows[name]) for name, table in self._tables.items()}
-        return self._plan.collect().to_dicts()
+        for number, step in enumerate(self._steps):
+            self._kept[number] = step.collect(optimizations=AS_EAGER)
+        return self._plan.collect(optimizations=AS_EAGER).to_dicts()
 
 
 class Slots:

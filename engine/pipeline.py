@@ -14,7 +14,7 @@ from engine.editions import Edition, edition_for
 from engine.frames import Frames, Slot, Slots, columns_of, from_rows, keep, read_frames, read_rows, scan_frame
 from engine.queries import PREVIOUS, Question, questions
 from engine.tables import Customer, Entity, Run, Standing
-from ledger.state import Basis, customer_facts
+from ledger.state import Basis, Keep, customer_facts
 from rules import columns, reference
 from rules.reference import Decided
 from rules.stages import OUTCOMES
@@ -90,7 +90,7 @@ def may_begin(entity: Entity, as_of_day: int, policy_key: str) -> bool:
     return bool(known)
 
 
-def facts_frame(frames: Frames, ask: Asking) -> Frame:
+def facts_frame(frames: Frames, ask: Asking, keep: Keep = keep) -> Frame:
     """Every fact of every customer: the ledger's, what was decided before, overrides, the score."""
     facts = customer_facts(frames, ask.basis, keep).join(frames["previous"], on="customer_id", how="left")
     return score(facts.with_columns(*_before(ask)), ask.edition.model)
@@ -147,7 +147,7 @@ def _slots(runtime: "Runtime", ask: Asking) -> Slots:
         if len(kept) >= SLOTS_KEPT:
             kept.pop(next(iter(kept)))
         tables = questions(ask.question)
-        kept[key] = Slots(lambda: Slot(tables, lambda frames: facts_frame(frames, ask)))
+        kept[key] = Slots(lambda: Slot(tables, lambda frames, keep: facts_frame(frames, ask, keep)))
     return kept[key]
 
 
