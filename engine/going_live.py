@@ -198,10 +198,12 @@ def go_live(
 def what_would_be_sent(runtime: "Runtime", entity: Entity, start_level: str = "zero") -> dict[str, int]:
     """How many customers would enter each step if the entity went live as of its last decided day."""
     ask = _as_if_live(runtime, entity)
-    if "escalation" not in ask.edition.book.stages or start_level == "ageing":
+    if "escalation" not in ask.edition.book.stages:
         return {}
-    decided = decide_frame(read_facts(runtime, ask), ask.edition)
-    (steps,) = frames.columns_of(decided.filter(nw.col("enters_step")), "step")
+    entering = decide_frame(read_facts(runtime, ask), ask.edition).filter(nw.col("enters_step"))
+    if start_level == "ageing":  # whoever is late stands where the item's age puts them, without a letter
+        entering = entering.filter(nw.col("leader_days_past_due") <= nw.lit(0, dtype=nw.Int64))
+    (steps,) = frames.columns_of(entering, "step")
     return {step: steps.count(step) for step in sorted(set(steps))}
 
 

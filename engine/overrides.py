@@ -53,6 +53,8 @@ def set_override(context: Context, command: SetOverride) -> Change:
         needs_approval=needs_approval,
         created_at=context.at,
     )
+    if command.target == "limit" and not needs_approval:
+        _limit_of(context, override)
     return Change(
         subject_kind="override",
         subject_id=override.id,
@@ -90,15 +92,7 @@ def approve_override(context: Context, command: ApproveOverride) -> Change:
         raise Conflict(f"override {override.id} has ended", current=_override_values(override))
     Override.update(approved_by=context.actor, approved_at=context.at).where(Override.id == override.id).execute()
     if override.target == "limit":
-        put_limit_in_force(
-            context,
-            customer,
-            amount_minor=json.loads(override.value),
-            from_day=today,
-            until_day=override.until_day,
-            approved_by=context.actor.id,
-            reason=override.reason,
-        )
+        _limit_of(context, override)
     return Change(
         subject_kind="override",
         subject_id=override.id,
@@ -225,6 +219,19 @@ def put_limit_in_force(
         until_day=until_day,
         approved_by=approved_by,
         reason=reason,
+    )
+
+
+def _limit_of(context: Context, override: Override) -> None:
+    """A limit that a person decides is in force as an entry of the ledger, until the override ends."""
+    put_limit_in_force(
+        context,
+        override.customer,
+        amount_minor=json.loads(override.value),
+        from_day=context.today(override.customer.entity),
+        until_day=override.until_day,
+        approved_by=None if context.actor is None else context.actor.id,
+        reason=override.reason,
     )
 
 
