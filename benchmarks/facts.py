@@ -26,15 +26,14 @@ def main() -> None:
     print(f"{chosen.customers:,} customers, {lines:,} lines ({LINES_PER_CUSTOMER} each)")
 
     def keep(frame: nw.LazyFrame) -> nw.LazyFrame:
-        return nw.from_native(frame.to_native().cache())
+        return nw.from_native(frame.to_native().collect(engine="streaming").lazy())
 
     for _ in range(chosen.repeat):
-        start = time.monotonic()
-        plan = customer_facts(frames, basis, keep).to_native()
-        built = time.monotonic()
-        facts = plan.collect(engine="streaming")
-        took = time.monotonic() - built
-        print(f"plan {built - start:.3f} s, facts {took:.2f} s, {facts.height:,} rows x {facts.width} columns")
+        start, busy = time.monotonic(), time.process_time()
+        facts = customer_facts(frames, basis, keep).to_native().collect(engine="streaming")
+        took = time.monotonic() - start
+        busy = time.process_time() - busy
+        print(f"facts {took:.2f} s ({busy:.2f} s of processor time), {facts.height:,} rows x {facts.width} columns")
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"peak {peak_mb:,} MB, the portfolio in memory included")
 

@@ -9,6 +9,14 @@ import narwhals as nw
 from ledger.basis import Basis, Frame, Frames, Keep, unkept
 from ledger.expressions import known_before, known_by, lit, mx, no_number, s
 
+_COUNTED = ("counts_now", "counts_before")
+ALLOCATION_COLUMNS = ("credit_id", "due_line_id", "booked_day", "amount_minor", "is_payment", *_COUNTED)
+SETTLED_COLUMNS = (
+    *("id", "customer_id", "number", "ordinal", "invoice_day", "due_day", "amount_minor", "currency"),
+    *("open_minor", "paid_day", *_COUNTED),
+)
+CREDIT_COLUMNS = ("id", "customer_id", "kind", "booked_day", "amount_minor", "currency", "rest_minor", *_COUNTED)
+
 
 def live(frames: Frames, table: str, day: int, owners: dict[str, str] | None = None) -> Frame:
     """Entries of a table that were known on a day and not taken back before it.
@@ -51,7 +59,7 @@ def live(frames: Frames, table: str, day: int, owners: dict[str, str] | None = N
 
 
 def live_allocations(frames: Frames, day: int) -> Frame:
-    """Allocations that count, each with `kind` of its credit: payment, or null for others."""
+    """Allocations that count: ALLOCATION_COLUMNS; is_payment says whether their credit is one."""
     owners = {"credit_id": "credit", "due_line_id": "due_line"}
     others = (
         frames["credit"]
@@ -62,7 +70,7 @@ def live_allocations(frames: Frames, day: int) -> Frame:
         live(frames, "allocation", day, owners)
         .join(others, on="credit_id", how="left")
         .with_columns(is_payment=nw.col("not_paid").is_null())
-        .drop("not_paid")
+        .select(*ALLOCATION_COLUMNS)
     )
 
 
@@ -75,7 +83,7 @@ def settled_lines(frames: Frames, day: int, allocations: Frame) -> Frame:
         allocations: of live_allocations.
 
     Returns:
-        The columns of due_line, `counts_now`, `counts_before`, and
+        SETTLED_COLUMNS: of due_line what facts need, `counts_now`, `counts_before`, and
         open_minor: what is still to be paid, in the line's currency; 0 when the line was
             taken back today, negative when too much was set against it.
         paid_day: when the line was paid in full as far as features know; null when open,
@@ -101,7 +109,7 @@ def settled_lines(frames: Frames, day: int, allocations: Frame) -> Frame:
             open_minor=nw.when(now).then(open_minor).otherwise(lit(0)),
             paid_day=nw.when(in_full).then(nw.col("last_paid_day")).otherwise(no_number()),
         )
-        .drop("settled_minor", "settled_before_minor", "last_paid_day")
+        .select(*SETTLED_COLUMNS)
     )
 
 
@@ -114,7 +122,7 @@ def credit_states(frames: Frames, day: int, allocations: Frame) -> Frame:
         allocations: of live_allocations.
 
     Returns:
-        The columns of credit, `counts_now`, `counts_before`, and rest_minor: what is not
+        CREDIT_COLUMNS: of credit what facts need, `counts_now`, `counts_before`, and rest_minor: what is not
         allocated, in the credit's currency; 0 when the credit was taken back today.
     """
     used = (
@@ -128,7 +136,7 @@ def credit_states(frames: Frames, day: int, allocations: Frame) -> Frame:
         live(frames, "credit", day)
         .join(used, on="id", how="left")
         .with_columns(rest_minor=nw.when(nw.col("counts_now")).then(rest).otherwise(lit(0)))
-        .drop("used_minor")
+        .select(*CREDIT_COLUMNS)
     )
 
 

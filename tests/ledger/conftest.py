@@ -15,8 +15,8 @@ POLARS = {nw.Int64: pl.Int64, nw.String: pl.String}
 
 
 def polars_keep(frame):
-    """Keep a Polars frame as a cache node of its plan."""
-    return nw.from_native(frame.to_native().cache())
+    """Keep a Polars frame by computing it."""
+    return nw.from_native(frame.to_native().collect().lazy())
 
 
 def duckdb_keep(frame):

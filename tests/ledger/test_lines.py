@@ -10,7 +10,7 @@ from ledger.state import CUSTOMER_COLUMNS
 
 def rows_of(ledger, **others):
     """Line facts by line."""
-    keep = lambda frame: nw.from_native(frame.to_native().cache())  # noqa: E731
+    keep = lambda frame: nw.from_native(frame.to_native().collect().lazy())  # noqa: E731
     rows = line_facts(ledger.frames(), ledger.basis(**others), keep).to_native().collect().to_dicts()
     return {row["line_id"]: row for row in rows}
 
