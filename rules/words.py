@@ -96,9 +96,6 @@ def test_words(test: Test, voice: Voice) -> str:
     return _sentence(test.op, voice) % parts
 
 
-test_words.__test__ = False  # type: ignore[attr-defined]  # not a pytest function
-
-
 def _sentence(op: Op, voice: Voice) -> str:
     sentences = {
         Op.LT: voice.say("%(fact)s is less than %(value)s"),
