@@ -9,7 +9,7 @@ from engine.frames import Frames, Slot, Slots, read_rows
 from engine.queries import Question, Table, questions
 from engine.sending import Reached
 from engine.tables import Action, Credit, Customer, Entity
-from ledger.state import Basis, parts_of
+from ledger.state import Basis, Keep, parts_of
 from notifiers.composing import Composed, compose
 from notifiers.letters import Letter, LetterCredit, LetterLine
 
@@ -84,13 +84,13 @@ def _slots(runtime: "Runtime", entity: Entity, basis: Basis, tables: Mapping[str
     if key not in kept:
         if len(kept) >= SLOTS_KEPT:
             kept.pop(next(iter(kept)))
-        kept[key] = Slots(lambda: Slot(tables, lambda frames: _open_items(frames, basis)))
+        kept[key] = Slots(lambda: Slot(tables, lambda frames, keep: _open_items(frames, basis, keep)))
     return kept[key]
 
 
-def _open_items(frames: Frames, basis: Basis) -> nw.LazyFrame[Any]:
+def _open_items(frames: Frames, basis: Basis, keep: Keep) -> nw.LazyFrame[Any]:
     """Open lines, and below them open credits in the same columns; only a credit has a credit_id."""
-    parts = parts_of(frames, basis)
+    parts = parts_of(frames, basis, keep)
     zero, number, text = nw.lit(0, dtype=nw.Int64), nw.lit(None, dtype=nw.Int64), nw.lit(None, dtype=nw.String)
     lines = parts.lines.filter(nw.col("open_minor") != zero).select(
         "customer_id", *LINE_COLUMNS, number.alias("credit_id"), text.alias("credit_kind")
