@@ -1,7 +1,8 @@
 """Simulation: what a changed policy or parameter would do to the whole portfolio. Writes nothing.
 
 Both editions decide the same facts, those of the last closed run where there is one, through the
-pipeline the real run uses; so the answer is what the run would have given.
+pipeline the real run uses; so the answer is what the run would have given. Only a parameter that
+shapes the facts themselves makes both sides compute them anew.
 """
 
 import json
@@ -13,11 +14,12 @@ import narwhals as nw
 
 from engine.canonical import sha256_of
 from engine.commands import Invalid
-from engine.editions import Edition, documents_in_force, edition_for
+from engine.editions import BASIS_PARAMETERS, Edition, documents_in_force, edition_for, edition_of
 from engine.frames import collected, columns_of, rows_of, scan_frame
 from engine.pipeline import Frame, asking, decide_frame, last_portfolio_run, read_facts
 from engine.tables import Entity, Run
 from ledger.problems import Problem
+from rules import columns
 from rules.book import MASK_BITS, Book, BookStage
 from rules.columns import mask_name
 from rules.documents import Parameters, Policy, parse, parse_parameters
@@ -26,7 +28,8 @@ from rules.stages import STAGES
 if TYPE_CHECKING:
     from engine.runtime import Runtime
 
-MOVERS_MAX = 20  # customers named per stage, those with the largest exposure first
+MOVERS_MAX = 25  # customers named per stage, those with the largest exposure first
+HITS_KEPT = 8  # runs whose counts stay in memory
 # The outcome a manager asks about, per stage.
 DECISIVE = {
     "scorecard": "risk_class",
@@ -74,6 +77,8 @@ class StageImpact:
         moves: every pair of outcomes that occurs, the unchanged ones too; of the credit limit only
             raised, lowered, set, removed and unchanged.
         changed: customers whose outcome changes, with their exposure in ``changed_minor``.
+        undecided: customers that would wait for a person, before and after.
+        total: of an amount, its sum over all customers before and after.
         movers: at most ``MOVERS_MAX`` of them, the largest exposure first.
     """
 
@@ -82,6 +87,8 @@ class StageImpact:
     moves: tuple[Move, ...]
     changed: int
     changed_minor: int
+    undecided: tuple[int, int]
+    total: tuple[int, int] | None
     movers: tuple[Mover, ...]
     hits: tuple[RuleHits, ...]
 
@@ -112,75 +119,124 @@ class Simulation:
 
 
 def simulate(
-    runtime: "Runtime", entity: Entity, changed: Sequence[Mapping[str, Any]], run: Run | None = None
+    runtime: "Runtime",
+    entity: Entity,
+    changed: Sequence[Mapping[str, Any]],
+    *,
+    from_day: int | None = None,
+    run: Run | None = None,
+    as_of_day: int | None = None,
 ) -> Simulation:
     """Try changed documents on the whole portfolio of an entity.
 
+    Both sides are decided with what will hold on ``from_day``, so that the difference is what the
+    change itself does, not what other approved documents or later values of parameters do.
+
     Args:
         changed: documents (policies or parameters) that would replace those of their scope.
+        from_day: the day they would begin to hold; by default the day of the facts.
         run: whose stored facts to use; by default the last closed run's, else today's facts.
+        as_of_day: use the facts of this day instead, computed now.
 
     Raises:
         Invalid: a document cannot be read; the problems say where.
     """
-    chosen = run or last_portfolio_run(entity)
-    day = runtime.today(entity) if chosen is None else chosen.as_of_day
-    edition = edition_for(runtime, entity, day)
-    book = trial_book(entity, day, changed)
-    facts = _facts(runtime, entity, chosen, day)
-    return compare(facts, edition, book, day, None if chosen is None else chosen.id)
+    chosen = run or (last_portfolio_run(entity) if as_of_day is None else None)
+    day = as_of_day if as_of_day is not None else runtime.today(entity) if chosen is None else chosen.as_of_day
+    holds = day if from_day is None else max(day, from_day)
+    before = edition_for(runtime, entity, holds)
+    after = replace(before, book=trial_book(entity, holds, changed))
+    facts = None if _facts_differ(before.book, after.book) else _stored(runtime, chosen)
+    if facts is not None and chosen is not None:
+        return compare(facts, facts, before, after, day, chosen.id)
+    computed = [
+        collected(read_facts(runtime, asking(runtime, entity, day, edition=edition))) for edition in (before, after)
+    ]
+    return compare(computed[0], computed[1], before, after, day, None)
 
 
 def trial_book(entity: Entity, day: int, changed: Sequence[Mapping[str, Any]]) -> Book:
     """The book of a day with some documents replaced, as if they held already.
 
     Raises:
-        Invalid: a document cannot be read.
+        Invalid: a document cannot be read, or names a parameter that is not there.
     """
-    policies: dict[tuple[str, str], Policy] = {}
+    policies: dict[tuple[str, str, str | None], Policy] = {}
     parameters: dict[tuple[str, str | None], Parameters] = {}
     problems: list[Problem] = []
-    in_force = [json.loads(document.body) for document in documents_in_force(entity, day)]
-    for body in [*in_force, *changed]:
+    in_force = [(json.loads(document.body), False) for document in documents_in_force(entity, day)]
+    for body, tried in [*in_force, *((dict(body), True) for body in changed)]:
         if body.get("kind") == "parameters":
             found, faults = parse_parameters(body)
             if found is not None:
                 parameters[found.key, found.entity] = found
         else:
             policy, faults = parse(body)
+            if policy is not None and tried:
+                policy = replace(policy, from_day=min(policy.from_day, day), until_day=None)
             if policy is not None:
-                policies[policy.stage, policy.subject] = replace(
-                    policy, from_day=min(policy.from_day, day), until_day=None
-                )
+                policies[policy.stage, policy.subject, policy.entity] = policy
         problems += [fault for fault in faults if fault.severity == "error"]
     if problems:
         raise Invalid(problems)
-    return Book.build(policies.values(), parameters.values(), day, entity=entity.code)
+    try:
+        return Book.build(policies.values(), parameters.values(), day, entity=entity.code)
+    except ValueError as error:
+        raise Invalid.because("parameters", str(error), "propose and approve the parameters first") from error
 
 
-def compare(facts: Frame, edition: Edition, book: Book, day: int, run_id: int | None) -> Simulation:
-    """Decide the same facts under two books and count what differs."""
+def rule_hits(runtime: "Runtime", run: Run) -> dict[str, dict[str, int]]:
+    """By stage and key of the rule, how many customers a rule matched in a run; empty when its facts are gone."""
+    kept: dict[int, dict[str, dict[str, int]]] = runtime.cache.setdefault("rule_hits", {})
+    if run.id not in kept:
+        facts = _stored(runtime, run)
+        if facts is None:
+            return {}
+        if len(kept) >= HITS_KEPT:
+            kept.clear()
+        book = edition_of(runtime, run.entity, run.edition, run.as_of_day).book
+        decided = collected(columns.decide(facts, book))
+        kept[run.id] = {name: _counts(decided, stage, "") for name, stage in book.stages.items()}
+    return kept[run.id]
+
+
+def compare(before: Frame, after: Frame, old: Edition, new: Edition, day: int, run_id: int | None) -> Simulation:
+    """Decide facts under two editions and count what differs.
+
+    Args:
+        before, after: facts as each edition sees them, of the same customers.
+        old, new: the editions.
+        day: of the facts.
+        run_id: the run they were stored by, if any.
+    """
     names = [column.name for stage in STAGES if stage.name in DECISIVE for column in stage.outcomes]
-    before = _decided(decide_frame(facts, edition), edition.book, names, "before_")
-    after = _decided(decide_frame(facts, replace(edition, book=book)), book, names, "after_")
-    both = collected(before.join(after.drop("exposure_minor"), on="customer_id", how="inner"))
+    left = _decided(decide_frame(before, old), old.book, names, "before_")
+    right = _decided(decide_frame(after, new), new.book, names, "after_")
+    both = collected(left.join(right.drop("exposure_minor"), on="customer_id", how="inner"))
     outcomes = columns_of(both.sort("customer_id"), "customer_id", *(f"after_{name}" for name in names))
-    stages = tuple(_impact(both, stage, edition.book, book) for stage in DECISIVE)
+    stages = tuple(_impact(both, stage, old.book, new.book) for stage in DECISIVE)
     customers, changed, money = _total(both)
     return Simulation(day, run_id, customers, changed, money, stages, sha256_of([list(column) for column in outcomes]))
 
 
-def _facts(runtime: "Runtime", entity: Entity, run: Run | None, day: int) -> Frame:
-    if run is not None and run.facts_file is not None:
-        try:
-            return scan_frame(runtime, run.facts_file)
-        except FileNotFoundError:
-            pass  # frames are kept for a time only; the day's facts can be computed again
-    return collected(read_facts(runtime, asking(runtime, entity, day)))
+def _stored(runtime: "Runtime", run: Run | None) -> Frame | None:
+    """The facts a run kept; None when they are gone: frames are kept for a time only."""
+    if run is None or run.facts_file is None:
+        return None
+    try:
+        return scan_frame(runtime, run.facts_file)
+    except FileNotFoundError:
+        return None
+
+
+def _facts_differ(before: Book, after: Book) -> bool:
+    """Whether the change reaches into the facts themselves, so that stored ones do not show it."""
+    return any(before.parameters.get(name) != after.parameters.get(name) for name in BASIS_PARAMETERS)
 
 
 def _decided(frame: Frame, book: Book, names: Sequence[str], prefix: str) -> Frame:
     masks = [mask_name(stage.name, word) for stage in book.stages.values() for word in range(stage.words)]
+    masks += [f"undecided_{name}" for name in book.stages]
     return frame.select(
         "customer_id",
         "exposure_minor",
@@ -241,12 +297,27 @@ def _impact(both: Frame, stage: str, before: Book, after: Book) -> StageImpact:
         ),
         changed=int(sums["customers"]),
         changed_minor=int(sums["exposure"] or 0),
+        undecided=(
+            _undecided(both, "before_", stage) if stage in before.stages else 0,
+            _undecided(both, "after_", stage) if stage in after.stages else 0,
+        ),
+        total=_sums(both, outcome) if outcome.endswith("_minor") else None,
         movers=tuple(
             Mover(row["customer_id"], row[f"before_{outcome}"], row[f"after_{outcome}"], row["exposure_minor"])
             for row in movers
         ),
         hits=_hits(both, before.stages.get(stage), after.stages.get(stage)),
     )
+
+
+def _undecided(both: Frame, prefix: str, stage: str) -> int:
+    (row,) = rows_of(both.select(_count(nw.col(f"{prefix}undecided_{stage}").fill_null(False)).sum().alias("n")))
+    return int(row["n"] or 0)
+
+
+def _sums(both: Frame, outcome: str) -> tuple[int, int]:
+    (row,) = rows_of(both.select(nw.col(f"before_{outcome}").sum(), nw.col(f"after_{outcome}").sum()))
+    return int(row[f"before_{outcome}"] or 0), int(row[f"after_{outcome}"] or 0)
 
 
 def _direction(outcome: str) -> tuple[nw.Expr, nw.Expr]:
