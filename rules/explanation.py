@@ -15,6 +15,7 @@ from rules.facts import dictionary_of
 from rules.intervals import possible_after
 from rules.policies import Resolved
 from rules.reference import Decided, Row, decide, verdict_of
+from rules.stages import earlier
 
 EXACT_PATHS = 4_096  # paths up to which the smallest set of failing tests is exact
 SINGLE_WINNER = ("first", "most_severe", "unique", "any")
@@ -136,8 +137,9 @@ class WhyNot:
 def explain(row: Row, book: Book) -> Explanation:
     """Explain every stage of a book for a row of facts."""
     decided = decide(row, book)
-    seen = {**row, **decided.outcomes}
-    return Explanation(tuple(_stage(stage, seen, book, decided) for stage in book.stages.values()))
+    return Explanation(
+        tuple(_stage(stage, _row_of(name, row, decided), book, decided) for name, stage in book.stages.items())
+    )
 
 
 def why_not(row: Row, book: Book, stage: str, rule_key: str) -> WhyNot:
@@ -153,7 +155,7 @@ def why_not(row: Row, book: Book, stage: str, rule_key: str) -> WhyNot:
         KeyError: there is no such stage or rule.
     """
     decided = decide(row, book)
-    seen = {**row, **decided.outcomes}
+    seen = _row_of(stage, row, decided)
     ruled = book.stages[stage]
     rule = ruled.rule(rule_key)
     if rule_key in decided.matched[stage]:
@@ -164,6 +166,12 @@ def why_not(row: Row, book: Book, stage: str, rule_key: str) -> WhyNot:
     if path_count(plain) <= EXACT_PATHS:
         return WhyNot(_smallest(plain, leaves, dictionary_of(book.subject)), None, True)
     return WhyNot(tuple(leaves[test] for test in _cheapest(plain, leaves)), None, False)
+
+
+def _row_of(stage: str, row: Row, decided: Decided) -> Row:
+    """What a stage saw: the facts, and the outcomes in force of earlier stages."""
+    before = {column.name: decided.outcomes[column.name] for done in earlier(stage) for column in done.outcomes}
+    return {**row, **before}
 
 
 def _stage(stage: BookStage, seen: Row, book: Book, decided: Decided) -> StageExplanation:

@@ -6,7 +6,7 @@ equal. ``shape_problems`` says in words what does not fit, with the place as a J
 
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any as Json
 
@@ -50,6 +50,9 @@ def _either(reference: dict[str, Json], plain: dict[str, Json]) -> dict[str, Jso
     return {"if": {"type": "object"}, "then": reference, "else": plain}
 
 
+NOTHING: dict[str, Json] = {"not": {}}  # a schema that no value fits
+
+
 def _one_key(properties: dict[str, Json]) -> dict[str, Json]:
     return {
         "type": "object",
@@ -61,7 +64,7 @@ def _one_key(properties: dict[str, Json]) -> dict[str, Json]:
 
 
 def _list(item: dict[str, Json], least: int, most: int) -> dict[str, Json]:
-    return {"type": "array", "items": item, "minItems": least, "maxItems": most}
+    return {"type": "array", "maxItems": most, "minItems": least, "items": item}
 
 
 def _ref(name: str) -> dict[str, Json]:
@@ -212,7 +215,7 @@ def _policy() -> dict[str, Json]:
     forms = [
         {
             "if": {"properties": {"stage": {"enum": stages}}, "required": ["stage"]},
-            "then": {"required": wanted, "properties": dict.fromkeys(refused, False)},
+            "then": {"required": wanted, "properties": {key: dict(NOTHING) for key in refused}},
         }
         for stages, wanted, refused in [
             *(([name], wanted, refused) for name, wanted, refused in needs),
@@ -288,7 +291,7 @@ def shape_problems(document: Json, kind: str) -> list[Problem]:
         problems.append(_problem(error))
         if len(problems) >= PROBLEMS_SHOWN:
             break
-    return sorted(problems, key=lambda problem: (problem.place, problem.what))
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.what))
 
 
 def _plain_problems(document: Json) -> list[Problem]:
@@ -356,8 +359,8 @@ def _problem(error: ValidationError) -> Problem:
     value = f"{error.instance!r:.80}"
     match error.validator:
         case "required":
-            missing = [name for name in bound if name not in error.instance]
-            return Problem(place, f"the key {missing[0]!r} is missing", "add it")
+            missing = next((name for name in bound if error.message.startswith(repr(name))), bound[0])
+            return Problem(place, f"the key {missing!r} is missing", "add it")
         case "additionalProperties":
             known = error.schema.get("properties", {})
             unknown = next(iter(sorted(set(error.instance) - set(known))), "")
@@ -375,12 +378,7 @@ def _problem(error: ValidationError) -> Problem:
             return Problem(place, f"less than {bound}", f"give at least {bound}")
         case "pattern" | "format":
             return Problem(place, f"{value} has not the right form", f"match {bound}")
-        case None:
+        case "not" if bound == {}:
             return Problem(place, "this key does not belong to a policy of this stage", "remove it")
         case _:
             return Problem(place, f"{value} is not allowed here", "see docs/policies.md")
-
-
-def operators() -> Iterator[str]:
-    """The operators, as documents write them."""
-    return (op.value for op in Op)
