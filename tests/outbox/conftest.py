@@ -1,5 +1,6 @@
 """What outbox tests share: an entity that sends, actions to send, gateways that count, servers that die."""
 
+import os
 import socketserver
 import sqlite3
 import threading
@@ -22,24 +23,36 @@ class CountingGateway:
 
     name = "counting"
     idempotent = True
+    table = "effect"
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.kept = path, None
         with closing(self.open()) as connection:
             connection.execute("create table if not exists effect (key text primary key)")
+            connection.execute("create table if not exists taken (key text)")
             connection.execute("create table if not exists call (key text)")
-            connection.commit()
 
     def open(self):
-        connection = sqlite3.connect(self.path, timeout=30)
+        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
         connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = normal")  # processes are killed here, the power stays on
         return connection
 
+    def write(self, *statements):
+        """Execute as one transaction, on a connection this process keeps."""
+        if self.kept is None or self.kept[0] != os.getpid():
+            self.kept = (os.getpid(), self.open())
+        connection = self.kept[1]
+        connection.execute("begin immediate")
+        for statement, key in statements:
+            connection.execute(statement, (key,))
+        connection.execute("commit")
+
     def deliver(self, message, about_to_send):
-        with closing(self.open()) as connection:
-            connection.execute("insert into call values (?)", (message.key,))
-            connection.execute("insert or ignore into effect values (?)", (message.key,))
-            connection.commit()
+        self.write(
+            ("insert into call values (?)", message.key),
+            ("insert or ignore into effect values (?)", message.key),
+        )
         return Receipt(self.name, "taken")
 
     def find(self, key):
@@ -51,6 +64,16 @@ class CountingGateway:
         with closing(self.open()) as connection:
             return [key for (key,) in connection.execute("select key from effect order by key")]
 
+    def effects_in_order(self):
+        with closing(self.open()) as connection:
+            return [key for (key,) in connection.execute(f"select key from {self.table} order by rowid")]
+
+    def note_call(self, key):
+        self.write(("insert into call values (?)", key))
+
+    def calls_of(self, key):
+        return self.calls().count(key)
+
     def calls(self):
         with closing(self.open()) as connection:
             return [key for (key,) in connection.execute("select key from call order by rowid")]
@@ -61,18 +84,14 @@ class OneWayGateway(CountingGateway):
 
     name = "oneway"
     idempotent = False
-
-    def __init__(self, path):
-        super().__init__(path)
-        with closing(self.open()) as connection:
-            connection.execute("create table if not exists taken (key text)")
-            connection.commit()
+    table = "taken"
 
     def deliver(self, message, about_to_send):
         about_to_send()
-        with closing(self.open()) as connection:
-            connection.execute("insert into taken values (?)", (message.key,))
-            connection.commit()
+        self.write(
+            ("insert into call values (?)", message.key),
+            ("insert into taken values (?)", message.key),
+        )
         return Receipt(self.name, "taken")
 
     def find(self, key):
@@ -81,6 +100,17 @@ class OneWayGateway(CountingGateway):
     def effects(self):
         with closing(self.open()) as connection:
             return [key for (key,) in connection.execute("select key from taken order by key")]
+
+
+def out_of_order(keys):
+    """Keys that arrived before an earlier step of the same customer."""
+    seen, wrong = set(), []
+    for key in keys:
+        customer, _, _, step, *_ = key.split("/")
+        if step == "p14" and (customer, "p4") not in seen:
+            wrong.append(key)
+        seen.add((customer, step))
+    return wrong
 
 
 def letter_for(runtime, action, now_at, gateway):
