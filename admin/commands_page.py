@@ -4,7 +4,7 @@ A route per command would be the same twenty lines each; here the allow-list is 
 the permission is the one the command was registered with.
 """
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,9 +15,10 @@ from flask_login import current_user
 
 from admin import forms, gate
 from admin.shapes import SHAPES
+from admin.signs import alarms_of
 from engine import access
 from engine.commands import COMMANDS, Conflict, Invalid
-from engine.tables import Action, Alarm, Block, Customer, Dispute, DueLine, Entity, Override, User
+from engine.tables import Action, Alarm, Block, Customer, Dispute, DueLine, Entity, Override, Run, User
 from ledger.problems import Problem
 
 blueprint = Blueprint("commands", __name__, url_prefix="/commands")
@@ -40,8 +41,19 @@ def _shape(name: str) -> forms.Shape:
     return SHAPES[name]
 
 
-def subject_of(given: Any) -> Any:
+SUBJECTS = frozenset({*OF_CUSTOMER, "customer", "alarm", "run", "user"})
+
+
+def _check_named(shape: forms.Shape, given: Any) -> None:
+    """404 unless the row that a command is about is named: a form about nothing leads nowhere."""
+    asked = {part.name for part in fields(shape.command)} & SUBJECTS
+    if asked and not any(given.get(name, "").isdigit() for name in {*asked, "customer"}):
+        abort(404)
+
+
+def subject_of(shape: forms.Shape, given: Any) -> Any:
     """The row a form is about; 404 when there is none or it is not the reader's to see."""
+    _check_named(shape, given)
     user = current_user.id
     for name, model in OF_CUSTOMER.items():
         if name != "due_line" and given.get(name, "").isdigit():
@@ -55,7 +67,9 @@ def subject_of(given: Any) -> Any:
         line = _found(access.visible_to(user, query.where(DueLine.id == int(given["due_line"]))))
         return line.customer
     if given.get("alarm", "").isdigit():
-        return Alarm.get_or_none(Alarm.id == int(given["alarm"]))
+        return _found(alarms_of(user).where(Alarm.id == int(given["alarm"])))
+    if given.get("run", "").isdigit():
+        return _found(Run.select().where(Run.id == int(given["run"]), Run.entity.in_(access.visible_entities(user))))
     if given.get("user", "").isdigit():
         return _found(User.select().where(User.id == int(given["user"])))
     return None
@@ -96,7 +110,7 @@ def _page(shape: forms.Shape, shown: Any, subject: Any, given: Any, problems: li
 def form(name: str) -> ResponseReturnValue:
     """The form of a command."""
     shape = _shape(name)
-    subject = subject_of(request.args)
+    subject = subject_of(shape, request.args)
     return _page(shape, forms.inputs(shape, subject, request.args), subject, request.args, [], 200)
 
 
@@ -105,7 +119,7 @@ def form(name: str) -> ResponseReturnValue:
 def give(name: str) -> ResponseReturnValue:
     """Give the command; afterwards the page it came from."""
     shape = _shape(name)
-    subject = subject_of(request.form)
+    subject = subject_of(shape, request.form)
     command, shown, problems = forms.read(shape, subject, request.form, current_user.id)
     if command is None:
         return _page(shape, shown, subject, request.form, problems, 422)

@@ -320,6 +320,8 @@ class ConsoleView(ModelView):
     @expose("/details/")
     def details_view(self) -> ResponseReturnValue:
         """All columns of one row."""
+        if not self.can_view_details:
+            abort(404)
         row = self.one_or_404(request.args.get("id"))
         return self.render(
             self.details_template,

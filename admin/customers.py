@@ -135,6 +135,7 @@ class CustomersView(ConsoleView):
     """Customers with their standing; ranked by a figure on demand."""
 
     permission = "customers.view"
+    can_view_details = False  # they have a page of their own
     heading = _l("Customers")
     lead = _l("Standing from the rules, figures from the last run.")
     empty = _l("No customer matches. Import a ledger, or widen the filter.")

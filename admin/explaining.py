@@ -7,6 +7,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from markupsafe import Markup
 
 from admin import changes, formatting, gate
 from engine.editions import Unusable, edition_of
@@ -15,7 +16,7 @@ from rules.book import Book
 from rules.conditions import FactRef, Op, Param
 from rules.explanation import RuleVerdict, Seen, SeenTest, StageExplanation, WhyNot, explain, why_not
 from rules.facts import DICTIONARY
-from rules.words import Voice, test_words
+from rules.words import Voice, condition_words
 
 MARKS = {True: "true", False: "false", None: "unknown"}
 STAGE_LABELS = {
@@ -111,11 +112,8 @@ def of_decision(decision: Decision) -> tuple[dict[str, Any], list[StageLine] | N
 
 
 def _stage(stage: StageExplanation, row: Mapping[str, Any], book: Book, voice: Voice) -> StageLine:
-    outcomes = [
-        (changes.outcome_label(name), changes.outcome_badge(name, value, voice.currency))
-        for name, value in stage.in_force.items()
-        if value is not None
-    ]
+    outcomes = [_outcome(name, value, stage.by_rules.get(name), voice) for name, value in stage.in_force.items()]
+    outcomes = [outcome for outcome in outcomes if outcome[1] != formatting.NOTHING]
     return StageLine(
         stage=stage.stage,
         label=str(STAGE_LABELS.get(stage.stage, formatting.title(stage.stage))),
@@ -126,6 +124,15 @@ def _stage(stage: StageExplanation, row: Mapping[str, Any], book: Book, voice: V
         undecided=[fact_label(name) for name in stage.undecided or ()],
         waiting=formatting.title(stage.waiting).lower() if stage.waiting and stage.waiting != "none" else "",
     )
+
+
+def _outcome(name: str, value: Any, by_rules: Any, voice: Voice) -> tuple[str, Any]:
+    """An outcome in force, with what the rules say where a person overrode them."""
+    shown = changes.outcome_badge(name, value, voice.currency)
+    if value != by_rules:
+        rules_say = _("override; the rules say %(value)s", value=by_rules if by_rules is not None else _("nothing"))
+        shown = Markup("{} {}").format(shown, formatting.badge("override", rules_say, "busy"))
+    return changes.outcome_label(name), shown
 
 
 def _rule(rule: RuleVerdict, stage: str, row: Mapping[str, Any], book: Book, voice: Voice) -> RuleLine:
@@ -165,7 +172,7 @@ def _seen(node: Seen, voice: Voice) -> Leaf | Branch:
 
 
 def _leaf(test: SeenTest, voice: Voice) -> Leaf:
-    words = test_words(test.test, voice)
+    words = condition_words(test.test, voice)
     if isinstance(test.asked.value, Param):
         words = _("%(words)s (%(name)s)", words=words, name=formatting.title(test.asked.value.name).lower())
     seen: Any = None

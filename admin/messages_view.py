@@ -95,6 +95,7 @@ class MessagesView(OfCustomers):
     """Letters by e-mail."""
 
     permission = "people.view"
+    can_view_details = False  # they have a page of their own
     heading = _l("Messages")
     lead = _l("What the policies send, from waiting to sent. Until sending is on for real, letters land in a mailbox.")
     empty = _l("No letter here. Letters are written once an entity is live and a step is due.")

@@ -25,6 +25,7 @@ class RunsView(ConsoleView):
     """Decision runs."""
 
     permission = "reports.view"
+    can_view_details = False  # they have a page of their own
     heading = _l("Runs")
     lead = _l("Each night every customer is decided as of one day, with one edition of the rules.")
     empty = _l("No run yet. The first one adopts the portfolio without writing to anybody.")
@@ -208,6 +209,7 @@ class UsersView(ConsoleView):
     """Who may sign in, and what they hold."""
 
     permission = "users.view"
+    can_view_details = False  # they have a page of their own
     heading = _l("Users and roles")
     lead = _l("Roles are given and taken by an administrator; nobody changes their own.")
     column_list = ("name", "email", "roles", "scopes", "active")
@@ -231,7 +233,6 @@ class UsersView(ConsoleView):
         "roles": lambda row: ", ".join(r.role for r in row.role_rows),
         "scopes": lambda row: ", ".join(scope_words(s) for s in row.scopes),
     }
-    column_details_list = ("name", "email", "roles", "scopes", "active")
 
     def visible(self) -> ModelSelect:
         """Every account."""

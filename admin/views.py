@@ -73,6 +73,7 @@ class DecisionsView(OfCustomers):
     """What changed for whom, and by which rules."""
 
     permission = "customers.view"
+    can_view_details = False  # they have a page of their own
     heading = _l("Decisions")
     lead = _l("Every change of class, segment, limit, hold or dunning level, with the facts it was made on.")
     empty = _l("No decision yet. The first run of an entity makes them.")
@@ -145,6 +146,7 @@ class ActionsView(OfCustomers):
     """The diary: dated work of people. Messages have a list of their own."""
 
     permission = "customers.view"
+    can_view_details = False  # they have a page of their own
     heading = _l("Diary")
     lead = _l("Calls and tasks the policies ask for, by the day they are due.")
     empty = _l("Nothing to do here. Calls and tasks appear when a step of a scenario is due.")

@@ -3,7 +3,6 @@
 
 (() => {
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const narrow = () => window.matchMedia("(max-width: 860px)").matches;
   const language = document.documentElement.lang || "en";
   const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
   const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
@@ -39,7 +38,7 @@
       return new Chart(canvas, {
         type: "bar",
         data: {
-          labels: found.map(heading),
+          labels: found.map((row) => row.dataset.short),
           datasets: [{
             data: found.map((row) => Number(row.dataset.value)),
             backgroundColor: found.map((row) => token(`--age-${row.dataset.tone}`)),
@@ -48,7 +47,7 @@
         },
         options: options({
           scales: {
-            x: axis({ grid: { display: false }, ticks: { ...axis().ticks, maxRotation: narrow() ? 50 : 0 } }),
+            x: axis({ grid: { display: false }, ticks: { ...axis().ticks, maxRotation: 0, autoSkip: false } }),
             y: axis({ ticks: { ...axis().ticks, maxTicksLimit: 6, callback: (value) => short.format(value) } }),
           },
           plugins: { ...options().plugins, tooltip: { ...options().plugins.tooltip, callbacks: { label: (item) => `${whole.format(item.raw)} ${unit}` } } },

@@ -8,7 +8,9 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +22,7 @@ from werkzeug.serving import make_server
 
 from admin.app import create_app
 from engine.runtime import Runtime
-from engine.tables import User
+from engine.tables import Entity, User
 
 PASSWORD = "correct horse battery staple"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -98,6 +100,30 @@ def signed_in(app: Flask) -> Callable[[User | str], Browser]:
         return browser
 
     return enter
+
+
+@pytest.fixture
+def trade() -> ModuleType:
+    """The made-up trade of ``trade.py``, beside this file."""
+    spec = spec_from_file_location("console_trade", Path(__file__).with_name("trade.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def decided(runtime: Runtime, entity: Entity, people: SimpleNamespace, trade: ModuleType, clock: Any) -> Entity:
+    """Thirty customers, adopted; live since; decided a second day, so that there are actions."""
+    today = runtime.today(entity)
+    trade.put_policies_in_force(people.manager, people.second, today - 400)
+    trade.trade(runtime, entity, 30)
+    trade.decide(runtime, entity, today)
+    Entity.update(sending=True, live_from_day=today, live_after_run=1).where(Entity.id == entity.id).execute()
+    clock.advance(days=1)
+    trade.decide(runtime, entity, today + 1)
+    return Entity.get_by_id(entity.id)
 
 
 @pytest.fixture
