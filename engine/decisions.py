@@ -111,6 +111,7 @@ def _changes(applying: Applying, verdict: Verdict) -> dict[str, Any]:
     event = event_for(applying, verdict)
     if event is not None:
         changes["standing"] = kept_event(event)
+        changes["standing_of"] = applying.edition.policy_key
     return changes
 
 
