@@ -302,7 +302,7 @@ def send(runtime: "Runtime", gateway: Gateway, claimed: Claim, lease_us: int = L
     def about_to_send() -> None:
         nonlocal handed_over
         now_at = runtime.now_at()
-        in_time = (Action.state == "claimed") & _in_time(now_at)
+        in_time = Action.lease_until_at > now_at
         if not _settle(runtime, claimed, in_time, state="sending", lease_until_at=now_at + lease_us):
             raise LeaseLost(claimed.key)
         handed_over = True
@@ -330,17 +330,8 @@ def send(runtime: "Runtime", gateway: Gateway, claimed: Claim, lease_us: int = L
 
 
 def _owned(claimed: Claim) -> Expression:
-    """The fence: this action, in the generation we claimed, and not settled yet."""
-    return (
-        (Action.id == claimed.action_id)
-        & (Action.generation == claimed.generation)
-        & Action.state.in_(("claimed", "sending"))
-    )
-
-
-def _in_time(now_at: int) -> Expression:
-    """The lease still runs."""
-    return Action.lease_until_at > now_at
+    """The fence: whoever takes an action over raises its generation, so an older claim finds no row."""
+    return (Action.id == claimed.action_id) & (Action.generation == claimed.generation)
 
 
 def _settle(runtime: "Runtime", claimed: Claim, also: Expression | None = None, **changes: Any) -> bool:
@@ -362,7 +353,6 @@ def _sent(runtime: "Runtime", claimed: Claim, receipt: Receipt) -> str:
             state="sent",
             receipt=receipt.answer,
             settled_at=now_at,
-            lease_until_at=None,
             waiting_for=None,
         )
         if ours:
@@ -386,7 +376,6 @@ def _retry(runtime: "Runtime", claimed: Claim, why: str, *, counted: bool) -> st
         receipt=why,
         not_before_at=now_at + pause,
         waiting_for="retry",
-        lease_until_at=None,
         attempts=claimed.attempt if counted else claimed.attempt - 1,
     )
     return "due" if ours else "lost"
@@ -397,7 +386,6 @@ def _release(claims: Iterable[Claim]) -> None:
     for claimed in claims:
         Action.update(
             state="due",
-            lease_until_at=None,
             waiting_for="retry",
             attempts=Action.attempts - 1,
             version=Action.version + 1,
@@ -409,9 +397,7 @@ def _refused(runtime: "Runtime", claimed: Claim, error: Rejected) -> str:
     if not error.address_is_bad:
         return _fail(runtime, claimed, str(error))
     with runtime.database.atomic():
-        ours = _settle(
-            runtime, claimed, state="due", receipt=str(error), lease_until_at=None, attempts=0, waiting_for="no_address"
-        )
+        ours = _settle(runtime, claimed, state="due", receipt=str(error), attempts=0, waiting_for="no_address")
         if ours:
             message = Message.get(Message.action == claimed.action_id)
             Contact.update(usable=False).where(Contact.person == message.person_id).execute()
@@ -421,9 +407,7 @@ def _refused(runtime: "Runtime", claimed: Claim, error: Rejected) -> str:
 def _fail(runtime: "Runtime", claimed: Claim, why: str) -> str:
     now_at = runtime.now_at()
     with runtime.database.atomic():
-        ours = _settle(
-            runtime, claimed, state="failed", result=why, settled_at=now_at, lease_until_at=None, waiting_for=None
-        )
+        ours = _settle(runtime, claimed, state="failed", result=why, settled_at=now_at, waiting_for=None)
         if ours:
             diary.raise_alarm(Action.get_by_id(claimed.action_id), "message_failed", why, now_at)
     return "failed" if ours else "lost"
@@ -431,7 +415,7 @@ def _fail(runtime: "Runtime", claimed: Claim, why: str) -> str:
 
 def _doubt(runtime: "Runtime", claimed: Claim, why: str) -> str:
     with runtime.database.atomic():
-        ours = _settle(runtime, claimed, state="uncertain", receipt=why, lease_until_at=None, waiting_for=None)
+        ours = _settle(runtime, claimed, state="uncertain", receipt=why, waiting_for=None)
         if ours:
             action = Action.get_by_id(claimed.action_id)
             diary.raise_alarm(action, "message_uncertain", why, runtime.now_at())
@@ -503,7 +487,7 @@ def _recover(runtime: "Runtime", action: Action, receipt: Receipt | None, now_at
         & (Action.lease_until_at <= now_at)
     )
     why = ""
-    changes: dict[str, Any] = {"generation": action.generation + 1, "lease_until_at": None}
+    changes: dict[str, Any] = {"generation": action.generation + 1}
     if receipt is not None:
         state = "sent"
         changes |= {"receipt": receipt.answer, "settled_at": now_at}
