@@ -24,13 +24,14 @@ FORMAT = 1
 PROBLEMS_SHOWN = 50
 NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"}
 KEY = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"}
-TEXT = {"type": "string", "minLength": 1, "maxLength": limits.TEXT_LENGTH}
-CODE = {"type": "string", "minLength": 1, "maxLength": limits.CODE_LENGTH}
+TEXT = {"type": "string", "minLength": 1, "maxLength": limits.TEXT_LENGTH, "title": "text_length"}
+CODE = {"type": "string", "minLength": 1, "maxLength": limits.CODE_LENGTH, "title": "code_length"}
 INTEGER = {"type": "integer", "minimum": -limits.INTEGER, "maximum": limits.INTEGER}
 DATE = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "format": "date"}
 SCALAR = {
     "type": ["integer", "boolean", "string"],
     "maxLength": limits.CODE_LENGTH,
+    "title": "code_length",
     **{bound: INTEGER[bound] for bound in ("minimum", "maximum")},
 }
 SCALAR_OR_NULL = {**SCALAR, "type": ["integer", "boolean", "string", "null"]}
@@ -63,8 +64,11 @@ def _one_key(properties: dict[str, Json]) -> dict[str, Json]:
     }
 
 
-def _list(item: dict[str, Json], least: int, most: int) -> dict[str, Json]:
-    return {"type": "array", "maxItems": most, "minItems": least, "items": item}
+def _list(item: dict[str, Json], least: int, most: int | str) -> dict[str, Json]:
+    """A list of at most so many items, or of at most as many as a limit of that name says."""
+    title = {"title": most} if isinstance(most, str) else {}
+    bound = limits.LIMITS[most] if isinstance(most, str) else most
+    return {"type": "array", "maxItems": bound, "minItems": least, "items": item, **title}
 
 
 def _ref(name: str) -> dict[str, Json]:
@@ -88,14 +92,14 @@ def _test() -> dict[str, Json]:
             _asks(NULL_TESTS, {"maxItems": 2}),
             _asks(set(Op) - NULL_TESTS, {"minItems": 3}),
             _asks(comparisons, {"prefixItems": [True, True, _either(_ref("operand"), SCALAR)]}),
-            _asks(set(LISTS), {"prefixItems": [True, True, _list(values, 1, limits.VALUES_PER_LIST)]}),
+            _asks(set(LISTS), {"prefixItems": [True, True, _list(values, 1, "values_per_list")]}),
             _asks({Op.BETWEEN}, {"prefixItems": [True, True, _list(_either(_ref("parameter"), INTEGER), 2, 2)]}),
         ],
     }
 
 
 def _definitions() -> dict[str, Json]:
-    parts = _list(_ref("condition"), 1, limits.TESTS_PER_RULE)
+    parts = _list(_ref("condition"), 1, "tests_per_rule")
     effects = _list(_ref("effect"), 1, 20)
     share = _list(_ref("effect"), 2, 2)
     amount = _either(_ref("parameter"), INTEGER)
@@ -151,7 +155,7 @@ def _definitions() -> dict[str, Json]:
             {
                 "label": TEXT,
                 "because": TEXT,
-                "priority": {**INTEGER, "minimum": -limits.PRIORITY, "maximum": limits.PRIORITY},
+                "priority": {**INTEGER, "minimum": -limits.PRIORITY, "maximum": limits.PRIORITY, "title": "priority"},
                 "on_unknown": {"enum": ["no", "refer"]},
             },
         ),
@@ -171,9 +175,10 @@ def _definitions() -> dict[str, Json]:
                 "minimum_days": amount,
                 "scenarios": {
                     "type": "object",
-                    "additionalProperties": _list(step, 0, limits.STEPS_PER_SCENARIO),
+                    "additionalProperties": _list(step, 0, "steps_per_scenario"),
                     "required": ["standard"],
                     "maxProperties": limits.SCENARIOS,
+                    "title": "scenarios",
                 },
             },
             {
@@ -187,7 +192,7 @@ def _definitions() -> dict[str, Json]:
 
 
 def _policy() -> dict[str, Json]:
-    rules = _list(_ref("rule"), 0, limits.RULES_PER_POLICY)
+    rules = _list(_ref("rule"), 0, "rules_per_policy")
     policy = _record(
         {
             "format": {"const": FORMAT},
@@ -205,8 +210,8 @@ def _policy() -> dict[str, Json]:
             "subject": {"enum": ["customer", "invoice"]},
             "entity": _nullable(CODE),
             "rules": rules,
-            "cases": _list(_ref("case"), 0, limits.CASES_PER_POLICY),
-            "bands": _list(_record({"risk_class": CODE}, {"up_to": INTEGER}), 1, limits.BANDS),
+            "cases": _list(_ref("case"), 0, "cases_per_policy"),
+            "bands": _list(_record({"risk_class": CODE}, {"up_to": INTEGER}), 1, "bands"),
             "escalation": _ref("escalation"),
         },
     )
@@ -237,7 +242,7 @@ def _parameters() -> dict[str, Json]:
             "kind": {"enum": [kind.value for kind in Kind if kind is not Kind.ENUM]},
             "label": TEXT,
             "meaning": TEXT,
-            "values": _list(value, 1, limits.VALUES_PER_PARAMETER),
+            "values": _list(value, 1, "values_per_parameter"),
         },
         {"low": INTEGER, "high": INTEGER},
     )
@@ -247,7 +252,7 @@ def _parameters() -> dict[str, Json]:
             "kind": {"const": "parameters"},
             "key": KEY,
             "source": TEXT,
-            "parameters": _list(parameter, 0, limits.PARAMETERS),
+            "parameters": _list(parameter, 0, "parameters"),
         },
         {"entity": _nullable(CODE), "name": TEXT, "because": TEXT},
     )
@@ -348,11 +353,6 @@ def _pointer(error: ValidationError) -> str:
     return "".join(f"/{_escaped(str(part))}" for part in error.absolute_path)
 
 
-def _named_limit(bound: int) -> str:
-    names = [name for name, value in limits.LIMITS.items() if value == bound]
-    return f" (limit {' or '.join(names)})" if names else ""
-
-
 def _problem(error: ValidationError) -> Problem:
     place = _pointer(error)
     bound = error.validator_value
@@ -372,7 +372,8 @@ def _problem(error: ValidationError) -> Problem:
             allowed = bound if isinstance(bound, list) else [bound]
             return Problem(place, f"{value} is not allowed", f"use {', '.join(json.dumps(one) for one in allowed)}")
         case "maxItems" | "maxLength" | "maxProperties" | "maximum":
-            limit = _named_limit(bound)
+            name = error.schema.get("title")
+            limit = f", the limit {name}" if name in limits.LIMITS else ""
             return Problem(place, f"more than {bound}{limit}", f"keep it to at most {bound}")
         case "minItems" | "minLength" | "minProperties" | "minimum":
             return Problem(place, f"less than {bound}", f"give at least {bound}")

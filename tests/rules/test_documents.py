@@ -227,3 +227,73 @@ def test_anything_at_all_is_refused_not_raised(value):
     """Random JSON is no policy."""
     assert parse(value)[0] is None
     assert parse_parameters(value)[0] is None
+
+
+def many(count, **common):
+    return [{"key": f"k{index}", **common} for index in range(count)]
+
+
+def sized(name, count):
+    """A document in which something is as large as asked."""
+    when = ["tenure_days", "<", 9]
+    document = changed("segmentation", cases=[])
+    rule = {"key": "r", "when": when, "then": {"segment": "a"}}
+    if name == "rules_per_policy":
+        rules = many(count, then={"segment": "a"})
+        document["rules"] = [{**one, "when": ["tenure_days", "==", index]} for index, one in enumerate(rules)]
+    elif name == "tests_per_rule":
+        document["rules"] = [{**rule, "when": {"all": [["tenure_days", "<", index] for index in range(1, count + 1)]}}]
+    elif name == "condition_depth":
+        for _ in range(count - 1):
+            when = {"not": when}
+        document["rules"] = [{**rule, "when": when}]
+    elif name == "values_per_list":
+        document["rules"] = [{**rule, "when": ["country", "in", [f"C{index}" for index in range(count)]]}]
+    elif name == "paths_per_rule":
+        tests = [["tenure_days", "==", index] for index in range(count)]
+        document["rules"] = [{**rule, "when": {"any": tests}}]
+    elif name == "text_length":
+        document["name"] = "x" * count
+    elif name == "code_length":
+        document["rules"] = [{**rule, "when": ["country", "==", "x" * count]}]
+    elif name == "cases_per_policy":
+        document["cases"] = [{"name": f"c{index}", "facts": {}} for index in range(count)]
+    elif name == "bands":
+        bands = [{"risk_class": f"C{index}", "up_to": index} for index in range(count - 1)]
+        document = changed("scorecard", cases=[], bands=[*bands, {"risk_class": "Z"}])
+    elif name == "steps_per_scenario":
+        document = changed("escalation", cases=[])
+        steps = many(count, channel="email", template="t")
+        document["escalation"]["scenarios"] = {"standard": [{**s, "days": i + 1} for i, s in enumerate(steps)]}
+    elif name == "scenarios":
+        document = changed("escalation", cases=[])
+        document["escalation"]["scenarios"] = {"standard": [], **{f"s{index}": [] for index in range(count - 1)}}
+    elif name == "effect_depth":
+        effect = 1
+        for _ in range(count - 1):
+            effect = {"min": [effect]}
+        document = changed("credit_limit", cases=[], rules=[{**rule, "then": {"proposed_limit_minor": effect}}])
+    elif name == "priority":
+        document["rules"] = [{**rule, "priority": count}]
+    return document
+
+
+SIZED = [
+    *("rules_per_policy", "tests_per_rule", "condition_depth", "values_per_list", "paths_per_rule", "text_length"),
+    *("code_length", "cases_per_policy", "bands", "steps_per_scenario", "scenarios", "effect_depth", "priority"),
+]
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_a_limit_holds_at_its_value_and_refuses_one_more_by_name(name):
+    """Everything has a limit with a name, and the refusal tells it."""
+    parameters, _ = parse_parameters(DOCUMENTS["parameters"])
+    bound = limits.LIMITS[name]
+
+    def errors(count):
+        policy, problems = parse(sized(name, count))
+        found = problems or check(policy, parameters, DICTIONARY)
+        return [problem.what for problem in found if problem.severity == "error"]
+
+    assert errors(bound) == []
+    assert any(name in what for what in errors(bound + 1))
