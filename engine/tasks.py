@@ -5,12 +5,11 @@ what a lost ring missed. Deleting the queue therefore loses nothing, and a row s
 it runs no code: messages are JSON with a known name and no arguments.
 """
 
-import fcntl
 import json
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,8 @@ from huey.registry import Message
 from huey.serializer import Serializer
 from huey.storage import SqliteStorage
 
-from engine import outbox
+from engine import outbox, runs
+from engine.tables import Alarm
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 QUEUE_FILE = "queue.db"
 QUEUE_NAME = "dunwell"
 MESSAGE_BYTES_MAX = 2_000  # of one bell; it holds a name and an id
-NIGHT_LOCK = "night.lock"
 
 
 class ForgedMessage(ValueError):
@@ -130,8 +129,11 @@ def make_huey(runtime: "Runtime") -> SqliteHuey:
 
     def ring() -> None:
         """Wake a worker. A bell that cannot ring loses nothing: the sweep comes within a minute."""
-        try:
+        with suppress(Exception):
             drain()
+            return
+        try:
+            drain()  # a queue file that was spoilt has been replaced by now
         except Exception:
             log.warning("the bell did not ring; the sweep will find the work", exc_info=True)
 
@@ -141,35 +143,33 @@ def make_huey(runtime: "Runtime") -> SqliteHuey:
 
 def drain_now(runtime: "Runtime") -> None:
     """Decide the customers that changed, then send what is due."""
-    from engine import runs
-
-    runs.drain_dirty(runtime)
+    _decide(runtime, "customers that changed", lambda: runs.drain_dirty(runtime))
     outbox.deliver(runtime)
 
 
 def sweep_now(runtime: "Runtime") -> None:
     """Find what was left behind: days not decided yet, leases that ran out, rings that were lost."""
-    from engine import runs
-
-    with _only_one(runtime.settings.var / NIGHT_LOCK) as mine:
-        if mine:
-            runs.run_due_days(runtime)
     recovered = outbox.sweep(runtime)
     if recovered.total:
         log.info("swept: %s", recovered.counts)
+    _decide(runtime, "the day", lambda: runs.run_due_days(runtime))
     drain_now(runtime)
 
 
-@contextmanager
-def _only_one(path: Path) -> Iterator[bool]:
-    """Whether no other process is inside; the lock ends with the process, however it dies."""
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+def _decide(runtime: "Runtime", what: str, decide: Callable[[], object]) -> None:
+    """Decide; a fault is told to a person once, and does not keep back what was decided before.
+
+    Each message is decided again before it is sent, so sending on is safe: where nothing can be
+    decided, that fails too.
+    """
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)
+        decide()
+    except Exception as error:
+        log.exception("deciding %s failed", what)
+        told = Alarm.select().where(Alarm.kind == "run_failed", Alarm.acknowledged_at.is_null())
+        if not told.exists():
+            Alarm.create(
+                kind="run_failed",
+                text=f"deciding {what} failed: {type(error).__name__}; see the worker's log",
+                raised_at=runtime.now_at(),
+            )
