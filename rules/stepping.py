@@ -1,6 +1,6 @@
 """Scenarios: timed steps, the easy form of an escalation policy, compiled into its rules."""
 
-from rules.conditions import All, Any, Condition, Const, FactRef, Not, Op, Param, Test
+from rules.conditions import NULL_TESTS, All, Any, Condition, Const, FactRef, Not, Op, Param, Test, nnf, opposite
 from rules.policies import Escalation, Rule, Step
 
 STANDARD = "standard"  # the scenario of every value that has none of its own
@@ -34,6 +34,26 @@ def is_none_of(fact: str, values: tuple[str, ...], place: str = "") -> Condition
     )
 
 
+def is_not_so(condition: Condition) -> Condition:
+    """True wherever a condition does not hold, also where that is unknown.
+
+    An exception must be known to apply: a customer whose country is unknown is dunned.
+    """
+    match condition:
+        case All(parts):
+            return Any(tuple(is_not_so(part) for part in parts))
+        case Any(parts):
+            return All(tuple(is_not_so(part) for part in parts))
+        case Not():
+            raise ValueError("conditions are put into negation normal form first")
+        case Test(fact, op, value, place):
+            if op in NULL_TESTS:
+                return opposite(condition)
+            names = (fact, value.name) if isinstance(value, FactRef) else (fact,)
+            nulls = tuple(Test(name, Op.IS_NULL, None, place) for name in names)
+            return Any((*nulls, opposite(condition)))
+
+
 def rules_of(terms: Escalation, place: str = "/escalation/scenarios") -> tuple[Rule, ...]:
     """One rule for each step, its key the step's.
 
@@ -52,7 +72,7 @@ def rules_of(terms: Escalation, place: str = "/escalation/scenarios") -> tuple[R
             elif named:
                 parts.append(is_none_of(terms.scenario_by, named, where))
             if terms.unless is not None:
-                parts.append(Not(terms.unless))
+                parts.append(is_not_so(nnf(terms.unless)))
             parts += _timing(step, terms, where)
             rules.append(
                 Rule(

@@ -198,3 +198,19 @@ def test_a_parameter_has_the_value_of_the_day(day, value):
     parameters, _ = parse_parameters({**NOTHING, "parameters": [parameter]})
     found = parameters.parameters[0].at(day)
     assert (found and found.value) == value
+
+
+@pytest.mark.parametrize(("country", "level"), [("FR", 1), (None, 1), ("XK", 0)])
+def test_an_exception_from_dunning_must_be_known_to_apply(parsed, country, level):
+    """`unless` leaves out whom it holds for; a customer whose country is unknown is dunned."""
+    document = {
+        "format": 1, "kind": "policy", "key": "e", "name": "e", "stage": "escalation", "hit": "most_severe",
+        "effective": {"from": "2020-01-01"}, "source": "s", "because": "b", "otherwise": {"then": {"level": 0}},
+        "escalation": {
+            "tolerance": 0, "minimum": 0, "minimum_days": 0, "unless": ["country", "==", "XK"],
+            "scenarios": {"standard": [{"key": "k", "days": 4, "channel": "email", "template": "t"}]},
+        },
+    }  # fmt: skip
+    parameters, _ = parse_parameters(NOTHING)
+    row = {"leader_days_past_due": 4, "overdue_net_minor": 9, "leader_open_minor": 9, "country": country}
+    assert decide(row, Book.build([parsed(document)], parameters, DAY)).outcomes["level"] == level
