@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 HISTORY_DAYS = 60  # of payments before a customer is first learned from
-CUTOFFS_MAX = 52  # days asked; each costs the facts of the whole entity
+CUTOFFS_MAX = 52
 ROWS_MAX = 200_000  # an entity; of more, customers are sampled by their ids, the same each time
 
 
@@ -135,6 +135,7 @@ def train(
     as_of_day: int,
     *,
     actor: int | None = None,
+    days_max: int = CUTOFFS_MAX,
     reason: str = "training of the payment-risk score",
 ) -> Trained:
     """Train a model on the ledger of one or several entities and register it as a challenger.
@@ -143,13 +144,14 @@ def train(
         entity: whose ledgers; one model serves all that use it.
         as_of_day: the day the ledger is taken to be known; only labels decided by then count.
         actor: who trains; the system when None.
+        days_max: days asked at most; each costs the facts of the whole entity.
         reason: for the audit trail.
 
     Returns:
         The model's name, row and card, or why there is none.
     """
     entities = [entity] if isinstance(entity, Entity) else list(entity)
-    rows = [row for each in entities for row in _rows(runtime, each, as_of_day)]
+    rows = [row for each in entities for row in _rows(runtime, each, as_of_day, days_max)]
     body, problems = learn(rows, as_of_day)
     if body is None:
         found = (Problem(place=TASK, what=text, cure="import more history, then train again") for text in problems)
@@ -159,12 +161,12 @@ def train(
     return Trained(sha256, answer["model"], body["card"])
 
 
-def _rows(runtime: "Runtime", entity: Entity, as_of_day: int) -> Iterable[dict[str, Any]]:
+def _rows(runtime: "Runtime", entity: Entity, as_of_day: int, days_max: int) -> Iterable[dict[str, Any]]:
     """Facts and labels of every customer on each of the days asked, oldest day first."""
     first = DueLine.select(fn.MIN(DueLine.booked_day)).where(DueLine.entity_id == entity.id).scalar()
     if first is None:
         return
-    days = _days(int(first) + HISTORY_DAYS, as_of_day)
+    days = _days(int(first) + HISTORY_DAYS, as_of_day, days_max)
     read = read_frames(runtime, entity, as_of_day=as_of_day)
     frames = {name: collected(frame) for name, frame in read.items() if name != "previous"}
     bad = collected(bad_lines(frames, as_of_day))
@@ -176,8 +178,8 @@ def _rows(runtime: "Runtime", entity: Entity, as_of_day: int) -> Iterable[dict[s
         yield from (row for row in rows_of(asked) if row["customer_id"] % share == 0)
 
 
-def _days(first_day: int, as_of_day: int) -> list[int]:
+def _days(first_day: int, as_of_day: int, days_max: int) -> list[int]:
     """Days a fortnight apart; of a long history as many, further apart."""
     days = cutoffs(first_day, as_of_day)
-    step = max(1, -(-len(days) // CUTOFFS_MAX))
+    step = max(1, -(-len(days) // days_max))
     return days[::-1][::step][::-1]

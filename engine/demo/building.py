@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.commands import Command
-from engine.demo.days import Demo, answer, book, history_spans, live_day
+from engine.demo.days import Demo, answer, book, live_day, spans
 from engine.demo.files import CUSTOMERS_MAPPING, customers_file
 from engine.demo.place import DemoClock, Login, Standing, keep, kept, logins, on_clock, people
 from engine.demo.year import BOOKS, generate
@@ -27,9 +27,12 @@ log = logging.getLogger(__name__)
 
 SEED = 7
 CUSTOMERS = 340
-HISTORY_DAYS = 395  # before the first decided day: a year for the twelve-month facts, and a month to fill the books
-DECIDED_DAYS = 365
-SPAN_DAYS = 7  # history is taken in by the week
+HISTORY_DAYS = 700  # before the first decided day, so that the score learns from full twelve-month facts
+DECIDED_DAYS = 61  # two months; a day costs about two seconds
+SPAN_DAYS = 7  # history is taken in by the week, with what customers said,
+EARLY_SPAN_DAYS = 28  # and what no fact of the first decided day reaches any more by four weeks, without
+REACH_DAYS = 370
+TRAINING_DAYS = 26
 START_LEVEL = "zero"
 DAILY_CAP = 50
 SHARE_BP = 2_500  # a fourth of so few customers; 5 % of them would be a handful
@@ -144,7 +147,10 @@ def _begin(demo: Demo, tell: Progress) -> None:
     """Everything before the first decided day, and that day's policies and model."""
     _customers(demo)
     standing = demo.standing
-    for start, end in history_spans(standing.first_day, standing.decided_from_day, SPAN_DAYS):
+    reach = max(standing.first_day, standing.decided_from_day - REACH_DAYS)
+    for start, end in spans(standing.first_day, reach, EARLY_SPAN_DAYS):
+        book(demo, start, end, history=True)
+    for start, end in spans(reach, standing.decided_from_day, SPAN_DAYS):
         book(demo, start, end, history=True)
         answer(demo, start, end, hour=18)
     tell(f"history of {standing.decided_from_day - standing.first_day} days is taken in")
@@ -194,7 +200,13 @@ def _model(demo: Demo, tell: Progress) -> None:
     """Train on what is known before the first decided day; another person approves."""
     day = demo.standing.decided_from_day - 1
     demo.clock.set(day, 21)
-    trained = train(demo.runtime, list(demo.entities.values()), day, actor=demo.users["analyst"])
+    trained = train(
+        demo.runtime,
+        list(demo.entities.values()),
+        day,
+        actor=demo.users["analyst"],
+        days_max=TRAINING_DAYS,
+    )
     if trained.model_id is None or trained.sha256 is None:
         tell("no score model: " + "; ".join(problem.what for problem in trained.problems))
         return

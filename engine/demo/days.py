@@ -264,10 +264,7 @@ def live_day(demo: Demo, day: int) -> None:
     book(demo, day, day, history=False)
 
 
-def history_spans(first_day: int, until_day: int, every_days: int) -> Iterable[tuple[int, int]]:
-    """Cut the days before the first decided one into spans that are taken in together."""
-    start = first_day
-    while start < until_day:
-        end = min(start + every_days, until_day)
-        yield start, end - 1
-        start = end
+def spans(first_day: int, until_day: int, every_days: int) -> Iterable[tuple[int, int]]:
+    """Cut days into spans that are taken in together: the first and the last day of each."""
+    for start in range(first_day, until_day, every_days):
+        yield start, min(start + every_days, until_day) - 1
