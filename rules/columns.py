@@ -5,48 +5,31 @@ rule booleans, from them masks and winner, from those outcomes; then the boolean
 dropped. Idioms and their reasons: columns.md 5 and 7.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import reduce
-from operator import add, and_, or_
+from operator import add, or_
 from typing import Any as Anything
 
 import narwhals as nw
 
-from ledger.columns import Column, Kind
+from ledger.columns import Column
 from rules.book import MASK_BITS, Book, BookRule, BookStage
-from rules.conditions import All, Any, Condition, Const, FactRef, Not, Op, Scalar, Test, operands_of, pair
-from rules.effect_columns import INTEGER, TEXT, effect_column, literal, no_value
+from rules.condition_columns import Sight, condition_column, dtype_of
+from rules.conditions import Condition, Const
+from rules.effect_columns import TEXT, effect_column, literal, no_value
 from rules.escalation import INPUTS, Move, Wait, settle_columns
 from rules.facts import dictionary_of
 from rules.hits import ORDERED, SEPARATOR, SINGLE
 from rules.reference import OVERRIDDEN, OVERRIDE
 from rules.stages import PREVIOUS, STAGES, Stage
 
+__all__ = ["condition_column", "decide", "dtype_of", "mask_name", "match_one"]
+
 Frame = nw.LazyFrame[Anything]
 RULE = "rule__"  # prefixes of columns that exist only while a stage is decided
 DOUBT = "doubt__"
 PART = "part__"
 TURN = "turn__"  # rank of the winning rule
-
-
-@dataclass(frozen=True, slots=True)
-class _Sight:
-    """What columns the frame has, and what type a missing one would have."""
-
-    names: frozenset[str]
-    dictionary: Mapping[str, Column]
-
-    def fact(self, name: str) -> nw.Expr:
-        """A fact; one that the frame lacks is unknown."""
-        return nw.col(name) if name in self.names else no_value(dtype_of(self.dictionary[name]))
-
-
-def dtype_of(column: Column) -> Anything:
-    """The frame type of a column."""
-    if column.kind is Kind.BOOL:
-        return nw.Boolean
-    return INTEGER if column.unit is not None else TEXT
 
 
 def decide(frame: Frame, book: Book) -> Frame:
@@ -67,7 +50,7 @@ def decide(frame: Frame, book: Book) -> Frame:
     dictionary = dictionary_of(book.subject)
     names = frozenset(frame.collect_schema().names())
     for stage in STAGES:
-        sight = _Sight(names, dictionary)
+        sight = Sight(names, dictionary)
         if stage.name in book.stages:
             frame = _decide_stage(frame, book.stages[stage.name], sight)
         else:
@@ -80,8 +63,8 @@ def decide(frame: Frame, book: Book) -> Frame:
 
 def match_one(frame: Frame, condition: Condition, subject: str = "customer") -> Frame:
     """The rows for which a condition holds (NNF, without parameters): live counts while editing."""
-    sight = _Sight(frozenset(frame.collect_schema().names()), dictionary_of(subject))
-    return frame.filter(_condition(condition, sight).fill_null(False))
+    sight = Sight(frozenset(frame.collect_schema().names()), dictionary_of(subject))
+    return frame.filter(condition_column(condition, sight).fill_null(False))
 
 
 def mask_name(stage: str, word: int) -> str:
@@ -96,7 +79,7 @@ def mask_name(stage: str, word: int) -> str:
 # --- one stage -------------------------------------------------------------------------
 
 
-def _decide_stage(frame: Frame, stage: BookStage, sight: _Sight) -> Frame:
+def _decide_stage(frame: Frame, stage: BookStage, sight: Sight) -> Frame:
     frame = _with(frame, _booleans(stage, sight))
     if _needs_turn(stage):
         frame = frame.with_columns(_turn(stage).alias(TURN))
@@ -133,13 +116,13 @@ def _holds(rule: BookRule) -> nw.Expr:
     return nw.col(_rule(rule))
 
 
-def _booleans(stage: BookStage, sight: _Sight) -> list[nw.Expr]:
-    truths = {rule.key: _condition(rule.condition, sight) for rule in stage.rules}
+def _booleans(stage: BookStage, sight: Sight) -> list[nw.Expr]:
+    truths = {rule.key: condition_column(rule.condition, sight) for rule in stage.rules}
     holds = [truths[rule.key].fill_null(False).alias(_rule(rule)) for rule in stage.rules]
     return holds + [_doubts(rule, truths[rule.key], sight).alias(_doubt(rule)) for rule in _doubtful(stage)]
 
 
-def _doubts(rule: BookRule, truth: nw.Expr, sight: _Sight) -> nw.Expr:
+def _doubts(rule: BookRule, truth: nw.Expr, sight: Sight) -> nw.Expr:
     if rule.refers:
         return truth.is_null()
     return truth.is_null() & _any([sight.fact(name).is_null() for name in sorted(rule.money)])
@@ -156,7 +139,7 @@ def _masks(stage: BookStage) -> list[nw.Expr]:
     return masks
 
 
-def _undecided(stage: BookStage, sight: _Sight) -> nw.Expr:
+def _undecided(stage: BookStage, sight: Sight) -> nw.Expr:
     no, yes = literal(False), literal(True)
     unknown_money = _any([sight.fact(name).is_null() for name in sorted(stage.money)])
     if stage.plan is not None:
@@ -176,7 +159,7 @@ def _undecided(stage: BookStage, sight: _Sight) -> nw.Expr:
     return doubt | (unknown_money & nothing) | _conflict(stage, sight)
 
 
-def _conflict(stage: BookStage, sight: _Sight) -> nw.Expr:
+def _conflict(stage: BookStage, sight: Sight) -> nw.Expr:
     if stage.policy.hit == "unique" and stage.rules:
         return _count(stage.ranked) > literal(1)
     if stage.policy.hit == "any" and stage.rules:
@@ -184,7 +167,7 @@ def _conflict(stage: BookStage, sight: _Sight) -> nw.Expr:
     return literal(False)
 
 
-def _differs(stage: BookStage, outcome: str, sight: _Sight) -> nw.Expr:
+def _differs(stage: BookStage, outcome: str, sight: Sight) -> nw.Expr:
     """Whether some matching rule sets an outcome otherwise than the first one does."""
     winner = _winning(stage, outcome, sight)
     claims = []
@@ -195,12 +178,12 @@ def _differs(stage: BookStage, outcome: str, sight: _Sight) -> nw.Expr:
     return _any(claims)
 
 
-def _values(stage: BookStage, sight: _Sight) -> list[nw.Expr]:
+def _values(stage: BookStage, sight: Sight) -> list[nw.Expr]:
     one = _winning if stage.policy.hit in SINGLE else _joined
     return [one(stage, name, sight).alias(PART + name) for name in stage.stage.settable]
 
 
-def _effect(stage: BookStage, rule: BookRule | None, outcome: str, sight: _Sight) -> nw.Expr:
+def _effect(stage: BookStage, rule: BookRule | None, outcome: str, sight: Sight) -> nw.Expr:
     return effect_column(stage.effect(rule, outcome), dtype_of(stage.stage.outcome(outcome)), sight.fact)
 
 
@@ -216,7 +199,7 @@ def _turn(stage: BookStage) -> nw.Expr:
     return nw.coalesce(*turns, literal(len(turns)))
 
 
-def _winning(stage: BookStage, outcome: str, sight: _Sight) -> nw.Expr:
+def _winning(stage: BookStage, outcome: str, sight: Sight) -> nw.Expr:
     """The value of the first matching rule, which may be null."""
     otherwise = _effect(stage, None, outcome, sight)
     own = [_effect(stage, rule, outcome, sight) for rule in stage.ranked]
@@ -228,7 +211,7 @@ def _winning(stage: BookStage, outcome: str, sight: _Sight) -> nw.Expr:
     return nw.coalesce(*(nw.when(turn == literal(i)).then(value) for i, value in enumerate([*own, otherwise])))
 
 
-def _joined(stage: BookStage, outcome: str, sight: _Sight) -> nw.Expr:
+def _joined(stage: BookStage, outcome: str, sight: Sight) -> nw.Expr:
     """What several matching rules make together; unknown when a part of it is."""
     hit, zero = stage.policy.hit, literal(0)
     otherwise = _effect(stage, None, outcome, sight)
@@ -268,7 +251,7 @@ def _any(claims: Sequence[nw.Expr]) -> nw.Expr:
     return reduce(or_, claims) if claims else literal(False)
 
 
-def _outcomes(stage: BookStage, sight: _Sight) -> list[nw.Expr]:
+def _outcomes(stage: BookStage, sight: Sight) -> list[nw.Expr]:
     """Undecided rows keep what stood before; bands turn points into a class."""
     undecided = nw.col(f"undecided_{stage.name}")
     outcomes = []
@@ -296,7 +279,7 @@ def _band(stage: BookStage) -> nw.Expr:
     return nw.coalesce(*turns, no_value(TEXT))
 
 
-def _before(stage: Stage, column: Column, sight: _Sight) -> nw.Expr:
+def _before(stage: Stage, column: Column, sight: Sight) -> nw.Expr:
     if PREVIOUS + column.name not in sight.names:
         return _absent(stage, column)
     return nw.coalesce(nw.col(PREVIOUS + column.name), _absent(stage, column))
@@ -307,7 +290,7 @@ def _absent(stage: Stage, column: Column) -> nw.Expr:
     return no_value(dtype_of(column)) if value is None else literal(value)
 
 
-def _settled(frame: Frame, stage: BookStage, sight: _Sight) -> Frame:
+def _settled(frame: Frame, stage: BookStage, sight: Sight) -> Frame:
     """Let the escalation settle; undecided rows keep what stood before."""
     if stage.plan is None:
         raise ValueError("only an escalation is settled")
@@ -334,7 +317,7 @@ def _settled(frame: Frame, stage: BookStage, sight: _Sight) -> Frame:
 # --- overrides -------------------------------------------------------------------------
 
 
-def _apply_overrides(frame: Frame, stage: Stage, ruled: BookStage | None, sight: _Sight) -> Frame:
+def _apply_overrides(frame: Frame, stage: Stage, ruled: BookStage | None, sight: Sight) -> Frame:
     """A person's value wins until its end, but not over a final rule."""
     given = [column for column in stage.outcomes if OVERRIDE + column.name in sight.names]
     if not given:
@@ -362,68 +345,3 @@ def _final(stage: BookStage) -> nw.Expr:
         return literal(False)
     turns = [nw.when(_holds(rule)).then(literal(rule.rule.final)) for rule in stage.ranked]
     return nw.coalesce(*turns, literal(False)) & ~nw.col(f"undecided_{stage.name}")
-
-
-# --- conditions ------------------------------------------------------------------------
-
-
-def _condition(condition: Condition, sight: _Sight) -> nw.Expr:
-    """The truth of a condition, null for unknown. NNF and constants only."""
-    match condition:
-        case Test():
-            return _test(condition, sight)
-        case All(parts):
-            return reduce(and_, [_condition(part, sight) for part in parts]) if parts else literal(True)
-        case Any(parts):
-            return reduce(or_, [_condition(part, sight) for part in parts]) if parts else literal(False)
-        case Not():
-            raise ValueError("conditions are put into negation normal form first")
-
-
-def _test(test: Test, sight: _Sight) -> nw.Expr:
-    fact = sight.fact(test.fact)
-    match test.op:
-        case Op.IS_NULL:
-            return fact.is_null()
-        case Op.IS_NOT_NULL:
-            return ~fact.is_null()
-        case Op.BETWEEN:
-            low, high = pair(test)
-            return (fact >= _constant(low)) & (fact <= _constant(high))
-        case Op.IN:
-            return _is_in(fact, test)
-        case Op.NOT_IN:
-            return ~_is_in(fact, test)
-        case _:
-            other = test.value
-            right = sight.fact(other.name) if isinstance(other, FactRef) else _constant(other)
-            return _compare(fact, test.op, right)
-
-
-def _compare(left: nw.Expr, op: Op, right: nw.Expr) -> nw.Expr:
-    match op:
-        case Op.LT:
-            return left < right
-        case Op.LE:
-            return left <= right
-        case Op.GT:
-            return left > right
-        case Op.GE:
-            return left >= right
-        case Op.EQ:
-            return left == right
-        case _:
-            return left != right
-
-
-def _is_in(fact: nw.Expr, test: Test) -> nw.Expr:
-    """Membership, null for a null: engines differ in that, so it is said."""
-    values: list[Scalar] = [operand.value for operand in operands_of(test) if isinstance(operand, Const)]  # type: ignore[misc]
-    known = nw.when(~fact.is_null())
-    return known.then(fact.is_in(sorted(set(values), key=str)))
-
-
-def _constant(operand: object) -> nw.Expr:
-    if not isinstance(operand, Const) or operand.value is None:
-        raise ValueError(f"parameters are resolved first, got {operand!r}")
-    return literal(operand.value)
