@@ -49,6 +49,7 @@ WAITING = {
     "no_sender": "The entity has no sender address.",
     "pause": "Dunning of this customer is paused or blocked.",
     "unknown": "What the customer owes is not known: a rate is missing.",
+    "undecidable": "The rules cannot be applied just now; an alarm says why.",
     "disagreement": "The executors of the rules disagreed about this customer; a person looks at it first.",
     "min_days": "The customer was contacted too few days ago.",
     "cap": "The collector's messages of the day are used up.",

@@ -1,12 +1,13 @@
 """What becomes of a due message at its claim: send it, cancel it, or wait; and by which gateway."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from engine.tables import Action, Contact, Entity, Person
+from engine.tables import Action, Alarm, Contact, Entity, Person
 from ledger.days import date_of, day_of
 from notifiers.composing import Composed
 from notifiers.gateways import Gateway
@@ -17,8 +18,11 @@ from notifiers.smtp import SmtpGateway, parse_smtp_url
 if TYPE_CHECKING:
     from engine.runtime import Runtime
 
+log = logging.getLogger(__name__)
+
 MICROSECONDS = 1_000_000
 HOUR_US = 3_600 * MICROSECONDS
+UNDECIDABLE_US = HOUR_US // 4  # until the next look at a message that cannot be decided
 MAILBOX_FOLDER = "mailbox"
 # A run of a past day (a ledger of years ago, the demo year) is carried out now. Its actions keep to
 # its calendar: they are decided again as of the day they belong to. A missed night is no past day.
@@ -68,7 +72,13 @@ def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -
 
     entity = Entity.get_by_id(action.entity_id)
     day = business_day(runtime, action)
-    checked = recheck.check(runtime, action, entity, day)
+    try:
+        with runtime.database.atomic():
+            checked = recheck.check(runtime, action, entity, day)
+    except Exception as error:  # a policy that cannot be read, a fault of ours: no decision, no letter
+        log.exception("action %s cannot be decided again", action.key)
+        _tell_undecidable(entity, now_at, type(error).__name__)
+        return Wait(now_at + UNDECIDABLE_US, "undecidable")
     if checked.cancelled is not None:
         return Cancel(checked.cancelled)
     if checked.waiting_for is not None:
@@ -91,6 +101,16 @@ def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -
         letter=letter,
         edition=checked.edition,
     )
+
+
+def _tell_undecidable(entity: Entity, now_at: int, what: str) -> None:
+    """Raise one alarm per entity, however many messages wait."""
+    told = Alarm.select().where(
+        Alarm.entity_id == entity.id, Alarm.kind == "undecidable", Alarm.acknowledged_at.is_null()
+    )
+    if not told.exists():
+        text = f"messages of {entity.code} wait: they cannot be decided again ({what}); see the worker's log"
+        Alarm.create(entity_id=entity.id, kind="undecidable", text=text, raised_at=now_at)
 
 
 @dataclass(frozen=True, slots=True)
