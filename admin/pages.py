@@ -6,7 +6,20 @@ from flask import Flask
 from flask_admin import Admin, AdminIndexView, expose
 from flask_login import current_user
 
-from admin import audit_view, changes, commands_page, dashboard, formatting, forms, gate, go_live, navigation
+from admin import (
+    audit_view,
+    changes,
+    commands_page,
+    dashboard,
+    formatting,
+    forms,
+    gate,
+    go_live,
+    navigation,
+    parameters,
+    policies,
+    trying,
+)
 from admin.customers import CustomersView
 from admin.messages_view import MessagesView
 from admin.records import DocumentsView, ImportsView, RunsView, UsersView
@@ -52,7 +65,7 @@ def views() -> list[Any]:
 def register(app: Flask) -> None:
     """Hang every page into the application."""
     gate.needs(gate.SIGNED_IN)(app.view_functions["security.logout"])
-    for page in (commands_page.blueprint, go_live.blueprint):
+    for page in (commands_page.blueprint, go_live.blueprint, policies.blueprint, parameters.blueprint):
         app.register_blueprint(page)
     lists = Admin(app, name="Dunwell", index_view=Home(), csp_nonce_generator=gate.nonce)
     for view in views():
@@ -72,4 +85,5 @@ def _words(app: Flask) -> None:
     filters["bucket_pairs"] = lambda buckets: [(tone, minor) for tone, _name, minor in buckets]
     filters["money_plain"] = formatting.money_text
     filters["override_value"] = forms.override_text
+    trying.register_words(app)
     app.jinja_env.globals.update(command_open=commands_page.command_open)

@@ -1,0 +1,163 @@
+"""Parameters: every tunable figure with its range, its history and the rules that read it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from admin import formatting, gate, measures
+from admin.versions import body_of, currency_shown, in_force, may_change, waiting
+from engine.tables import Document
+from ledger.columns import Kind
+from rules.documents import parse_parameters
+from rules.policies import Parameter
+from rules.thresholds import Threshold, thresholds_of
+
+blueprint = Blueprint("parameters", __name__, url_prefix="/parameters")
+
+
+@dataclass(frozen=True)
+class ParameterLine:
+    """A parameter of a document in force.
+
+    Args:
+        value, since: what holds today.
+        coming: later values: day and words.
+        uses: the rules that read it: document and label.
+        place: where it can be changed; empty when it is no number.
+    """
+
+    document: Document
+    name: str
+    label: str
+    meaning: str
+    value: str
+    since: int
+    range: str
+    coming: tuple[tuple[int, str], ...]
+    by_segment: tuple[tuple[str, str], ...]
+    uses: tuple[tuple[Document, str], ...]
+    place: str
+    waits: tuple[Document, ...]
+
+
+def parameters_now() -> dict[str, tuple[Document, Parameter]]:
+    """Every parameter that holds today, with its document, later values left out."""
+    found: dict[str, tuple[Document, Parameter]] = {}
+    for document in sorted(in_force("parameters"), key=lambda one: one.entity_id is not None):
+        parsed, _problems = parse_parameters(body_of(document))
+        today = gate.runtime().today(document.entity)
+        for parameter in parsed.parameters if parsed else ():
+            values = tuple(value for value in parameter.values if value.from_day <= today) or parameter.values[:1]
+            found[parameter.name] = (document, replace(parameter, values=values))
+    return found
+
+
+def parameter_lines(documents: Iterable[Document]) -> list[ParameterLine]:
+    """The parameters of documents, as a page lists them."""
+    uses = parameter_uses(in_force("policy"))
+    proposals = waiting("parameters")
+    lines = []
+    for document in documents:
+        body, currency = body_of(document), currency_shown(document)
+        places = {t.owner: t for t in thresholds_of(body)}
+        parsed, _problems = parse_parameters(body)
+        today = gate.runtime().today(document.entity)
+        for parameter in parsed.parameters if parsed else ():
+            now = parameter.at(today)
+            begun = [value for value in parameter.values if value.from_day <= today and value.segment is None]
+            threshold = places.get(parameter.name)
+            lines.append(
+                ParameterLine(
+                    document=document,
+                    name=parameter.name,
+                    label=_(parameter.label),
+                    meaning=_(parameter.meaning),
+                    value=_value(None if now is None else now.value, parameter.kind, currency),
+                    since=max((value.from_day for value in begun), default=today),
+                    range=range_words(threshold, currency) if threshold else "",
+                    coming=tuple(
+                        (value.from_day, _value(value.value, parameter.kind, currency))
+                        for value in parameter.values
+                        if value.from_day > today and value.segment is None
+                    ),
+                    by_segment=tuple(
+                        (formatting.title(name), _value(value, parameter.kind, currency))
+                        for name, value in (now.by_segment if now else ())
+                    ),
+                    uses=tuple(uses.get(parameter.name, ())),
+                    place=threshold.place if threshold else "",
+                    waits=tuple(p for p in proposals if _moves(p, document, parameter.name)),
+                )
+            )
+    return lines
+
+
+def _moves(proposal: Document, live: Document, name: str) -> bool:
+    """Whether a proposal gives one parameter another history."""
+    if proposal.key != live.key or proposal.entity_id != live.entity_id:
+        return False
+    sides = [{p["name"]: p["values"] for p in body_of(one)["parameters"]}.get(name) for one in (proposal, live)]
+    return bool(sides[0] != sides[1])
+
+
+def _value(value: Any, kind: Kind, currency: str) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return measures.number_words(value, kind, currency) if isinstance(value, int) else str(value)
+
+
+def range_words(threshold: Threshold, currency: str) -> str:
+    """The range a number may move in."""
+    low = measures.number_words(threshold.low, threshold.kind, currency)
+    high = measures.number_words(threshold.high, threshold.kind, currency)
+    if low and high:
+        return _("%(low)s to %(high)s", low=low, high=high)
+    return _("at least %(low)s", low=low) if low else _("at most %(high)s", high=high) if high else ""
+
+
+def parameter_uses(documents: Iterable[Document]) -> dict[str, list[tuple[Document, str]]]:
+    """Which rules of which policies read a parameter."""
+    found: dict[str, list[tuple[Document, str]]] = {}
+
+    def walk(node: Any, document: Document, label: str) -> None:
+        if isinstance(node, Mapping):
+            if isinstance(node.get("param"), str) and (document, label) not in found.setdefault(node["param"], []):
+                found[node["param"]].append((document, label))
+            for below in node.values():
+                walk(below, document, label)
+        elif isinstance(node, list):
+            for below in node:
+                walk(below, document, label)
+
+    for document in documents:
+        body = body_of(document)
+        for rule in body.get("rules", ()):
+            walk(rule, document, _(str(rule.get("label") or rule["key"])))
+        walk(body.get("escalation", {}), document, _(str(body["name"])))
+    return found
+
+
+def place_of(document: Document, name: str) -> str:
+    """Where in a document a parameter can be changed; empty when it is no number."""
+    return next((t.place for t in thresholds_of(body_of(document)) if t.owner == name), "")
+
+
+@blueprint.get("/")
+@gate.needs("policies.view")
+def index() -> ResponseReturnValue:
+    """Every parameter with its value, its range and the rules that read it."""
+    documents = in_force("parameters")
+    drafts = Document.select().where(Document.status == "draft", Document.kind == "parameters")
+    return render_template(
+        "console/parameters.html",
+        lines=parameter_lines(documents),
+        waiting=waiting("parameters"),
+        drafts=[] if documents else list(drafts),
+        several=len({document.entity_id for document in documents}) > 1,
+        changeable={document.id for document in documents if may_change(document)},
+        documents=documents,
+    )
