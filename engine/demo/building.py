@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SEED = 7
+SEED = 11
 CUSTOMERS = 340
 HISTORY_DAYS = 700  # before the first decided day, so that the score learns from full twelve-month facts
-DECIDED_DAYS = 61  # two months; a day costs about two seconds
+DECIDED_DAYS = 45  # a day costs about two seconds
 SPAN_DAYS = 7  # history is taken in by the week, with what customers said,
 EARLY_SPAN_DAYS = 28  # and what no fact of the first decided day reaches any more by four weeks, without
 REACH_DAYS = 370

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
+from engine.after_run import REFER
 from engine.commands import Command, CommandError
 from engine.corrections import AcknowledgeAlarm, CloseDispute, RecordDispute, RecordPromise, SetBlock
 from engine.demo.files import ITEMS_MAPPING, RATES_MAPPING, items_file, rates_file
 from engine.demo.place import DemoClock, Standing
 from engine.demo.year import BOOKS, Books, Company, Year
-from engine.diary import CompleteAction, ConfirmMessage
+from engine.diary import FIND_CONTACT, CompleteAction, ConfirmMessage
 from engine.going_live import ApproveRun
 from engine.importing import ImportFile, import_file
 from engine.outbox import deliver
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 CONFIRMED = 0.85  # of the letters that wait for a person, each day
 CALLED = 0.8  # of the calls that are due, each day
+TASKS_DONE = 0.25  # of the tasks that a manager may close, each day
 RESULTS = ("reached", "no_answer", "no_answer", "reached", "refused", "promised", "already_paid")
 ISO_WEEKEND = 5
 
@@ -123,6 +125,28 @@ def work(demo: Demo, day: int) -> None:
     if working:
         demo.clock.set(day, 10, 30)
         _call(demo, random, day)
+        _close_tasks(demo, random, day)
+
+
+def _close_tasks(demo: Demo, random: Random, day: int) -> None:
+    """Close tasks of the scenario; those that name a missing fact or contact stay for whoever tries the demo."""
+    tasks = Action.select().where(
+        Action.state == "open",
+        Action.channel == "task",
+        Action.due_day < day,
+        Action.template.not_in((REFER, FIND_CONTACT)),
+    )
+    for action in list(tasks.order_by(Action.id)):
+        if random.random() < TASKS_DONE:
+            demo.execute(
+                CompleteAction(
+                    actor=demo.users["credit.manager"],
+                    reason="talked it over",
+                    key=f"demo/task/{action.id}",
+                    action=action.id,
+                    result="done",
+                )
+            )
 
 
 def _call(demo: Demo, random: Random, day: int) -> None:

@@ -28,7 +28,6 @@ PROMISE_KEPT = 0.65
 DISPUTE_ACCEPTED = 0.4
 FOREIGN = 0.05  # of an entity's customers abroad are billed in another currency
 GROUP_MEMBERS = 3
-GROUP_LIMIT_OF_LIMITS = 0.55  # a group's limit as a share of its members' limits: it is over it
 INSOLVENT_RANK = 16  # by size, within the larger entity
 INSOLVENT_BEFORE_END_DAYS = 75
 NO_LIMIT = 0.06
@@ -248,7 +247,7 @@ def _companies(seed: int, books: Books, customers: int, first_day: int, span_day
     names = list(company_names(random, countries))
     start = 10_000 if books.code == "EU" else 70_000
     numbers = random.sample(range(start, start + 20 * count), count)
-    group_ranks = range(3, 3 + GROUP_MEMBERS) if books is BOOKS[0] else range(0)
+    group_ranks = range(GROUP_MEMBERS) if books is BOOKS[0] else range(0)
     insolvent_rank = min(INSOLVENT_RANK, count - 1) if books is BOOKS[0] else -1
     for rank in range(count):
         yearly = int(books.sales_minor * customers / 340 * weights[rank])
@@ -311,13 +310,13 @@ def _delay(random: Random, company: Company, day: int, first_day: int) -> int:
         case "relaxed":
             return random.randint(0, 14)
         case "slow":
-            return random.randint(10, 38)
+            return random.randint(9, 29)
         case "erratic":
-            return random.choice((-5, 0, 2, 6, 14, 25, 40, 62))
+            return random.choice((-5, 0, 2, 6, 12, 20, 33, 55))
         case "worsening":
-            return random.randint(-6, 6) + int(34 * drift)
+            return random.randint(-6, 6) + int(31 * drift)
         case _:
-            return random.randint(-6, 6) + int(36 * (1 - drift))
+            return random.randint(-6, 6) + int(30 * (1 - drift))
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ import pytest
 from engine.demo.building import CUSTOMERS, DECIDED_DAYS, HISTORY_DAYS, SEED
 from engine.demo.year import BOOKS, GROUP_MEMBERS, PREPAID, Year, business_day, generate
 from ledger.days import date_of
+from rules.documents import shipped
 
 SPAN = HISTORY_DAYS + DECIDED_DAYS
 TODAYS = (20_540, 20_650, 20_780)  # the demo ends the day before, whatever day it is
@@ -83,6 +84,15 @@ def test_terms_habits_one_group_and_one_failure(year: Year) -> None:
     assert all(one.day < failed[0].insolvent_day for one in year.invoices if one.customer == failed[0].number)
     left = open_amounts(year)
     assert any(left[one.number] for one in year.invoices if one.customer == failed[0].number)
+
+
+def test_the_group_owes_more_than_a_group_may(year: Year) -> None:
+    """Its members together are above the exposure that the shipped parameters allow a group."""
+    parameters = {one["name"]: one for one in shipped()[0]["parameters"]}
+    maximum = parameters["group_exposure_maximum"]["values"][0]["value"]
+    left = open_amounts(year)
+    members = {company.number for company in year.companies if company.group is not None}
+    assert sum(left[one.number] for one in year.invoices if one.customer in members) > maximum
 
 
 def test_nothing_is_paid_on_weekends_and_holidays(year: Year) -> None:
