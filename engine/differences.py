@@ -51,7 +51,9 @@ def with_differences(decided: Frame, book: Book, as_of_day: int, begins: bool) -
         moved = move.is_in(sorted(MOVES)) | (
             (move == nw.lit(Move.SAME.value)) & other_leader & ~waiting.is_in(sorted(AWAY))
         )
+        # Whoever is held back has no day that could pass: a code says why.
         passed = (nw.col("at_next_day") <= nw.lit(as_of_day, dtype=nw.Int64)).fill_null(False)
+        passed = passed & (waiting == nw.lit(Wait.NONE.value))
         noted = nw.col("at_waiting").fill_null(Wait.NONE.value)
         said = waiting if begins else _not_live(waiting)
         # Before go-live no day of a next step means anything yet.
@@ -127,7 +129,11 @@ def columns_to_apply(frame_columns: tuple[str, ...], book: Book) -> list[str]:
 
 def facts_to_keep(book: Book) -> frozenset[str]:
     """The facts a decision stores: those its policies read, enough to decide and explain it again."""
-    return (book.facts() | set(INPUTS) | {"score_bp", "thin_history", "rival_bp"}) - set(OUTCOMES)
+    kept: frozenset[str] | None = book.prepared.get("facts_to_keep")
+    if kept is None:
+        kept = (book.facts() | set(INPUTS) | {"score_bp", "thin_history", "rival_bp"}) - set(OUTCOMES)
+        book.prepared["facts_to_keep"] = kept
+    return kept
 
 
 def fact_row(row: Row, book: Book) -> dict[str, Any]:

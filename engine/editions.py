@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 IN_FORCE = ("approved", "live", "retired")  # which of them holds on a day follows from their days
 FORMAT = 1
+VERSION = version("dunwell")
+HOLIDAYS = version("holidays")
 BASIS_PARAMETERS = ("exposure_less_credits", "exposure_less_unapplied", "promise_tolerance_days")
 
 
@@ -165,13 +167,13 @@ def _edition(
 ) -> Edition:
     body = {
         "format": FORMAT,
-        "engine": version("dunwell"),
+        "engine": VERSION,
         "entity": entity.code,
         "currency": entity.currency,
         **book.edition(),
         **shas,
         "model": None if champion is None else champion.sha256,
-        "calendars": {"country": entity.country, "region": entity.region, "holidays": version("holidays")},
+        "calendars": {"country": entity.country, "region": entity.region, "holidays": HOLIDAYS},
         "rates": rates,
     }
     escalation = book.stages.get("escalation")

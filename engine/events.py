@@ -166,7 +166,8 @@ def _look(row: dict[str, Any], ask: Asking) -> _Found:
     decided = reference.decide(row, ask.edition.book)
     changed = not row["known"] or bool(changed_stages(row, decided.outcomes)) or has_moved(row, decided)
     said, noted = waiting_code(decided.waiting, ask.begins), row["at_waiting"] or "none"
-    passed = ask.begins and row["at_next_day"] is not None and row["at_next_day"] <= ask.as_of_day
+    due = row["at_next_day"] is not None and row["at_next_day"] <= ask.as_of_day
+    passed = ask.begins and due and said == "none"
     stale = bool(row["at_open"]) and (said != noted or passed)
     return _Found(row, decided, changed, stale)
 

@@ -17,8 +17,8 @@ from engine.editions import edition_of
 from engine.matching import Matcher
 from engine.pipeline import Asking, Frame, decide_frame, may_begin
 from engine.tables import Decision, DirtyCustomer, Entity, Outcome, Run, Standing
-from rules import reference
 from rules.book import Book
+from rules.reference import Decided
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -61,12 +61,15 @@ def finish(
             decided = frames.collected(
                 with_differences(decide_frame(facts, edition), edition.book, run.as_of_day, begins), frames.STREAM
             )
-    with Matcher() as matcher, measured.step("confirm and write"):
-        for verdicts in _confirmed(applying, matcher, decided):
-            write(applying, verdicts)
-        _write_rest(applying, decided)
+    with Matcher() as matcher:
+        with measured.step("confirm and write"):
+            for verdicts in _confirmed(applying, matcher, decided):
+                write(applying, verdicts)
+        with measured.step("reasons for waiting"):
+            _write_rest(applying, decided)
         if run.kind == "nightly":
-            confirm_sample(applying, matcher, _sample(applying, decided))
+            with measured.step("sample of points"):
+                confirm_sample(applying, matcher, _sample(applying, decided))
     with measured.step("after"):
         after_run.complete(applying, decided)
     with runtime.database.atomic():
@@ -142,13 +145,18 @@ def _write_rest(applying: Applying, decided: Frame) -> None:
 
 def write_standings(applying: Applying, rows: list[dict[str, Any]]) -> None:
     """Write why rows wait and what comes next; their episode, level and step stay."""
+    values = []
+    for row in rows:
+        said = Decided(
+            outcomes={name: row[name] for name in ("level", "step", "segment")},
+            waiting=row["waiting"],
+            episode_move=row["episode_move"],
+        )
+        found = standing_row(applying, Verdict(row, said, "columns"))
+        if found is not None:
+            values.append((found["waiting_for"], found["next_step"], found["next_day"], row["customer_id"]))
     with applying.runtime.database.atomic():
-        for row in rows:
-            decided = reference.decide(row, applying.edition.book, matched_in_columns(row, applying.edition.book))
-            values = standing_row(applying, Verdict(row, decided, "durable"))
-            if values is not None:
-                Standing.update(
-                    waiting_for=values["waiting_for"], next_step=values["next_step"], next_day=values["next_day"]
-                ).where(
-                    Standing.customer == row["customer_id"], Standing.policy_key == applying.edition.policy_key
-                ).execute()
+        applying.runtime.database.connection().executemany(
+            "update standing set waiting_for = ?, next_step = ?, next_day = ? where customer_id = ? and policy_key = ?",
+            [(*one, applying.edition.policy_key) for one in values],
+        )

@@ -141,6 +141,10 @@ def _casts(table: Table) -> list[pl.Expr]:
 
 
 def _typed(table: Table, rows: Rows) -> pl.DataFrame:
+    if not rows:
+        return pl.DataFrame(schema={c.name: TYPES[c.dtype] for c in table.columns})
+    if not any(c.dtype is nw.Boolean or c.empty_is_null for c in table.columns):
+        return pl.DataFrame(rows, schema={c.name: TYPES[c.dtype] for c in table.columns}, orient="row")
     raw = {c.name: pl.Int64 if c.dtype is nw.Boolean else TYPES[c.dtype] for c in table.columns}
     return pl.DataFrame(rows, schema=raw, orient="row").select(_casts(table))
 
