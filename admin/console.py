@@ -211,7 +211,7 @@ class ConsoleView(ModelView):
         field = self.sorts.get(asked.sort, key)
         back = asked.before is not None
         falling = asked.desc != back
-        query = self.narrowed(asked).select_extend(field.alias("sorted_by"))
+        query = self.narrowed(asked)
         at = asked.before if back else asked.after
         if at is not None:
             query = query.where(_beyond(field, key, at, falling, nulls_last=not back))
@@ -223,7 +223,7 @@ class ConsoleView(ModelView):
             found.reverse()
         if not found:
             return Page([])
-        first, last = (cursor(row.sorted_by, row.get_id()) for row in (found[0], found[-1]))
+        first, last = (cursor(_value_of(row, field), row.get_id()) for row in (found[0], found[-1]))
         return Page(
             rows=found,
             next=last if back or more else None,
@@ -369,6 +369,16 @@ class ConsoleView(ModelView):
     def search_placeholder(self) -> str:
         """What the search field invites to."""
         return str(_("Search"))
+
+
+def _value_of(row: Any, field: Field) -> Any:
+    """A row's value of a field, its own or of a row joined to it; None where nothing was joined."""
+    if isinstance(row, field.model):
+        return getattr(row, field.name)
+    for joined in (*vars(row).values(), *row.__rel__.values()):
+        if isinstance(joined, field.model):
+            return getattr(joined, field.name)
+    return None
 
 
 def _beyond(field: Field, key: Field, at: tuple[Any, Any], falling: bool, nulls_last: bool) -> Any:

@@ -111,6 +111,8 @@ def ago(at: int | None) -> Markup:
     if at is None:
         return NOTHING
     passed = gate.runtime().now() - moment(at)
+    if abs(passed.total_seconds()) < 1:  # babel would say "in 0 seconds"
+        return Markup('<time datetime="{}">{}</time>').format(moment(at).isoformat(), _("just now"))
     words = format_timedelta(-passed, add_direction=True, locale=locale())
     return Markup('<time datetime="{}" title="{}">{}</time>').format(moment(at).isoformat(), instant_text(at), words)
 

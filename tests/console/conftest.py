@@ -6,8 +6,11 @@ browser page on a live server whose every answer is watched for policy violation
 
 import os
 import re
+import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -113,17 +116,51 @@ def trade() -> ModuleType:
     return module
 
 
+class Kept:
+    """States of a database that several tests begin with: built by the first, copied for the others."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fill(self, runtime: Runtime, name: str, build: Callable[[], None]) -> None:
+        """Bring a runtime's database into a state. Ids are the same each time, for nothing is drawn at random."""
+        kept, frames = self.folder / name, runtime.settings.var / "frames"
+        if kept.exists():
+            shutil.copytree(kept / "frames", frames, dirs_exist_ok=True)
+            with closing(sqlite3.connect(kept / "dunwell.db")) as source:
+                source.backup(runtime.database.connection())
+            return
+        build()
+        kept.mkdir()
+        shutil.copytree(frames, kept / "frames")
+        with closing(sqlite3.connect(kept / "dunwell.db")) as target:
+            runtime.database.connection().backup(target)
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """States kept for this session."""
+    return Kept(tmp_path_factory.mktemp("kept"))
+
+
 @pytest.fixture
-def decided(runtime: Runtime, entity: Entity, people: SimpleNamespace, trade: ModuleType, clock: Any) -> Entity:
+def decided(
+    runtime: Runtime, entity: Entity, people: SimpleNamespace, trade: ModuleType, clock: Any, kept: Kept
+) -> Entity:
     """Thirty customers, adopted; live since; decided a second day, so that there are actions."""
     today = runtime.today(entity)
-    trade.put_policies_in_force(people.manager, people.second, today - 400)
-    trade.trade(runtime, entity, 30)
-    trade.decide(runtime, entity, today)
-    Entity.update(sending=True, live_from_day=today, live_after_run=1).where(Entity.id == entity.id).execute()
     clock.advance(days=1)
-    trade.decide(runtime, entity, today + 1)
-    return Entity.get_by_id(entity.id)
+
+    def build() -> None:
+        trade.put_policies_in_force(people.manager, people.second, today - 400)
+        trade.trade(runtime, entity, 30, today=today)
+        trade.decide(runtime, entity, today)
+        Entity.update(sending=True, live_from_day=today, live_after_run=1).where(Entity.id == entity.id).execute()
+        trade.decide(runtime, entity, today + 1)
+
+    kept.fill(runtime, "decided", build)
+    found: Entity = Entity.get_by_id(entity.id)
+    return found
 
 
 @pytest.fixture
@@ -190,10 +227,16 @@ class Watched:
         assert self.strangers == [], "requests left 127.0.0.1"
         assert self.complaints == [], "the browser complained"
         if accessible:
-            assert serious(self.page) == []
+            assert serious_on(self.page) == []
 
 
-def serious(page: Any) -> list[str]:
+@pytest.fixture
+def serious() -> Callable[[Any], list[str]]:
+    """``serious(page)``: what axe calls serious or critical."""
+    return serious_on
+
+
+def serious_on(page: Any) -> list[str]:
     """What axe calls serious or critical on a page, in one line each."""
     from axe_playwright_python.sync_playwright import Axe
 

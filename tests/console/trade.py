@@ -48,14 +48,22 @@ def put_policies_in_force(first: User, second: User, from_day: int) -> None:
         )
 
 
-def trade(runtime: Runtime, entity: Entity, customers: int = 40, seed: int = 7, portfolio: str | None = None) -> None:
+def trade(
+    runtime: Runtime,
+    entity: Entity,
+    customers: int = 40,
+    seed: int = 7,
+    portfolio: str | None = None,
+    prefix: str = "",
+    today: int | None = None,
+) -> None:
     """Write customers with a year of invoices; some pay late, some not at all."""
     draw = random.Random(seed)
-    today = runtime.today(entity)
+    today = runtime.today(entity) if today is None else today
     with runtime.database.atomic():
         for n in range(customers):
             name = f"{FIRST[n % len(FIRST)]} {LAST[(n * 7) % len(LAST)]}"
-            _customer(runtime, entity, draw, today, f"{10_000 + n}", name, portfolio)
+            _customer(runtime, entity, draw, today, f"{prefix}{10_000 + n}", name, portfolio)
 
 
 def _customer(
@@ -86,7 +94,7 @@ def _customer(
             DueLine,
             customer,
             booked,
-            number=f"{number[-3:]}-{n + 1:03d}",
+            number=f"{number}-{n + 1:02d}",
             identity=f"{number}-{n}",
             invoice_day=booked,
             due_day=booked + terms,
