@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from admin import formatting
 from admin.changes import outcome_label
 from admin.impact import outcome_text
-from admin.measures import voice
+from admin.measures import trimmed, voice
 from rules.differences import Difference, parameter_differences, policy_differences
 from rules.documents import parse, parse_parameters
 from rules.policies import iso_day
@@ -21,13 +21,20 @@ CODE_LENGTH_MAX = 2  # a longer code is a word
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], currency: str) -> list[Difference]:
     """What a new version changes, in words."""
     spoken = voice(currency, subject=str(after.get("subject", "customer")))
+    found: list[Difference] = []
     if after["kind"] == "parameters":
         old, new = parse_parameters(before)[0], parse_parameters(after)[0]
-        return [] if old is None or new is None else _dated(parameter_differences(old, new, spoken), before, after)
-    one, other = parse(before)[0], parse(after)[0]
-    if one is None or other is None:
-        return []
-    return [*policy_differences(one, other, spoken), *_case_differences(before, after)]
+        if old is not None and new is not None:
+            found = _dated(parameter_differences(old, new, spoken), before, after)
+    else:
+        one, other = parse(before)[0], parse(after)[0]
+        if one is not None and other is not None:
+            found = [*policy_differences(one, other, spoken), *_case_differences(before, after)]
+    return [replace(d, before=_trimmed(d.before), after=_trimmed(d.after)) for d in found]
+
+
+def _trimmed(words: str | None) -> str | None:
+    return None if words is None else trimmed(words)
 
 
 def _dated(found: Iterable[Difference], before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:

@@ -16,6 +16,7 @@ from rules.words import Voice, value_words
 
 LARGEST = 10**15
 BP_PLACES = 2
+NEEDLESS = re.compile(r"(?<=\d)(?:[.,]00|([.,]\d)0)(?= ?%)")
 GROUPS = re.compile(r"\d{1,3}(\D\d{3})*|\d+")
 
 
@@ -31,12 +32,36 @@ def voice(currency: str, parameters: Mapping[str, Parameter] | None = None, subj
 
 
 def number_words(value: int | None, kind: Kind, currency: str) -> str:
-    """A number with its unit: ``5,000.00 EUR``, ``12.50 %``, ``30 days``, ``3``; empty when there is none."""
+    """A number with its unit: ``5,000.00 EUR``, ``12.5 %``, ``30 days``, ``3``; empty when there is none."""
     if value is None:
         return ""
     if kind is Kind.COUNT:
         return str(formatting.count(value).striptags())
-    return value_words(value, kind, voice(currency))
+    return trimmed(value_words(value, kind, voice(currency)))
+
+
+def trimmed(words: str) -> str:
+    """Per cents without needless zeros.
+
+    >>> trimmed("110.00 % of 12,50 %, not 12.55 %")
+    '110 % of 12,5 %, not 12.55 %'
+    """
+    return NEEDLESS.sub(lambda found: found.group(1) or "", words)
+
+
+def range_words(low: int | None, high: int | None, kind: Kind, currency: str) -> str:
+    """An inclusive range, its unit once: ``0 to 1,000 EUR``; empty when it has no ends."""
+
+    def bare(value: int) -> str:
+        whole = kind is Kind.MONEY and value % 10 ** exponent(currency) == 0
+        return formatting.money_text(value, currency, decimals=False) if whole else number_text(value, kind, currency)
+
+    unit = f" {unit_of(kind, currency)}".rstrip()
+    if low is not None and high is not None:
+        return _("%(low)s to %(high)s", low=bare(low), high=bare(high)) + unit
+    if low is not None:
+        return _("at least %(low)s", low=bare(low)) + unit
+    return "" if high is None else _("at most %(high)s", high=bare(high)) + unit
 
 
 def number_text(value: int, kind: Kind, currency: str) -> str:

@@ -1,6 +1,6 @@
 """Parameters: every tunable figure with its range, its history and the rules that read it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,8 @@ from engine.tables import Document
 from ledger.columns import Kind
 from rules.documents import parse_parameters
 from rules.policies import Parameter
-from rules.thresholds import Threshold, thresholds_of
+from rules.stages import STAGES
+from rules.thresholds import thresholds_of
 
 blueprint = Blueprint("parameters", __name__, url_prefix="/parameters")
 
@@ -24,6 +25,7 @@ class ParameterLine:
     """A parameter of a document in force.
 
     Args:
+        group: the stage whose rules read it first.
         value, since: what holds today.
         coming: later values: day and words.
         uses: the rules that read it: document and label.
@@ -31,6 +33,7 @@ class ParameterLine:
     """
 
     document: Document
+    group: str
     name: str
     label: str
     meaning: str
@@ -73,12 +76,15 @@ def parameter_lines(documents: Iterable[Document]) -> list[ParameterLine]:
             lines.append(
                 ParameterLine(
                     document=document,
+                    group=_group(uses.get(parameter.name, ())),
                     name=parameter.name,
                     label=_(parameter.label),
                     meaning=_(parameter.meaning),
                     value=_value(None if now is None else now.value, parameter.kind, currency),
                     since=max((value.from_day for value in begun), default=today),
-                    range=range_words(threshold, currency) if threshold else "",
+                    range=measures.range_words(parameter.low, parameter.high, parameter.kind, currency)
+                    if threshold
+                    else "",
                     coming=tuple(
                         (value.from_day, _value(value.value, parameter.kind, currency))
                         for value in parameter.values
@@ -96,6 +102,11 @@ def parameter_lines(documents: Iterable[Document]) -> list[ParameterLine]:
     return lines
 
 
+def _group(uses: Sequence[tuple[Document, str]]) -> str:
+    stages = {str(document.stage) for document, _label in uses}
+    return next((_(stage.label) for stage in reversed(STAGES) if stage.name in stages), _("All stages"))
+
+
 def _moves(proposal: Document, live: Document, name: str) -> bool:
     """Whether a proposal gives one parameter another history."""
     if proposal.key != live.key or proposal.entity_id != live.entity_id:
@@ -108,15 +119,6 @@ def _value(value: Any, kind: Kind, currency: str) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     return measures.number_words(value, kind, currency) if isinstance(value, int) else str(value)
-
-
-def range_words(threshold: Threshold, currency: str) -> str:
-    """The range a number may move in."""
-    low = measures.number_words(threshold.low, threshold.kind, currency)
-    high = measures.number_words(threshold.high, threshold.kind, currency)
-    if low and high:
-        return _("%(low)s to %(high)s", low=low, high=high)
-    return _("at least %(low)s", low=low) if low else _("at most %(high)s", high=high) if high else ""
 
 
 def parameter_uses(documents: Iterable[Document]) -> dict[str, list[tuple[Document, str]]]:
@@ -146,6 +148,15 @@ def place_of(document: Document, name: str) -> str:
     return next((t.place for t in thresholds_of(body_of(document)) if t.owner == name), "")
 
 
+def grouped(lines: Iterable[ParameterLine]) -> list[tuple[str, list[ParameterLine]]]:
+    """Lines by the stage they matter to, in the order of the pipeline."""
+    order = [_(stage.label) for stage in STAGES]
+    found: dict[str, list[ParameterLine]] = {}
+    for line in lines:
+        found.setdefault(line.group, []).append(line)
+    return sorted(found.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
+
+
 @blueprint.get("/")
 @gate.needs("policies.view")
 def index() -> ResponseReturnValue:
@@ -154,7 +165,7 @@ def index() -> ResponseReturnValue:
     drafts = Document.select().where(Document.status == "draft", Document.kind == "parameters")
     return render_template(
         "console/parameters.html",
-        lines=parameter_lines(documents),
+        groups=grouped(parameter_lines(documents)),
         waiting=waiting("parameters"),
         drafts=[] if documents else list(drafts),
         several=len({document.entity_id for document in documents}) > 1,

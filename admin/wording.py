@@ -12,12 +12,14 @@ from typing import Any
 from flask_babel import gettext as _
 
 from admin import formatting
-from admin.measures import number_words, voice
+from admin.changes import outcome_label
+from admin.measures import number_words, trimmed, voice
 from ledger.columns import Kind
 from rules.conditions import All, Condition, Const, Not, Op, Param, Test
 from rules.documents import parse
 from rules.effects import Effect, map_params
 from rules.policies import Parameter, Policy, Rule, Step
+from rules.stepping import STANDARD
 from rules.thresholds import Threshold, thresholds_of
 from rules.words import Voice, effect_words, test_words, value_words
 
@@ -122,9 +124,9 @@ class Speaker:
 
         def mark(operand: Any, place: str) -> Any:
             if isinstance(operand, Param):
-                marked.append(Piece(self._parameter(operand.name, kind), param=operand.name))
+                marked.append(Piece(self._parameter(operand.name), param=operand.name))
             elif isinstance(operand, Const) and place in self.places:
-                marked.append(Piece(value_words(operand.value, kind, self.voice), place=place))
+                marked.append(Piece(trimmed(value_words(operand.value, kind, self.voice)), place=place))
             elif isinstance(operand, Const) and isinstance(operand.value, str):
                 return Const(self._code(operand.value))
             else:
@@ -156,9 +158,7 @@ class Speaker:
         marked: list[Piece] = []
 
         def mark(param: Param) -> Effect:
-            known = self.voice.parameters.get(param.name)
-            words = self._parameter(param.name, known.kind if known else kind)
-            marked.append(Piece(words, param=param.name))
+            marked.append(Piece(self._parameter(param.name), param=param.name))
             return Const(f"\x01{len(marked) - 1}\x01")
 
         return _cut(effect_words(map_params(effect, mark), kind, self.voice), marked)
@@ -178,7 +178,7 @@ class Speaker:
             else:
                 pieces = self.effect(effect, name)
             if pieces is not None or value is not None:
-                found.append((name, self.voice.fact(name), pieces, value))
+                found.append((name, outcome_label(name), pieces, value))
         return tuple(found)
 
     def rule(self, rule: Rule) -> RuleShown:
@@ -202,9 +202,7 @@ class Speaker:
     def step(self, step: Step, place: str) -> StepShown:
         """A step in words."""
         days = value_words(abs(step.days), Kind.DAYS, self.voice)
-        when = _("%(days)s before the due date", days=days)
-        if step.days >= 0:
-            when = _("%(days)s after the due date", days=days)
+        when = _("%(days)s before", days=days) if step.days < 0 else _("%(days)s after", days=days)
         how = _("sent without asking") if step.mode == "automatic" else _("a person confirms it first")
         if step.channel in {"call", "task"}:
             how = _("by the %(role)s", role=_(formatting.title(step.owner)).lower())
@@ -224,10 +222,10 @@ class Speaker:
     def bound(self, operand: Const | Param, kind: Kind) -> tuple[Piece, ...]:
         """A number of an escalation's terms."""
         if isinstance(operand, Param):
-            return (Piece(self._parameter(operand.name, kind), param=operand.name),)
-        return (Piece(value_words(operand.value, kind, self.voice)),)
+            return (Piece(self._parameter(operand.name), param=operand.name),)
+        return (Piece(trimmed(value_words(operand.value, kind, self.voice))),)
 
-    def _parameter(self, name: str, kind: Kind) -> str:
+    def _parameter(self, name: str) -> str:
         known = self.voice.parameters.get(name)
         if known is None:
             return formatting.title(name)
@@ -235,7 +233,7 @@ class Speaker:
         for dated in known.values:
             if dated.segment is None and (latest.segment is not None or dated.from_day >= latest.from_day):
                 latest = dated
-        return value_words(latest.value, known.kind if known.kind else kind, self.voice)
+        return trimmed(value_words(latest.value, known.kind, self.voice))
 
     @staticmethod
     def _code(code: str) -> str:
@@ -282,7 +280,7 @@ def _scenarios(policy: Policy, speaker: Speaker) -> tuple[tuple[str, tuple[StepS
             name,
             tuple(speaker.step(step, f"escalation/scenarios/{name}/{index}/days") for index, step in enumerate(steps)),
         )
-        for name, steps in policy.escalation.scenarios.items()
+        for name, steps in sorted(policy.escalation.scenarios.items(), key=lambda item: item[0] != STANDARD)
     )
 
 
