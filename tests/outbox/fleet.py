@@ -26,10 +26,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import conftest
 from peewee import SqliteDatabase
 
-from engine import outbox
+from engine import claims, outbox
 from engine.database import connect
 from engine.diary import ResolveUncertain
 from engine.runtime import Runtime, build, system_clock
+from engine.sending import Cancel
 from engine.settings import Settings
 from engine.tables import Action, Contact, Customer, Entity, User, UserRole, UserScope
 from engine.vault import Vault
@@ -142,7 +143,7 @@ class CrashingGateway:
 
 def prepare(runtime, action, now_at, gateway):
     if action.customer_id == 3:
-        return outbox.Cancel("nothing is overdue any more")
+        return Cancel("nothing is overdue any more")
     return conftest.letter_for(runtime, action, now_at, gateway)
 
 
@@ -400,14 +401,14 @@ class Fleet:
         def ask():
             runtime = opened(self.folder)
             open_now = [action.id for action in Action.select().where(Action.state.in_(("claimed", "sending")))]
-            os._exit(3 if open_now or outbox._due(runtime, 2**62, 1) else 0)
+            os._exit(3 if open_now or claims.due(runtime, 2**62, 1) else 0)
 
         return in_child(ask) == 3
 
 
 def without_generation():
     """Take the generation out of the fence."""
-    outbox._owned = lambda claimed: outbox.Action.id == claimed.action_id
+    outbox._owned = lambda claimed: Action.id == claimed.action_id
 
 
 def main():

@@ -1,0 +1,240 @@
+"""Claims: taking over the next due messages, each decided again in the same transaction (see ``engine.outbox``)."""
+
+import logging
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from peewee import ModelSelect, fn
+
+from engine import diary, sending
+from engine.sending import Cancel, Go, NoAddress, Prepare, Wait
+from engine.tables import Action, Customer, Entity, Message
+from notifiers.gateways import Gateway, OutgoingMessage, message_id_of
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+SECOND_US = 1_000_000
+LEASE_US = 150 * SECOND_US  # longer than a whole SMTP conversation (notifiers.smtp.CALL_SECONDS_MAX)
+BATCH = 10  # actions a worker holds at a time; what a kill leaves waiting for its lease
+
+MESSAGE_CHANNELS = ("email",)
+IN_FLIGHT = ("due", "claimed", "sending")
+STUCK = ("waiting", "uncertain", "failed")  # a person has to say something first
+WAITING = {
+    "unconfirmed": "A person confirms this message before it leaves.",
+    "no_address": "There is no usable address; a task asks for one.",
+    "no_sender": "The entity has no sender address.",
+    "pause": "Dunning of this customer is paused or blocked.",
+    "unknown": "What the customer owes is not known: a rate is missing.",
+    "undecidable": "The rules cannot be applied just now; an alarm says why.",
+    "disagreement": "The executors of the rules disagreed about this customer; a person looks at it first.",
+    "min_days": "The customer was contacted too few days ago.",
+    "cap": "The collector's messages of the day are used up.",
+    "retry": "The last try failed; the next one comes by itself.",
+}
+
+
+class LeaseLost(Exception):
+    """Somebody else owns the action by now; nothing may be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An action this worker owns until its lease is over."""
+
+    action_id: int
+    key: str
+    generation: int
+    attempt: int
+    lease_until_at: int
+    message: OutgoingMessage
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the actions a call looked at, by state."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, state: str, many: int = 1) -> None:
+        """Count actions under a state."""
+        self.counts[state] = self.counts.get(state, 0) + many
+
+    def __getitem__(self, state: str) -> int:
+        return self.counts.get(state, 0)
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.counts.values())
+
+
+def claim(
+    runtime: "Runtime",
+    now_at: int,
+    *,
+    gateway: Gateway,
+    prepare: Prepare = sending.prepare,
+    batch: int = BATCH,
+    lease_us: int = LEASE_US,
+) -> tuple[list[Claim], Tally]:
+    """Take over the next due messages, after deciding each of them again.
+
+    Returns:
+        What is to be sent now, and a tally of all rows looked at (empty: nothing was due).
+    """
+    claims: list[Claim] = []
+    tally = Tally()
+    with runtime.database.atomic():
+        for action in due(runtime, now_at, batch):
+            try:
+                with runtime.database.atomic():  # a letter that cannot be written stops no other
+                    verdict = _daily_cap(runtime, action, now_at) or prepare(runtime, action, now_at, gateway)
+                    taken = _apply(runtime, action, verdict, now_at, gateway, lease_us)
+            except Exception as error:
+                log.exception("action %s cannot be prepared", action.key)
+                _give_up(action, f"the message cannot be prepared: {type(error).__name__}", now_at)
+                tally.add("failed")
+                continue
+            tally.add("claimed" if isinstance(verdict, Go) else type(verdict).__name__.lower())
+            if taken is not None:
+                claims.append(taken)
+    return claims, tally
+
+
+def due(runtime: "Runtime", now_at: int, batch: int) -> list[Action]:
+    """The next due messages of entities that send, at most one per customer."""
+    open_entities = [
+        entity.id
+        for entity in Entity.select().where(Entity.sending & Entity.live_from_day.is_null(False))
+        if entity.live_from_day <= runtime.today(entity)
+    ]
+    rows = (
+        Action.select(Action, Customer)
+        .join(Customer)
+        .where(
+            Action.state == "due",
+            Action.channel.in_(MESSAGE_CHANNELS),
+            Action.entity_id.in_(open_entities),
+            Action.not_before_at <= now_at,
+            ~fn.EXISTS(_earlier()),
+        )
+        .order_by(Action.due_day, Action.id)
+        .limit(batch)
+    )
+    return list(rows)
+
+
+def _earlier() -> ModelSelect:
+    """Messages of the same customer that must be over first: level 2 never before level 1."""
+    other = Action.alias()
+    same_episode = (other.policy_key == Action.policy_key) & (other.episode == Action.episode)
+    return other.select(other.id).where(
+        other.customer == Action.customer,
+        other.channel.in_(MESSAGE_CHANNELS),
+        other.id < Action.id,
+        other.state.in_(IN_FLIGHT) | (other.state.in_(STUCK) & same_episode),
+    )
+
+
+def _daily_cap(runtime: "Runtime", action: Action, now_at: int) -> Wait | None:
+    """Put a message off until tomorrow when its collector's messages of today are used up."""
+    entity = Entity.get_by_id(action.entity_id)
+    start, end = sending.day_bounds(entity, now_at)
+    collector = action.customer.collector_id
+    owner = Customer.collector.is_null() if collector is None else Customer.collector == collector
+    used = (
+        Action.select()
+        .join(Customer)
+        .where(
+            Action.entity_id == entity.id,
+            owner,
+            Action.channel.in_(MESSAGE_CHANNELS),
+            Action.state.in_(("claimed", "sending")) | ((Action.state == "sent") & (Action.settled_at >= start)),
+        )
+        .count()
+    )
+    return Wait(end, "cap") if used >= entity.daily_cap else None
+
+
+def _apply(
+    runtime: "Runtime", action: Action, verdict: Any, now_at: int, gateway: Gateway, lease_us: int
+) -> Claim | None:
+    if isinstance(verdict, Go):
+        return _take(runtime, action, verdict, now_at, gateway, lease_us)
+    unclaimed = (Action.id == action.id) & (Action.state == "due")
+    if isinstance(verdict, Cancel):
+        changes: dict[str, Any] = {"state": "cancelled", "result": verdict.why, "settled_at": now_at}
+        log.info("cancelled %s: %s", action.key, verdict.why)
+    elif isinstance(verdict, Wait):
+        changes = {"not_before_at": verdict.until_at, "waiting_for": verdict.why}
+    elif isinstance(verdict, NoAddress):
+        changes = {"state": "waiting", "waiting_for": "no_address"}
+        diary.ask_for_contact(action, now_at, sending.business_day(runtime, action))
+    else:
+        raise TypeError(f"{type(verdict).__name__} is no verdict")
+    Action.update(**changes, version=Action.version + 1).where(unclaimed).execute()
+    return None
+
+
+def _take(runtime: "Runtime", action: Action, go: Go, now_at: int, gateway: Gateway, lease_us: int) -> Claim:
+    """Compose, keep the text sealed, and raise the generation: from here on we own the action."""
+    known = Message.get_or_none(Message.action == action.id)
+    message_id = message_id_of(action.key, go.from_address) if known is None else known.message_id
+    message = OutgoingMessage(
+        key=action.key,
+        message_id=message_id,
+        from_address=go.from_address,
+        from_name=go.from_name,
+        to_address=go.to_address,
+        to_name=go.to_name,
+        subject=go.letter.subject,
+        text=go.letter.text,
+        html=go.letter.html,
+        language=go.letter.language,
+        at=now_at,
+    )
+    kept = {"to": go.to_address, "subject": go.letter.subject, "text": go.letter.text, "html": go.letter.html}
+    digest = sha256("\x00".join(kept.values()).encode()).hexdigest()
+    Message.insert(
+        action=action.id,
+        person=go.person.id,
+        message_id=message_id,
+        sealed=runtime.vault.seal(go.person, kept),
+        body_sha256=digest,
+        gateway=gateway.name,
+        composed_at=now_at,
+    ).on_conflict(
+        conflict_target=[Message.action],
+        preserve=[Message.person, Message.sealed, Message.body_sha256, Message.gateway, Message.composed_at],
+    ).execute()
+    generation, lease_until_at = action.generation + 1, now_at + lease_us
+    written = (
+        Action.update(
+            state="claimed",
+            generation=generation,
+            lease_until_at=lease_until_at,
+            attempts=action.attempts + 1,
+            waiting_for=None,
+            body_sha256=digest,
+            edition_sent=go.edition,
+            version=Action.version + 1,
+        )
+        .where((Action.id == action.id) & (Action.state == "due") & (Action.generation == action.generation))
+        .execute()
+    )
+    if written != 1:
+        raise LeaseLost(action.key)
+    return Claim(action.id, action.key, generation, action.attempts + 1, lease_until_at, message)
+
+
+def _give_up(action: Action, why: str, now_at: int) -> None:
+    """Fail an action nobody has claimed."""
+    Action.update(state="failed", result=why, settled_at=now_at, waiting_for=None, version=Action.version + 1).where(
+        (Action.id == action.id) & (Action.generation == action.generation)
+    ).execute()
+    diary.raise_alarm(action, "message_failed", why, now_at)
