@@ -16,7 +16,7 @@ from engine.differences import STAGE_OUTCOMES, columns_to_apply, matched_in_colu
 from engine.editions import edition_of
 from engine.matching import Matcher
 from engine.pipeline import Asking, Frame, decide_frame, may_begin
-from engine.tables import Decision, DirtyCustomer, Entity, Outcome, Run, Standing
+from engine.tables import Decision, DirtyCustomer, Entity, Outcome, Run
 from rules.book import Book
 from rules.reference import Decided
 
