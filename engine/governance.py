@@ -88,11 +88,13 @@ class ProposeDocument(Command):
         document: id of a draft, or the decoded JSON of a new version.
         from_day: the day it shall hold from, not before the last decided one.
         impact: the simulation it is proposed with, kept for whoever approves.
+        replaces: sha256 of the version the actor started from; checked when given.
     """
 
     document: int | Mapping[str, Any]
     from_day: int
     impact: Mapping[str, Any] | None = None
+    replaces: str | None = None
 
 
 @register(ProposeDocument, permission="documents.propose", person_only=True)
@@ -110,6 +112,8 @@ def propose_document(context: Context, command: ProposeDocument) -> Change:
         )
     _refuse_errors(findings(body, row.entity, command.from_day))
     _check_day(row.entity, command.from_day)
+    head = head_of(row)
+    _check_head(head, command.from_day, command.replaces)
     if row.drafted_by_id is None:  # shipped with the product: whoever proposes it answers for it
         row.drafted_by = context.actor
     update_version(
@@ -121,6 +125,7 @@ def propose_document(context: Context, command: ProposeDocument) -> Change:
         proposed_by=context.actor,
         proposed_at=context.at,
         reason=command.reason,
+        replaces=None if head is None else head.sha256,
         impact=None if command.impact is None else canonical(command.impact),
     )
     return Change(
@@ -158,6 +163,14 @@ def approve_document(context: Context, command: ApproveDocument) -> Change:
         raise Refused("nobody approves what they wrote or proposed")
     if sha256_of(json.loads(row.body)) != row.sha256:
         raise Conflict("the stored document is not the one that was proposed")
+    head = head_of(row)
+    if (None if head is None else head.sha256) != row.replaces:
+        # It was made from another version: approving it would silently undo what came between.
+        raise Conflict(
+            "another version was approved since this was proposed",
+            seen={"replaces": row.replaces},
+            current={"replaces": None if head is None else head.sha256},
+        )
     # Other documents may have changed since the proposal.
     _refuse_errors(findings(json.loads(row.body), row.entity, row.from_day))
     from_day = max(row.from_day, _last_decided_day(row.entity) or row.from_day)
@@ -250,6 +263,42 @@ def _refuse_errors(problems: list[Problem]) -> None:
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise Invalid(errors)
+
+
+def head_of(row: Document) -> Document | None:
+    """The newest approved version of the same scope: what the next version is made from and takes the place of."""
+    query = Document.select().where(
+        Document.status.in_(("approved", "live")),
+        Document.kind == row.kind,
+        Document.entity.is_null() if row.entity_id is None else Document.entity == row.entity_id,
+        Document.id != row.id,
+    )
+    if row.kind == "policy":
+        query = query.where(Document.stage == row.stage, Document.subject == row.subject)
+    else:
+        query = query.where(Document.key == row.key)
+    found: Document | None = query.order_by(
+        Document.from_day.desc(), Document.approved_at.desc(), Document.id.desc()
+    ).first()
+    return found
+
+
+def _check_head(head: Document | None, from_day: int, replaces: str | None) -> None:
+    """Versions follow each other: none is slipped in before one that is approved already."""
+    if head is None:
+        return
+    if replaces is not None and replaces != head.sha256:
+        raise Conflict(
+            "another version was approved meanwhile",
+            seen={"replaces": replaces},
+            current={"replaces": head.sha256},
+        )
+    if from_day < (head.from_day or 0):
+        raise Invalid.because(
+            "from_day",
+            f"{date_of(from_day)} lies before {date_of(head.from_day)}, from which an approved version holds",
+            "give that day or a later one",
+        )
 
 
 def _check_day(entity: Entity | None, from_day: int) -> None:

@@ -292,6 +292,7 @@ class Document(Table):
     until_day = IntegerField(null=True)
     reason = TextField(default="")
     impact = TextField(null=True)  # the simulation it was proposed with, JSON
+    replaces = CharField(max_length=64, null=True)  # sha256 of the version it was made from and takes the place of
     drafted_by = ForeignKeyField(User, null=True)  # who wrote this content; may not approve it
     proposed_by = ForeignKeyField(User, null=True)
     proposed_at = BigIntegerField(null=True)
