@@ -1,4 +1,4 @@
-"""A small demo, built through the product's own doors: forty customers, thirty days."""
+"""A small demo, built through the product's own doors: forty customers, twenty days."""
 
 import json
 import stat
@@ -34,7 +34,7 @@ from engine.tables import (
 from scoring.model import load
 
 TODAY = 20_600
-DECIDED = 30
+DECIDED = 20
 
 
 @pytest.fixture(scope="module")
