@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from admin import formatting, gate, measures
-from admin.versions import body_of, currency_shown, in_force, may_change, waiting
+from admin.versions import body_of, currency_shown, in_force, may_change, newest_of, waiting
 from engine.tables import Document
 from ledger.columns import Kind
 from rules.documents import parse_parameters
@@ -25,6 +25,7 @@ class ParameterLine:
     """A parameter of a document in force.
 
     Args:
+        newest: the version a change is made from.
         group: the stage whose rules read it first.
         value, since: what holds today.
         coming: later values: day and words.
@@ -33,6 +34,7 @@ class ParameterLine:
     """
 
     document: Document
+    newest: Document
     group: str
     name: str
     label: str
@@ -66,7 +68,9 @@ def parameter_lines(documents: Iterable[Document]) -> list[ParameterLine]:
     lines = []
     for document in documents:
         body, currency = body_of(document), currency_shown(document)
-        places = {t.owner: t for t in thresholds_of(body)}
+        newest = newest_of(document)
+        places = {t.owner: t for t in thresholds_of(body_of(newest))}
+        later = parse_parameters(body_of(newest))[0] if newest.id != document.id else None
         parsed, _problems = parse_parameters(body)
         today = gate.runtime().today(document.entity)
         for parameter in parsed.parameters if parsed else ():
@@ -76,6 +80,7 @@ def parameter_lines(documents: Iterable[Document]) -> list[ParameterLine]:
             lines.append(
                 ParameterLine(
                     document=document,
+                    newest=newest,
                     group=_group(uses.get(parameter.name, ())),
                     name=parameter.name,
                     label=_(parameter.label),
@@ -87,7 +92,7 @@ def parameter_lines(documents: Iterable[Document]) -> list[ParameterLine]:
                     else "",
                     coming=tuple(
                         (value.from_day, _value(value.value, parameter.kind, currency))
-                        for value in parameter.values
+                        for value in (later.named(parameter.name) or parameter if later else parameter).values
                         if value.from_day > today and value.segment is None
                     ),
                     by_segment=tuple(
@@ -96,7 +101,7 @@ def parameter_lines(documents: Iterable[Document]) -> list[ParameterLine]:
                     ),
                     uses=tuple(uses.get(parameter.name, ())),
                     place=threshold.place if threshold else "",
-                    waits=tuple(p for p in proposals if _moves(p, document, parameter.name)),
+                    waits=tuple(p for p in proposals if _moves(p, newest, parameter.name)),
                 )
             )
     return lines

@@ -22,6 +22,7 @@ from admin.versions import (
     is_in_force,
     may_change,
     may_decide,
+    newest_of,
     replaced_by,
     rule_labels,
     sees_whole,
@@ -120,7 +121,8 @@ def page_of(document: Document, status: int = 200, **more: Any) -> ResponseRetur
             versions(document).where(Document.status != "draft").order_by(Document.id.desc())[:HISTORY_MAX]
         ),
         "live": is_in_force(document),
-        "tunable": is_in_force(document) and may_change(document),
+        "tunable": is_tunable(document),
+        "newest": newest_of(document),
         "own": current_user.id in {document.proposed_by_id, document.drafted_by_id},
         "decides": may_decide(document),
         "proposes": may_change(document),
@@ -133,17 +135,22 @@ def page_of(document: Document, status: int = 200, **more: Any) -> ResponseRetur
     return render_template("console/policy.html", **{**values, **more}), status
 
 
+def is_tunable(document: Document) -> bool:
+    """Whether the reader may change this version: it is the newest approved one."""
+    return document.status in {"approved", "live"} and newest_of(document).id == document.id and may_change(document)
+
+
 def reach(
     document: Document, named: Mapping[str, tuple[Document, Parameter]]
 ) -> Callable[[wording.Piece], tuple[str, str]]:
     """How a number in a sentence is reached: the address that changes it, and the parameter it is."""
-    tunable = is_in_force(document) and may_change(document)
+    tunable = is_tunable(document)
 
     def find(piece: wording.Piece) -> tuple[str, str]:
         if piece.place:
             return (address(document, "change", place=piece.place) if tunable else "", "")
         if piece.param in named:
-            owner, parameter = named[piece.param]
+            owner, parameter = newest_of(named[piece.param][0]), named[piece.param][1]
             place = parameters.place_of(owner, piece.param)
             if place and may_change(owner):
                 return address(owner, "change", place=place), _(parameter.label)

@@ -19,9 +19,10 @@ from admin.versions import (
     decided_days,
     first_day,
     governed,
-    is_in_force,
     may_change,
     may_decide,
+    newest_of,
+    replaced_by,
     rule_labels,
     title_of,
     visible_document,
@@ -59,7 +60,7 @@ def change(document_id: int, place: str) -> ResponseReturnValue:
     document = visible_document(document_id)
     if not may_change(document):
         abort(403)
-    if not is_in_force(document):
+    if newest_of(document).id != document.id or document.status not in {"approved", "live"}:
         abort(404)
     body = body_of(document)
     try:
@@ -76,7 +77,7 @@ def change(document_id: int, place: str) -> ResponseReturnValue:
             found = tried(document, changed, asked.from_day)
             wrong = proposal_faults(found, overturned) if request.form.get("do") == "propose" else {}
             if request.form.get("do") == "propose" and not wrong:
-                return propose(changed, asked.from_day, found)
+                return propose(document, changed, asked.from_day, found)
         except Invalid as error:
             problems = error.problems
     return change_page(document, body, threshold, wrong=wrong, problems=problems, found=found, overturned=overturned)
@@ -105,6 +106,7 @@ def change_page(
         words=wording.threshold_words(body, threshold, currency),
         now=measures.number_words(threshold.value, threshold.kind, currency),
         range=measures.range_words(threshold.low, threshold.high, threshold.kind, currency),
+        coming=bool(threshold.since) and threshold.since > formatting.iso(gate.runtime().today(document.entity)),
         since=day_of(date.fromisoformat(threshold.since)) if threshold.since else None,
         unit=measures.unit_of(threshold.kind, currency),
         value=given.get("value", measures.number_text(threshold.value, threshold.kind, currency)),
@@ -165,6 +167,10 @@ def read_day(document: Document) -> tuple[int, str]:
     last = max(decided_days(document), default=None)
     if last is not None and from_day < last:
         return 0, _("%(day)s is decided already: choose that day or a later one.", day=formatting.day_text(last))
+    follows = replaced_by(document) if document.status == "draft" else document
+    if follows is not None and follows.from_day is not None and from_day < follows.from_day:
+        begins = formatting.day_text(follows.from_day)
+        return 0, _("A version that holds from %(day)s is approved: choose that day or a later one.", day=begins)
     return from_day, ""
 
 
@@ -226,7 +232,9 @@ def proposal_faults(found: Mapping[str, Any], overturned: Sequence[Restated]) ->
     return wrong
 
 
-def propose(changed: Mapping[str, Any], from_day: int, found: Mapping[str, Any]) -> ResponseReturnValue:
+def propose(
+    document: Document, changed: Mapping[str, Any], from_day: int, found: Mapping[str, Any]
+) -> ResponseReturnValue:
     """Propose the changed document with the impact that was seen."""
     answer = gate.runtime().execute(
         ProposeDocument(
@@ -236,6 +244,7 @@ def propose(changed: Mapping[str, Any], from_day: int, found: Mapping[str, Any])
             document=dict(changed),
             from_day=from_day,
             impact=found,
+            replaces=document.sha256,
         )
     )
     flash(_("Proposed. A second person must approve it."), "success")

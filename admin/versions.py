@@ -10,6 +10,7 @@ from flask_login import current_user
 from admin import formatting, gate
 from engine import access
 from engine.editions import documents_in_force, scope_of
+from engine.governance import head_of
 from engine.pipeline import last_portfolio_run
 from engine.tables import Document, Entity, User
 
@@ -109,15 +110,23 @@ def waiting(kind: str | None = None) -> list[Document]:
 
 
 def replaced_by(document: Document) -> Document | None:
-    """The version a proposal takes the place of; of a past one, the version before it."""
+    """The version a proposal takes the place of; of an approved one, the version before it."""
     if document.status in {WAITING, "draft"}:
-        entity = document.entity
-        for live in documents_in_force(entity, gate.runtime().today(entity)):
-            if scope_of(live) == scope_of(document) and live.entity_id == document.entity_id:
-                return live
+        return head_of(document)
+    if document.approved_at is None:
         return None
-    older = (Document.approved_at < document.approved_at) & Document.approved_at.is_null(False)
-    return versions(document).where(older).order_by(Document.approved_at.desc()).first()
+    older = Document.approved_at.is_null(False) & (Document.approved_at < document.approved_at)
+    found: Document | None = versions(document).where(older).order_by(Document.approved_at.desc()).first()
+    return found
+
+
+def newest_of(document: Document) -> Document:
+    """The newest approved version in the place of this one: the only one that can be changed."""
+    newer = head_of(document)
+    if newer is None or document.status not in {"approved", "live"}:
+        return newer or document
+    mine, other = ((one.from_day or 0, one.approved_at or 0, one.id) for one in (document, newer))
+    return document if mine > other else newer
 
 
 def versions(document: Document) -> Any:
@@ -147,8 +156,11 @@ def rule_labels(document: Document | None = None) -> dict[str, dict[str, str]]:
 
 
 def first_day(document: Document) -> int:
-    """The first day a new version can decide: the day after the last decided one, or today."""
-    return max([gate.runtime().today(document.entity), *(day + 1 for day in decided_days(document))])
+    """The first day a new version can decide: not decided yet, and not before the version it follows."""
+    newest = newest_of(document)
+    begun = [newest.from_day] if newest.status in {"approved", "live"} and newest.from_day is not None else []
+    undecided = [day + 1 for day in decided_days(document)]
+    return max([gate.runtime().today(document.entity), *undecided, *begun])
 
 
 def decided_days(document: Document) -> list[int]:
