@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from peewee import Database, Model, SqliteDatabase
+from playhouse.migrations import Runner
 
 from engine.settings import Settings, sqlite_path
 from engine.tables import APPEND_ONLY, TABLES, database
 
 log = logging.getLogger(__name__)
 
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+HISTORY = "schema_migration"
 BUSY_TIMEOUT_MS = 30_000  # longer than any transaction of ours may hold the write lock
 PRAGMAS = {
     "journal_mode": "wal",
@@ -56,13 +59,6 @@ def durability(opened: Database) -> list[str]:
         if seen != wanted:
             weak.append(f"{name} is {seen}, must be {wanted}")
     return weak
-
-
-def create_tables(opened: Database) -> None:
-    """Create what is missing: tables, indexes and the triggers that keep entries as they are."""
-    with opened.atomic():
-        opened.create_tables(TABLES, safe=True)
-        create_triggers(opened)
 
 
 def create_triggers(opened: Database) -> None:
@@ -118,11 +114,24 @@ def missing_triggers(opened: Database) -> list[str]:
     return [name for name in wanted if name not in present]
 
 
-def migrate(opened: Database, directory: Path | None = None) -> list[str]:
-    """Bring the schema up to this release. Safe to call at every start.
+def migrate(opened: Database, directory: Path = MIGRATIONS) -> list[str]:
+    """Bring the schema up to this release. Safe to call at every start, by several processes at once.
+
+    An empty database gets the tables as they are now and counts every migration as applied; a test
+    holds that the migrations give the same schema.
 
     Returns:
         The names of what was applied now.
     """
-    create_tables(opened)
-    return []
+    with opened.atomic():
+        runner = Runner(opened, str(directory), table_name=HISTORY)
+        fresh = not opened.get_tables()
+        if fresh:
+            opened.create_tables(TABLES, safe=True)
+        applied: list[str] = runner.fake() if fresh else runner.up() if _pending(runner) else []
+        create_triggers(opened)
+    return applied
+
+
+def _pending(runner: Runner) -> bool:
+    return any(migration.applied is None for migration in runner.status())

@@ -1,0 +1,665 @@
+"""The schema of the first release: a frozen copy of the tables, independent of engine.tables."""
+
+# ruff: noqa: F403, F405
+from peewee import *
+
+
+def up(migrator, db):
+    class Entity(Model):
+        code = CharField(unique=True)
+        name = TextField()
+        currency = CharField(max_length=3)
+        zone = TextField(default="UTC")
+        country = CharField(max_length=2, default="DE")
+        region = TextField(null=True)
+        portfolio_share_bp = IntegerField(default=500)
+        live_from_day = IntegerField(null=True)
+        live_after_run = IntegerField(null=True)
+        sending = BooleanField(default=False)
+        daily_cap = IntegerField(default=50)
+        adopted_day = IntegerField(null=True)
+        mail_from = TextField(default="")
+        payment_details = TextField(default="")
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            table_name = "entity"
+
+    db.create_tables([Entity])
+
+    class CustomerGroup(Model):
+        code = CharField(unique=True)
+        name = TextField()
+        parent = ForeignKeyField("self", null=True)
+        currency = CharField(max_length=3)
+        limit_minor = BigIntegerField(null=True)
+
+        class Meta:
+            database = db
+            table_name = "customer_group"
+
+    db.create_tables([CustomerGroup])
+
+    class User(Model):
+        email = CharField(unique=True)
+        name = TextField()
+        password = TextField(null=True)
+        active = BooleanField(default=True)
+        fs_uniquifier = CharField(unique=True, max_length=64)
+        language = CharField(max_length=2, default="en")
+        last_login_at = BigIntegerField(null=True)
+        tf_primary_method = TextField(null=True)
+        tf_totp_secret = TextField(null=True)
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            table_name = "account"
+
+    db.create_tables([User])
+
+    class Customer(Model):
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
+        number = TextField()
+        name = TextField()
+        customer_group = ForeignKeyField(CustomerGroup, null=True, on_delete="RESTRICT")
+        country = CharField(null=True, max_length=2)
+        language = CharField(max_length=2, default="en")
+        portfolio = TextField(null=True)
+        terms_days = IntegerField(null=True)
+        opened_day = IntegerField(null=True)
+        collector = ForeignKeyField(User, null=True, on_delete="RESTRICT")
+        custom = TextField(default="{}")
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            table_name = "customer"
+            indexes = ((("entity", "number"), True),)
+
+    db.create_tables([Customer])
+
+    class Run(Model):
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
+        as_of_day = IntegerField()
+        kind = CharField()
+        state = CharField()
+        acts = BooleanField(default=True)
+        sent_until_day = IntegerField(null=True)
+        edition = CharField(null=True, max_length=64)
+        policy_key = TextField(default="")
+        facts_sha256 = CharField(null=True, max_length=64)
+        facts_file = TextField(null=True)
+        customers = IntegerField(default=0)
+        changed = IntegerField(default=0)
+        applied = IntegerField(default=0)
+        undecided = IntegerField(default=0)
+        disagreed = IntegerField(default=0)
+        seconds = TextField(default="{}")
+        approved_by = ForeignKeyField(User, null=True)
+        started_at = BigIntegerField()
+        finished_at = BigIntegerField(null=True)
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            table_name = "run"
+
+    db.create_tables([Run])
+
+    class Decision(Model):
+        run = ForeignKeyField(Run, on_delete="RESTRICT")
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+        as_of_day = IntegerField(index=True)
+        edition = CharField(max_length=64)
+        changes = TextField()
+        facts = TextField()
+        confirmed_by = CharField()
+        created_at = BigIntegerField()
+
+        class Meta:
+            database = db
+            table_name = "decision"
+
+    db.create_tables([Decision])
+
+    class Action(Model):
+        key = CharField(unique=True)
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+        decision = ForeignKeyField(Decision, null=True, on_delete="RESTRICT")
+        policy_key = CharField()
+        episode = IntegerField()
+        step_key = CharField()
+        repeat_no = IntegerField(default=0)
+        level = IntegerField(default=0)
+        channel = CharField()
+        template = CharField(null=True)
+        owner_role = CharField(null=True)
+        owner = ForeignKeyField(User, null=True)
+        blocks = BooleanField(default=False)
+        state = CharField(index=True)
+        due_day = IntegerField()
+        not_before_at = BigIntegerField(default=0)
+        waiting_for = CharField(null=True)
+        generation = IntegerField(default=0)
+        lease_until_at = BigIntegerField(null=True)
+        attempts = IntegerField(default=0)
+        body_sha256 = CharField(null=True, max_length=64)
+        receipt = TextField(null=True)
+        result = TextField(null=True)
+        edition_planned = CharField(null=True, max_length=64)
+        edition_sent = CharField(null=True, max_length=64)
+        created_at = BigIntegerField()
+        settled_at = BigIntegerField(null=True)
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            table_name = "action"
+            indexes = ((("entity_id", "settled_at"), False),)
+
+    db.create_tables([Action])
+
+    class Alarm(Model):
+        entity_id = IntegerField(null=True)
+        customer = ForeignKeyField(Customer, null=True, on_delete="RESTRICT")
+        kind = CharField()
+        text = TextField()
+        raised_at = BigIntegerField()
+        acknowledged_by = ForeignKeyField(User, null=True)
+        acknowledged_at = BigIntegerField(null=True)
+
+        class Meta:
+            database = db
+            table_name = "alarm"
+
+    db.create_tables([Alarm])
+
+    class Credit(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        kind = CharField()
+        number = TextField(default="")
+        reference = TextField(default="")
+        identity = CharField(max_length=64)
+        revision = IntegerField(default=0)
+        amount_minor = BigIntegerField()
+        currency = CharField(max_length=3)
+
+        class Meta:
+            database = db
+            table_name = "credit"
+            indexes = ((("entity_id", "identity", "revision"), True),)
+
+    db.create_tables([Credit])
+
+    class DueLine(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        number = TextField()
+        ordinal = IntegerField(default=1)
+        identity = CharField(max_length=64)
+        revision = IntegerField(default=0)
+        invoice_day = IntegerField()
+        due_day = IntegerField(null=True)
+        amount_minor = BigIntegerField()
+        currency = CharField(max_length=3)
+        text = TextField(default="")
+
+        class Meta:
+            database = db
+            table_name = "due_line"
+            indexes = ((("entity_id", "identity", "revision"), True),)
+
+    db.create_tables([DueLine])
+
+    class Allocation(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        credit = ForeignKeyField(Credit, on_delete="RESTRICT")
+        due_line = ForeignKeyField(DueLine, on_delete="RESTRICT")
+        amount_minor = BigIntegerField()
+
+        class Meta:
+            database = db
+            table_name = "allocation"
+
+    db.create_tables([Allocation])
+
+    class AuditEntry(Model):
+        at = BigIntegerField()
+        actor_id = IntegerField(null=True)
+        command = CharField()
+        entity_id = IntegerField(null=True)
+        subject_kind = CharField()
+        subject_id = CharField()
+        before = TextField(null=True)
+        after = TextField(null=True)
+        reason = TextField()
+        previous_hash = CharField(max_length=64)
+        hash = CharField(unique=True, max_length=64)
+
+        class Meta:
+            database = db
+            table_name = "audit_entry"
+
+    db.create_tables([AuditEntry])
+
+    class Block(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        kind = CharField()
+        due_line = ForeignKeyField(DueLine, null=True, on_delete="RESTRICT")
+        from_day = IntegerField()
+        until_day = IntegerField(null=True)
+        reason = TextField()
+        by = IntegerField(null=True)
+
+        class Meta:
+            database = db
+            table_name = "block"
+
+    db.create_tables([Block])
+
+    class CommandRecord(Model):
+        key = CharField(unique=True)
+        name = CharField()
+        body_sha256 = CharField(max_length=64)
+        answer = TextField()
+        at = BigIntegerField()
+
+        class Meta:
+            database = db
+            table_name = "command_record"
+
+    db.create_tables([CommandRecord])
+
+    class Person(Model):
+        sealed = BlobField()
+        key_sealed = BlobField(null=True)
+        erased_at = BigIntegerField(null=True)
+
+        class Meta:
+            database = db
+            table_name = "person"
+
+    db.create_tables([Person])
+
+    class Contact(Model):
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+        person = ForeignKeyField(Person, on_delete="RESTRICT")
+        role = TextField(default="accounts payable")
+        language = CharField(max_length=2, default="en")
+        usable = BooleanField(default=True)
+
+        class Meta:
+            database = db
+            table_name = "contact"
+
+    db.create_tables([Contact])
+
+    class CreditLimit(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        amount_minor = BigIntegerField(null=True)
+        from_day = IntegerField()
+        until_day = IntegerField(null=True)
+        approved_by = IntegerField(null=True)
+        reason = TextField(default="")
+
+        class Meta:
+            database = db
+            table_name = "credit_limit"
+
+    db.create_tables([CreditLimit])
+
+    class DirtyCustomer(Model):
+        customer = ForeignKeyField(Customer, primary_key=True, on_delete="RESTRICT")
+        entity_id = IntegerField()
+        since_at = BigIntegerField()
+
+        class Meta:
+            database = db
+            table_name = "dirty_customer"
+
+    db.create_tables([DirtyCustomer])
+
+    class Dispute(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        due_line = ForeignKeyField(DueLine, on_delete="RESTRICT")
+        amount_minor = BigIntegerField(null=True)
+        reason = TextField()
+        owner_role = TextField(default="sales")
+        deadline_day = IntegerField(null=True)
+
+        class Meta:
+            database = db
+            table_name = "dispute"
+
+    db.create_tables([Dispute])
+
+    class DisputeClosing(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        dispute = ForeignKeyField(Dispute, unique=True, on_delete="RESTRICT")
+        accepted = BooleanField()
+
+        class Meta:
+            database = db
+            table_name = "dispute_closing"
+
+    db.create_tables([DisputeClosing])
+
+    class Document(Model):
+        kind = CharField()
+        key = CharField()
+        stage = CharField(null=True)
+        subject = CharField(null=True)
+        entity = ForeignKeyField(Entity, null=True, on_delete="RESTRICT")
+        sha256 = CharField(index=True, max_length=64)
+        body = TextField()
+        status = CharField()
+        from_day = IntegerField(null=True)
+        until_day = IntegerField(null=True)
+        reason = TextField(default="")
+        impact = TextField(null=True)
+        replaces = CharField(null=True, max_length=64)
+        drafted_by = ForeignKeyField(User, null=True)
+        proposed_by = ForeignKeyField(User, null=True)
+        proposed_at = BigIntegerField(null=True)
+        approved_by = ForeignKeyField(User, null=True)
+        approved_at = BigIntegerField(null=True)
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            table_name = "document"
+
+    db.create_tables([Document])
+
+    class Edition(Model):
+        sha256 = CharField(primary_key=True, max_length=64)
+        body = TextField()
+
+        class Meta:
+            database = db
+            table_name = "edition"
+
+    db.create_tables([Edition])
+
+    class ExchangeRate(Model):
+        base = CharField(max_length=3)
+        currency = CharField(max_length=3)
+        day = IntegerField()
+        rate_e9 = BigIntegerField()
+        source = TextField()
+        recorded_at = BigIntegerField()
+
+        class Meta:
+            database = db
+            table_name = "exchange_rate"
+            indexes = ((("base", "currency", "day"), True),)
+
+    db.create_tables([ExchangeRate])
+
+    class GoLive(Model):
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
+        start_level = CharField()
+        daily_cap = IntegerField()
+        preview = TextField()
+        state = CharField()
+        proposed_by = ForeignKeyField(User)
+        proposed_at = BigIntegerField()
+        approved_by = ForeignKeyField(User, null=True)
+        approved_at = BigIntegerField(null=True)
+
+        class Meta:
+            database = db
+            table_name = "go_live"
+
+    db.create_tables([GoLive])
+
+    class Import(Model):
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
+        mapping = TextField()
+        file_name = TextField()
+        file_sha256 = CharField(max_length=64)
+        history_until_day = IntegerField(null=True)
+        rows_read = IntegerField()
+        entries_posted = IntegerField()
+        entries_known = IntegerField()
+        warnings = TextField(default="[]")
+        recorded_at = BigIntegerField()
+        by = ForeignKeyField(User, null=True)
+
+        class Meta:
+            database = db
+            table_name = "import"
+
+    db.create_tables([Import])
+
+    class Message(Model):
+        action = ForeignKeyField(Action, unique=True, on_delete="RESTRICT")
+        person = ForeignKeyField(Person, on_delete="RESTRICT")
+        message_id = CharField(unique=True)
+        sealed = BlobField()
+        body_sha256 = CharField(max_length=64)
+        gateway = CharField()
+        composed_at = BigIntegerField()
+        sent_at = BigIntegerField(null=True)
+
+        class Meta:
+            database = db
+            table_name = "message"
+
+    db.create_tables([Message])
+
+    class Outcome(Model):
+        customer = ForeignKeyField(Customer, primary_key=True, on_delete="RESTRICT")
+        entity_id = IntegerField(index=True)
+        points = IntegerField(null=True)
+        risk_class = CharField(null=True)
+        segment = CharField(null=True)
+        proposed_limit_minor = BigIntegerField(null=True)
+        proposed_terms_days = IntegerField(null=True)
+        hold = BooleanField(default=False)
+        hold_reason = CharField(null=True)
+        level = IntegerField(default=0)
+        step = CharField(null=True)
+        run_id = IntegerField()
+        decision_id = IntegerField(null=True)
+        as_of_day = IntegerField()
+
+        class Meta:
+            database = db
+            table_name = "outcome"
+
+    db.create_tables([Outcome])
+
+    class Override(Model):
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+        target = CharField()
+        value = TextField(null=True)
+        from_day = IntegerField()
+        until_day = IntegerField()
+        reason = TextField()
+        by = ForeignKeyField(User)
+        approved_by = ForeignKeyField(User, null=True)
+        approved_at = BigIntegerField(null=True)
+        needs_approval = BooleanField(default=False)
+        ended_day = IntegerField(null=True)
+        created_at = BigIntegerField()
+
+        class Meta:
+            database = db
+            table_name = "override"
+
+    db.create_tables([Override])
+
+    class Promise(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        due_line = ForeignKeyField(DueLine, null=True, on_delete="RESTRICT")
+        amount_minor = BigIntegerField()
+        currency = CharField(max_length=3)
+        promised_day = IntegerField()
+
+        class Meta:
+            database = db
+            table_name = "promise"
+
+    db.create_tables([Promise])
+
+    class Reversal(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        target = CharField()
+        target_id = IntegerField()
+        reason = TextField()
+
+        class Meta:
+            database = db
+            table_name = "reversal"
+            indexes = ((("target", "target_id"), True),)
+
+    db.create_tables([Reversal])
+
+    class ScoreModel(Model):
+        task = CharField()
+        sha256 = CharField(unique=True, max_length=64)
+        body = TextField()
+        card = TextField()
+        status = CharField()
+        trained_day = IntegerField()
+        created_at = BigIntegerField()
+        trained_by = ForeignKeyField(User, null=True)
+        approved_by = ForeignKeyField(User, null=True)
+
+        class Meta:
+            database = db
+            table_name = "score_model"
+
+    db.create_tables([ScoreModel])
+
+    class Standing(Model):
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+        entity_id = IntegerField()
+        policy_key = CharField()
+        episode = IntegerField(default=0)
+        open = BooleanField(default=False)
+        leader_line_id = IntegerField(null=True)
+        leader_due_day = IntegerField(null=True)
+        level = IntegerField(default=0)
+        step_key = CharField(null=True)
+        repeat_no = IntegerField(default=0)
+        since_day = IntegerField(null=True)
+        last_contact_day = IntegerField(null=True)
+        next_step = CharField(null=True)
+        next_day = IntegerField(null=True)
+        waiting_for = TextField(default="[]")
+
+        class Meta:
+            database = db
+            table_name = "standing"
+            indexes = ((("customer", "policy_key"), True),)
+
+    db.create_tables([Standing])
+
+    class UserRole(Model):
+        user = ForeignKeyField(User, on_delete="RESTRICT")
+        role = CharField()
+
+        class Meta:
+            database = db
+            table_name = "user_role"
+            indexes = ((("user", "role"), True),)
+
+    db.create_tables([UserRole])
+
+    class UserScope(Model):
+        user = ForeignKeyField(User, on_delete="RESTRICT")
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
+        portfolio = TextField(null=True)
+
+        class Meta:
+            database = db
+            table_name = "user_scope"
+
+    db.create_tables([UserScope])
+
+
+def down(migrator, db):
+    migrator.migrate(migrator.drop_table("user_scope"))
+    migrator.migrate(migrator.drop_table("user_role"))
+    migrator.migrate(migrator.drop_table("standing"))
+    migrator.migrate(migrator.drop_table("score_model"))
+    migrator.migrate(migrator.drop_table("reversal"))
+    migrator.migrate(migrator.drop_table("promise"))
+    migrator.migrate(migrator.drop_table("override"))
+    migrator.migrate(migrator.drop_table("outcome"))
+    migrator.migrate(migrator.drop_table("message"))
+    migrator.migrate(migrator.drop_table("import"))
+    migrator.migrate(migrator.drop_table("go_live"))
+    migrator.migrate(migrator.drop_table("exchange_rate"))
+    migrator.migrate(migrator.drop_table("edition"))
+    migrator.migrate(migrator.drop_table("document"))
+    migrator.migrate(migrator.drop_table("dispute_closing"))
+    migrator.migrate(migrator.drop_table("dispute"))
+    migrator.migrate(migrator.drop_table("dirty_customer"))
+    migrator.migrate(migrator.drop_table("credit_limit"))
+    migrator.migrate(migrator.drop_table("contact"))
+    migrator.migrate(migrator.drop_table("person"))
+    migrator.migrate(migrator.drop_table("command_record"))
+    migrator.migrate(migrator.drop_table("block"))
+    migrator.migrate(migrator.drop_table("audit_entry"))
+    migrator.migrate(migrator.drop_table("allocation"))
+    migrator.migrate(migrator.drop_table("due_line"))
+    migrator.migrate(migrator.drop_table("credit"))
+    migrator.migrate(migrator.drop_table("alarm"))
+    migrator.migrate(migrator.drop_table("action"))
+    migrator.migrate(migrator.drop_table("decision"))
+    migrator.migrate(migrator.drop_table("run"))
+    migrator.migrate(migrator.drop_table("customer"))
+    migrator.migrate(migrator.drop_table("account"))
+    migrator.migrate(migrator.drop_table("customer_group"))
+    migrator.migrate(migrator.drop_table("entity"))
