@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 from markupsafe import Markup
 
 from admin import formatting
+from admin.steps import step_label
 
 STAGES = ("scorecard", "segmentation", "credit_limit", "hold", "escalation", "worklist", "alert")
 KINDS = {
@@ -70,6 +71,8 @@ def outcome_badge(outcome: str, value: Any, currency: str | None = None) -> Mark
         return formatting.badge(value, str(value))
     if outcome == "points":
         return formatting.count(int(value))
+    if outcome == "step":
+        return formatting.badge(value, step_label(value), "calm")
     return formatting.badge(value, formatting.title(str(value)), "calm")
 
 

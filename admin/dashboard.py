@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import request
 from flask_login import current_user
+from peewee import fn
 
 from admin import figures, gate
 from admin.figures import Portfolio
@@ -114,14 +115,10 @@ def _figures(found: Portfolio, entity: Entity, user: int) -> dict[str, Any]:
 
 
 def _classes(entity: Entity, user: int) -> list[Count]:
-    query = Outcome.select(Outcome.risk_class).join(Customer).where(Customer.entity == entity)
-    if access.sees_whole_entity(user, entity.id):
-        query = Outcome.select(Outcome.risk_class).where(Outcome.entity_id == entity.id)
-    else:
-        query = access.visible_to(user, query)
-    counted: dict[str, int] = {}
-    for (value,) in query.tuples():
-        counted[value or "?"] = counted.get(value or "?", 0) + 1
+    query = Outcome.select(Outcome.risk_class, fn.COUNT(Outcome.customer)).where(Outcome.entity_id == entity.id)
+    if not access.sees_whole_entity(user, entity.id):
+        query = access.visible_to(user, query.join(Customer))
+    counted = {value or "?": number for value, number in query.group_by(Outcome.risk_class).tuples()}
     order = [*CLASSES, *sorted(set(counted) - set(CLASSES))]
     return [Count(value, counted[value]) for value in order if value in counted]
 

@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 
 from admin import changes, formatting, gate
+from admin.steps import step_label
 from engine.editions import Unusable, edition_of
 from engine.tables import Decision, Entity
 from rules.book import Book
@@ -156,6 +157,8 @@ def _rule(rule: RuleVerdict, stage: str, row: Mapping[str, Any], book: Book, voi
 def _effect(name: str, value: Any, voice: Voice) -> str:
     if name.endswith("_minor") and value is not None:
         text = f"{formatting.money_text(value, voice.currency, decimals=False)} {voice.currency}"
+    elif name == "step":
+        text = step_label(value)
     elif isinstance(value, bool):
         text = _("yes") if value else _("no")
     else:

@@ -36,6 +36,7 @@ class Ask:
         options: (value, label) pairs; a callable is given the subject of the form.
         first: value to begin with; a callable is given the subject.
         kind: of the input, by default from name and type.
+        suggest: values offered while typing; others are possible.
     """
 
     label: Any
@@ -43,6 +44,7 @@ class Ask:
     options: Callable[[Any], Sequence[tuple[str, Any]]] | None = None
     first: Callable[[Any], Any] | None = None
     kind: str = ""
+    suggest: Callable[[Any], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Input:
     options: Sequence[tuple[str, Any]] = ()
     required: bool = False
     wrong: str = ""
+    suggestions: Sequence[str] = ()
 
 
 def _types(command: type[Command]) -> dict[str, tuple[type, bool]]:
@@ -125,6 +128,7 @@ def inputs(shape: Shape, subject: Any, given: Mapping[str, str]) -> list[Input]:
                 hint=ask.hint,
                 options=ask.options(subject) if ask.options else (),
                 required=not optional,
+                suggestions=ask.suggest(subject) if ask.suggest else (),
             )
         )
     reason = next(one for one in made if one.name == "reason")

@@ -14,6 +14,7 @@ from peewee import JOIN, ModelSelect
 from admin import formatting, gate
 from admin.console import Choice, Tab
 from admin.customers import customer_link
+from admin.steps import step_label
 from admin.views import CUSTOMER_FILTERS, MESSAGE_STATES, OfCustomers, _coded, link
 from engine.tables import Action, Customer, Decision, Entity, Message, Person
 from engine.vault import Erased
@@ -131,7 +132,7 @@ class MessagesView(OfCustomers):
         "due_day": lambda row: formatting.day(row.due_day),
         "customer": lambda row: customer_link(row.customer),
         "subject": lambda row: link(
-            "messages.message_page", _said(row).get("subject") or formatting.title(row.step_key), action_id=row.id
+            "messages.message_page", _said(row).get("subject") or step_label(row.step_key), action_id=row.id
         ),
         "to": lambda row: _said(row).get("to") or formatting.NOTHING,
         "level": lambda row: (

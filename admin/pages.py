@@ -18,6 +18,7 @@ from admin import (
     navigation,
     parameters,
     policies,
+    steps,
     trying,
 )
 from admin.customers import CustomersView
@@ -77,6 +78,7 @@ def _words(app: Flask) -> None:
     """Filters and functions that only pages need."""
     filters = app.jinja_env.filters
     filters["tone"] = lambda value: formatting.TONES.get(str(value), "")
+    filters["step"] = steps.step_label
     filters["changed"] = changes.summary
     filters["outcome_label"] = changes.outcome_label
     filters["outcome"] = lambda value, name, currency=None: changes.outcome_badge(name, value, currency)

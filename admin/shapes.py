@@ -10,8 +10,10 @@ from admin.forms import Ask, Shape
 from admin.signs import signs
 from engine import diary
 from engine.access import ROLES
+from engine.pipeline import asking
 from engine.tables import DueLine, Entity, UserRole
 from ledger.days import day_of
+from rules.conditions import Const
 
 LINES_MAX = 200
 
@@ -55,6 +57,21 @@ def _in(days: int) -> Any:
 
 def _results(subject: Any) -> list[tuple[str, str]]:
     return [(code, diary.RESULTS[code].label) for code in diary.RESULTS_OF.get(subject.channel, ())]
+
+
+def _values(subject: Any) -> list[str]:
+    """Values an override can give that the policies in force know by name."""
+    runtime = gate.runtime()
+    book = asking(runtime, subject.entity, runtime.today(subject.entity)).edition.book
+    found = ["yes", "no"]
+    for name, outcome in (("scorecard", "risk_class"), ("segmentation", "segment")):
+        stage = book.stages.get(name)
+        if stage is None:
+            continue
+        found += [band.risk_class for band in stage.policy.bands]
+        thens = [*(rule.then for rule in stage.policy.rules), stage.policy.otherwise.then]
+        found += [str(then[outcome].value) for then in thens if isinstance(then.get(outcome), Const)]
+    return list(dict.fromkeys(found))
 
 
 def _this_entity(_subject: Any) -> list[tuple[str, str]]:
@@ -138,7 +155,11 @@ SHAPES: dict[str, Shape] = {
             _l("Set the override"),
             {
                 "target": Ask(_l("What"), options=lambda _s: list(TARGETS.items())),
-                "value": Ask(_l("Value")),
+                "value": Ask(
+                    _l("Value"),
+                    _l("A class, a segment, an amount, a number of days, a level, or yes and no."),
+                    suggest=_values,
+                ),
                 "until_day": Ask(_l("Until"), _l("At most 90 days away."), first=_in(30)),
             },
         ),

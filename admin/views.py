@@ -14,6 +14,7 @@ from admin import changes, explaining, formatting, gate
 from admin.console import Choice, ConsoleView, Tab
 from admin.customers import customer_link, entities, matching, of_entity
 from admin.signs import alarms_of
+from admin.steps import step_label
 from engine import access
 from engine.diary import RESULTS
 from engine.tables import Action, Alarm, Customer, Decision, Entity
@@ -182,7 +183,7 @@ class ActionsView(OfCustomers):
     shown: ClassVar[dict[str, Any]] = {
         "due_day": _due,
         "customer": lambda row: customer_link(row.customer),
-        "step_key": lambda row: link("actions.action_page", formatting.title(row.step_key), action_id=row.id),
+        "step_key": lambda row: link("actions.action_page", step_label(row.step_key), action_id=row.id),
         "channel": lambda row: formatting.title(row.channel),
         "owner_role": lambda row: formatting.title(row.owner_role) or formatting.NOTHING,
         "state": lambda row: formatting.badge(row.state),
