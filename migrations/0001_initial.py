@@ -24,6 +24,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "entity"
 
     db.create_tables([Entity])
@@ -37,6 +38,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "customer_group"
 
     db.create_tables([CustomerGroup])
@@ -55,6 +57,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "account"
 
     db.create_tables([User])
@@ -75,6 +78,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "customer"
             indexes = ((("entity", "number"), True),)
 
@@ -104,6 +108,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "run"
 
     db.create_tables([Run])
@@ -121,6 +126,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "decision"
 
     db.create_tables([Decision])
@@ -158,6 +164,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "action"
             indexes = ((("entity_id", "settled_at"), False),)
 
@@ -174,6 +181,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "alarm"
 
     db.create_tables([Alarm])
@@ -195,6 +203,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "credit"
             indexes = ((("entity_id", "identity", "revision"), True),)
 
@@ -219,6 +228,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "due_line"
             indexes = ((("entity_id", "identity", "revision"), True),)
 
@@ -237,6 +247,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "allocation"
 
     db.create_tables([Allocation])
@@ -256,6 +267,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "audit_entry"
 
     db.create_tables([AuditEntry])
@@ -276,6 +288,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "block"
 
     db.create_tables([Block])
@@ -289,6 +302,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "command_record"
 
     db.create_tables([CommandRecord])
@@ -300,6 +314,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "person"
 
     db.create_tables([Person])
@@ -313,6 +328,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "contact"
 
     db.create_tables([Contact])
@@ -332,6 +348,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "credit_limit"
 
     db.create_tables([CreditLimit])
@@ -343,6 +360,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "dirty_customer"
 
     db.create_tables([DirtyCustomer])
@@ -362,6 +380,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "dispute"
 
     db.create_tables([Dispute])
@@ -378,6 +397,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "dispute_closing"
 
     db.create_tables([DisputeClosing])
@@ -405,6 +425,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "document"
 
     db.create_tables([Document])
@@ -415,6 +436,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "edition"
 
     db.create_tables([Edition])
@@ -429,6 +451,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "exchange_rate"
             indexes = ((("base", "currency", "day"), True),)
 
@@ -447,6 +470,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "go_live"
 
     db.create_tables([GoLive])
@@ -466,6 +490,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "import"
 
     db.create_tables([Import])
@@ -482,6 +507,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "message"
 
     db.create_tables([Message])
@@ -504,6 +530,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "outcome"
 
     db.create_tables([Outcome])
@@ -524,6 +551,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "override"
 
     db.create_tables([Override])
@@ -542,6 +570,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "promise"
 
     db.create_tables([Promise])
@@ -559,6 +588,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "reversal"
             indexes = ((("target", "target_id"), True),)
 
@@ -577,6 +607,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "score_model"
 
     db.create_tables([ScoreModel])
@@ -600,6 +631,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "standing"
             indexes = ((("customer", "policy_key"), True),)
 
@@ -611,6 +643,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "user_role"
             indexes = ((("user", "role"), True),)
 
@@ -623,6 +656,7 @@ def up(migrator, db):
 
         class Meta:
             database = db
+            legacy_table_names = False
             table_name = "user_scope"
 
     db.create_tables([UserScope])

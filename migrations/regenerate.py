@@ -24,6 +24,8 @@ def main() -> None:
     database.initialize(empty)
     body = template(diff_models(empty, list(TABLES)))
     body = re.sub(r"^# Generated.*\n", "", body)
+    # Indexes are named after their tables, as those of the tables are.
+    body = re.sub(r"( +)database = db\n", r"\1database = db\n\1legacy_table_names = False\n", body)
     path = Path(__file__).with_name("0001_initial.py")
     path.write_text(HEADER + body)
 
