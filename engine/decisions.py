@@ -133,13 +133,15 @@ def event_for(applying: Applying, verdict: Verdict) -> Moved | None:
         return None
     away = decided.waiting in AWAY
     level = decided.outcomes.get("level")
-    step = decided.outcomes.get("step")
+    by_hand = level != decided.by_rules.get("level", level)
+    # A level that a person decided begins no step: the rules' step is not the one of that level.
+    step = row.get("at_step_key") if by_hand else decided.outcomes.get("step")
     return Moved(
         day=applying.run.as_of_day,
         move=decided.episode_move,
         level=level if isinstance(level, int) else 0,
         step=step if isinstance(step, str) else None,
-        enters=decided.enters_step,
+        enters=decided.enters_step and not by_hand,
         leader_line_id=None if away else row.get("leader_line_id"),
         leader_due_day=None if away else row.get("leader_due_day"),
     )
@@ -247,15 +249,12 @@ def _end_actions(applying: Applying, batch: Iterable[Verdict]) -> None:
 def _write_actions(applying: Applying, batch: Sequence[Verdict], ids: Mapping[int, int]) -> None:
     if not (applying.run.acts and applying.begins):
         return
-    entering = [verdict for verdict in batch if verdict.decided.enters_step]
-    write_actions(
-        applying,
-        [
-            (v.customer_id, fold(Stand.of(v.row), e), ids[v.customer_id])
-            for v in entering
-            if (e := event_for(applying, v)) is not None
-        ],
-    )
+    standing = []
+    for verdict in batch:
+        event = event_for(applying, verdict)
+        if event is not None and event.enters:
+            standing.append((verdict.customer_id, fold(Stand.of(verdict.row), event), ids[verdict.customer_id]))
+    write_actions(applying, standing)
 
 
 def write_actions(applying: Applying, standing: Sequence[tuple[int, Stand, int | None]]) -> int:

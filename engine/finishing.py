@@ -47,7 +47,12 @@ class Steps:
 
 
 def finish(
-    runtime: "Runtime", run: Run, ask: Asking | None = None, decided: Frame | None = None, steps: Steps | None = None
+    runtime: "Runtime",
+    run: Run,
+    matcher: Matcher,
+    ask: Asking | None = None,
+    decided: Frame | None = None,
+    steps: Steps | None = None,
 ) -> Run:
     """Confirm and write what a run decided; from its stored facts when it was interrupted."""
     entity = run.entity
@@ -61,15 +66,14 @@ def finish(
             decided = frames.collected(
                 with_differences(decide_frame(facts, edition), edition.book, run.as_of_day, begins), frames.STREAM
             )
-    with Matcher() as matcher:
-        with measured.step("confirm and write"):
-            for verdicts in _confirmed(applying, matcher, decided):
-                write(applying, verdicts)
-        with measured.step("reasons for waiting"):
-            _write_rest(applying, decided)
-        if run.kind == "nightly":
-            with measured.step("sample of points"):
-                confirm_sample(applying, matcher, _sample(applying, decided))
+    with measured.step("confirm and write"):
+        for verdicts in _confirmed(applying, matcher, decided):
+            write(applying, verdicts)
+    with measured.step("reasons for waiting"):
+        _write_rest(applying, decided)
+    if run.kind == "nightly":
+        with measured.step("sample of points"):
+            confirm_sample(applying, matcher, _sample(applying, decided))
     with measured.step("after"):
         after_run.complete(applying, decided)
     with runtime.database.atomic():

@@ -260,7 +260,9 @@ def _started(row: dict[str, Any], ask: Asking) -> Verdict | None:
     reached = max(holding, key=lambda step: (step.level, [-step.priority], step.key), default=None)
     if reached is None or reached.level == 0:
         return None
-    decided.outcomes.update({"level": reached.level, "step": reached.key})
+    start = {"level": reached.level, "step": reached.key}
+    decided.outcomes.update(start)
+    decided.by_rules.update(start)
     decided.waiting = "none"
     return Verdict(row, decided, "reference")
 

@@ -6,6 +6,7 @@ order, and only the last of them creates actions.
 """
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import time
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from engine.differences import with_differences
 from engine.editions import activate, keep
 from engine.finishing import Steps, clean, finish
 from engine.locks import Busy, alone
+from engine.matching import Matcher
 from engine.pipeline import Frame, asking, decide_frame, last_portfolio_run, read_facts
 from engine.replaying import replay_day
 from engine.tables import Alarm, Entity, Run
@@ -34,7 +36,9 @@ STARTS_AT = time(2)  # in the entity's zone
 UNFINISHED = ("gated", "confirming")
 
 
-def run_entity(runtime: "Runtime", entity: Entity, as_of_day: int, *, replay: bool = False) -> Run:
+def run_entity(
+    runtime: "Runtime", entity: Entity, as_of_day: int, *, replay: bool = False, matcher: Matcher | None = None
+) -> Run:
     """Decide an entity as of a day, and every day missed before it.
 
     A run that would change too much stops (state ``gated``) until somebody approves it; calling
@@ -42,6 +46,7 @@ def run_entity(runtime: "Runtime", entity: Entity, as_of_day: int, *, replay: bo
 
     Args:
         replay: decide a past day again from its stored facts and edition, writing nothing.
+        matcher: child processes to confirm with, for a caller that decides many days.
 
     Returns:
         The run of the day; of an earlier one if that is gated.
@@ -54,16 +59,16 @@ def run_entity(runtime: "Runtime", entity: Entity, as_of_day: int, *, replay: bo
     """
     if replay:
         return replay_day(runtime, entity, as_of_day)
-    with alone(runtime, entity):
+    with alone(runtime, entity), nullcontext(matcher) if matcher else Matcher() as matching:
         entity = Entity.get_by_id(entity.id)
-        waiting = _unfinished(runtime, entity, as_of_day)
+        waiting = _unfinished(runtime, entity, as_of_day, matching)
         if waiting is not None:
             return waiting
         run: Run | None = None
         days = _days(entity, as_of_day)
         acted = _last_acting_day(entity)
         for day in days:
-            run = _decide_day(runtime, entity, day, acts=day == days[-1], sent_until_day=acted)
+            run = _decide_day(runtime, entity, day, matching, acts=day == days[-1], sent_until_day=acted)
             if run.state != "done":
                 return run
             entity = Entity.get_by_id(entity.id)
@@ -78,9 +83,9 @@ def resume(runtime: "Runtime", run: Run) -> Run:
     Raises:
         Busy: another process is deciding this entity.
     """
-    with alone(runtime, run.entity):
+    with alone(runtime, run.entity), Matcher() as matcher:
         run = Run.get_by_id(run.id)
-        return run if run.state != "confirming" else finish(runtime, run)
+        return run if run.state != "confirming" else finish(runtime, run, matcher)
 
 
 def run_due_days(runtime: "Runtime") -> list[Run]:
@@ -109,12 +114,12 @@ def run_due_days(runtime: "Runtime") -> list[Run]:
     return runs
 
 
-def _unfinished(runtime: "Runtime", entity: Entity, as_of_day: int) -> Run | None:
+def _unfinished(runtime: "Runtime", entity: Entity, as_of_day: int, matcher: Matcher) -> Run | None:
     """Finish or set aside what an earlier call left; the run to wait for, if any."""
     run: Run
     for run in Run.select().where(Run.entity == entity, Run.state.in_(UNFINISHED)).order_by(Run.id):
         if run.state == "confirming":
-            finish(runtime, run)
+            finish(runtime, run, matcher)
         elif as_of_day > run.as_of_day:
             # Nothing of it took effect: the newer day is compared with what is in force.
             Run.update(state="superseded", finished_at=runtime.now_at(), version=Run.version + 1).where(
@@ -147,7 +152,7 @@ def _days(entity: Entity, as_of_day: int) -> list[int]:
 def _last_acting_day(entity: Entity) -> int | None:
     found: int | None = (
         Run.select(Run.as_of_day)
-        .where(Run.entity == entity, Run.kind != "event", Run.state == "done", Run.acts == True)  # noqa: E712
+        .where(Run.entity == entity, Run.kind != "event", Run.state == "done", Run.acts | (Run.kind == "adoption"))
         .order_by(Run.as_of_day.desc())
         .limit(1)
         .scalar()
@@ -172,7 +177,9 @@ class Counted:
         return not (self.changed or self.moved or self.points)
 
 
-def _decide_day(runtime: "Runtime", entity: Entity, day: int, *, acts: bool, sent_until_day: int | None) -> Run:
+def _decide_day(
+    runtime: "Runtime", entity: Entity, day: int, matcher: Matcher, *, acts: bool, sent_until_day: int | None
+) -> Run:
     steps = Steps()
     started_at = runtime.now_at()
     activate(runtime, day)
@@ -217,7 +224,7 @@ def _decide_day(runtime: "Runtime", entity: Entity, day: int, *, acts: bool, sen
         )
         if gated:
             _tell_gated(entity, run, counted, started_at)
-    return run if gated else finish(runtime, run, ask, decided, steps)
+    return run if gated else finish(runtime, run, matcher, ask, decided, steps)
 
 
 def _count(decided: Frame, book: Book) -> Counted:

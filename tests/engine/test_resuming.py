@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from engine import confirming, decisions, finishing
+from engine import confirming, decisions, finishing, runs
 from engine.commands import mark_dirty
 from engine.events import drain_dirty
 from engine.matching import Confirmation, Match, Matcher
+from engine.overrides import SetOverride
 from engine.queries import UNFINISHED_MESSAGE
 from engine.replaying import Different
 from engine.runs import run_entity
@@ -97,6 +98,32 @@ def test_a_run_killed_at_any_boundary_is_finished_by_the_next_call(
     assert {one: stood.count(one) for one in stood} == {(0, None): 2, (0, "m10"): 2, (1, "p4"): 5}
     assert len(standings) == 9
     assert len({(customer, day) for customer, day, *_ in made}) == len(made) == 16
+
+
+def test_days_missed_right_after_go_live_lose_no_step(runtime, entity, books, policies, go_live):
+    """Adopted, live, then nothing ran for four days: the first step is sent on the fifth, not skipped."""
+    books.invoice(books.customer("1"), 50_000, DAY - 60, DAY - 40)
+    run_entity(runtime, entity, DAY)
+    go_live(DAY)
+    run_entity(runtime, entity, DAY + 5)
+    assert [(a.step_key, a.due_day) for a in Action] == [("p4", DAY + 5)]
+
+
+def test_a_level_that_a_person_sets_sends_nothing(runtime, entity, books, policies, go_live, users):
+    """The rules would begin a step; the override keeps the level, and no action is made for it."""
+    customer = books.customer("1")
+    books.invoice(customer, 50_000, DAY - 60, DAY - 40)
+    run_entity(runtime, entity, DAY)
+    go_live(DAY)
+    runtime.execute(
+        SetOverride(
+            actor=users.manager.id, reason="agreed", customer=customer.id, target="level", value=0, until_day=DAY + 3
+        )
+    )
+    run_entity(runtime, entity, DAY + 1)
+    assert (Outcome.get().level, Action.select().count()) == (0, 0)
+    run_entity(runtime, entity, DAY + 3)
+    assert [(a.step_key, a.due_day) for a in Action] == [("p4", DAY + 3)]
 
 
 # --- events ----------------------------------------------------------------------------
@@ -198,7 +225,7 @@ def test_where_the_executors_disagree_nothing_happens_to_the_customer_and_a_pers
     for customer in late[:20]:
         books.invoice(customer, 50_000, DAY - 60, DAY - 40)
     books.invoice(good, 2_000_000, DAY + 1, DAY + 20)
-    monkeypatch.setattr(finishing, "Matcher", Doubting)
+    monkeypatch.setattr(runs, "Matcher", Doubting)
     run = run_entity(runtime, entity, DAY + 1)
     assert (run.disagreed, Entity.get().sending) == (20, True)
     assert Outcome.get(Outcome.customer == good).segment == "key"
