@@ -7,11 +7,10 @@
 import os
 import sys
 
-from engine.tasks import make_huey
-
 from admin.app import create_app
 from engine import runtime as composition
 from engine.settings import Settings
+from engine.tasks import make_huey
 
 settings, problems = Settings.from_environment(os.environ)
 if problems:
