@@ -145,4 +145,4 @@ class AuditView(ConsoleView):
 def words(command: str) -> str:
     """A command's name in words: ``ApproveRun`` -> ``Approve run``."""
     spaced = "".join(f" {c.lower()}" if c.isupper() else c for c in command).strip()
-    return spaced[:1].upper() + spaced[1:]
+    return _(spaced[:1].upper() + spaced[1:])

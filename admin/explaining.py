@@ -123,7 +123,7 @@ def _stage(stage: StageExplanation, row: Mapping[str, Any], book: Book, voice: V
         rules=[_rule(rule, stage.stage, row, book, voice) for rule in stage.rules],
         otherwise=_(stage.otherwise_because) if stage.otherwise else "",
         undecided=[fact_label(name) for name in stage.undecided or ()],
-        waiting=formatting.title(stage.waiting).lower() if stage.waiting and stage.waiting != "none" else "",
+        waiting=formatting.phrase(stage.waiting) if stage.waiting and stage.waiting != "none" else "",
     )
 
 
@@ -177,7 +177,7 @@ def _seen(node: Seen, voice: Voice) -> Leaf | Branch:
 def _leaf(test: SeenTest, voice: Voice) -> Leaf:
     words = condition_words(test.test, voice)
     if isinstance(test.asked.value, Param):
-        words = _("%(words)s (%(name)s)", words=words, name=formatting.title(test.asked.value.name).lower())
+        words = _("%(words)s (%(name)s)", words=words, name=formatting.phrase(test.asked.value.name))
     seen: Any = None
     if test.test.op not in {Op.IS_NULL, Op.IS_NOT_NULL} or test.verdict is not True:
         seen = _value(test.test.fact, test.seen, voice)

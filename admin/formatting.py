@@ -126,9 +126,21 @@ def late_text(days: int | None) -> str:
     return _("due today") if days == 0 else _("due in %(n)s days", n=-days)
 
 
-def title(code: str | None) -> str:
-    """A code of the engine as words: ``formal_notice`` -> ``Formal notice``."""
+def spelled(code: str | None) -> str:
+    """A code of the engine as English words: ``formal_notice`` -> ``Formal notice``."""
     return "" if not code else str(code).replace("_", " ").replace("-", " ").strip().capitalize()
+
+
+def title(code: str | None) -> str:
+    """A code of the engine in the reader's words; one that the catalogs do not know stays English."""
+    words = spelled(code)
+    return _(words) if words else ""
+
+
+def phrase(code: str | None) -> str:
+    """The same within a sentence: German nouns keep their capital, so it is a message of its own."""
+    words = spelled(code).lower()
+    return _(words) if words else ""
 
 
 def iso(number: int | None) -> str:
@@ -200,6 +212,7 @@ def register(app: Flask) -> None:
         ago,
         late_text,
         title,
+        phrase,
         iso,
         badge,
         by_kind,

@@ -260,7 +260,7 @@ def permitted(user: User) -> list[tuple[str, str, str]]:
     """Permission, meaning and the roles that give it, of a user."""
     roles = access.roles_of(user)
     return [
-        (name, meaning, ", ".join(formatting.title(role) for role in roles if name in access.ROLES[role]))
+        (name, _(meaning), ", ".join(formatting.title(role) for role in roles if name in access.ROLES[role]))
         for name, meaning in access.PERMISSIONS.items()
         if any(name in access.ROLES[role] for role in roles)
     ]

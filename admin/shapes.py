@@ -56,7 +56,7 @@ def _in(days: int) -> Any:
 
 
 def _results(subject: Any) -> list[tuple[str, str]]:
-    return [(code, diary.RESULTS[code].label) for code in diary.RESULTS_OF.get(subject.channel, ())]
+    return [(code, _(diary.RESULTS[code].label)) for code in diary.RESULTS_OF.get(subject.channel, ())]
 
 
 def _values(subject: Any) -> list[str]:

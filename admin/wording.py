@@ -205,7 +205,7 @@ class Speaker:
         when = _("%(days)s before", days=days) if step.days < 0 else _("%(days)s after", days=days)
         how = _("sent without asking") if step.mode == "automatic" else _("a person confirms it first")
         if step.channel in {"call", "task"}:
-            how = _("by the %(role)s", role=_(formatting.title(step.owner)).lower())
+            how = _("by the %(role)s", role=formatting.phrase(step.owner))
         channels = {"email": _("E-mail"), "call": _("Call"), "task": _("Task")}
         return StepShown(
             key=step.key,
