@@ -260,7 +260,7 @@ def _started(row: dict[str, Any], ask: Asking) -> Verdict | None:
     reached = max(holding, key=lambda step: (step.level, [-step.priority], step.key), default=None)
     if reached is None or reached.level == 0:
         return None
-    start = {"level": reached.level, "step": reached.key}
+    start: dict[str, int | str | bool | None] = {"level": reached.level, "step": reached.key}
     decided.outcomes.update(start)
     decided.by_rules.update(start)
     decided.waiting = "none"
