@@ -19,6 +19,7 @@ from admin.versions import (
     decided_days,
     first_day,
     governed,
+    in_several_currencies,
     may_change,
     may_decide,
     newest_of,
@@ -326,4 +327,9 @@ def decided(document: Document, command: Command, words: str) -> ResponseReturnV
 
 def register_words(app: Flask) -> None:
     """Functions that the pages of documents need."""
-    app.jinja_env.globals.update(document_address=address, document_title=title_of, piece=wording.Piece)
+    app.jinja_env.globals.update(
+        document_address=address,
+        document_title=title_of,
+        in_several_currencies=in_several_currencies,
+        piece=wording.Piece,
+    )

@@ -163,6 +163,11 @@ def first_day(document: Document) -> int:
     return max([gate.runtime().today(document.entity), *undecided, *begun])
 
 
+def in_several_currencies(document: Document) -> bool:
+    """Whether its amounts count in more than one currency: each entity reads them in its own."""
+    return len({entity.currency for entity in governed(document)}) > 1
+
+
 def decided_days(document: Document) -> list[int]:
     """The last decided day of each entity a document is for."""
     touched = [document.entity] if document.entity is not None else list(Entity.select())

@@ -445,3 +445,4 @@ def test_a_change_is_tried_on_every_entity_it_is_for(
     assert "Whom it touches: Main Ltd" in words
     assert "Whom it touches: North Ltd" in words
     assert "SEK" in words
+    assert "Amounts count in the own currency of each entity" in browser.get("/parameters/").text
