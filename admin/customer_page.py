@@ -35,7 +35,6 @@ from engine.tables import (
 from ledger.lines import line_facts
 from rules import reference
 from rules.reference import Decided
-from scoring.features import FEATURES
 from scoring.model import Model, score_row
 from scoring.reasons import reasons, usual_score_bp
 
@@ -60,7 +59,7 @@ class Scored:
     Args:
         score_bp: chance of paying late.
         usual_bp: the usual customer's.
-        naive_bp: the customer's own late share, shrunk to the usual; None without history.
+        naive_bp: the customer's own late share, shrunk to the portfolio's; what the model must beat.
         thin: whether there is little history behind it.
         reasons: strongest first.
     """
@@ -165,15 +164,10 @@ def _lines(customer: Customer, ask: Asking) -> list[dict[str, Any]]:
 
 def scored(row: dict[str, Any], model: Model | None) -> Scored:
     """The score of a fact row, its reasons and its rival."""
-    naive = None
-    if model is not None:
-        features = score_row(row, model).features
-        own = [features[f.name] for f in FEATURES if f.name.startswith("late_share_12m") and f.name in features]
-        naive = own[0] if own and row.get("paid_count_12m") else None
     return Scored(
         score_bp=row.get("score_bp"),
         usual_bp=usual_score_bp(model) if model else None,
-        naive_bp=naive,
+        naive_bp=score_row(row, model).rival_bp if model else None,
         thin=bool(row.get("thin_history")),
         reasons=reasons(row, model, translate=_),
     )
