@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from admin import changes, formatting, gate
 from admin.steps import step_label
@@ -183,7 +183,7 @@ def _leaf(test: SeenTest, voice: Voice) -> Leaf:
         seen = _value(test.test.fact, test.seen, voice)
     if isinstance(test.test.value, FactRef):
         other = _value(test.test.value.name, test.other, voice)
-        seen = _("%(value)s against %(other)s", value=seen, other=other)
+        seen = escape(_("%(value)s against %(other)s")) % {"value": seen, "other": other}
     return Leaf(words, seen, MARKS[test.verdict])
 
 
