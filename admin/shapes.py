@@ -10,10 +10,10 @@ from admin.forms import Ask, Shape
 from admin.signs import signs
 from engine import diary
 from engine.access import ROLES
+from engine.overrides import segments_in_force
 from engine.pipeline import asking
 from engine.tables import DueLine, Entity, UserRole
 from ledger.days import day_of
-from rules.conditions import Const
 
 LINES_MAX = 200
 
@@ -63,15 +63,10 @@ def _values(subject: Any) -> list[str]:
     """Values an override can give that the policies in force know by name."""
     runtime = gate.runtime()
     book = asking(runtime, subject.entity, runtime.today(subject.entity)).edition.book
-    found = ["yes", "no"]
-    for name, outcome in (("scorecard", "risk_class"), ("segmentation", "segment")):
-        stage = book.stages.get(name)
-        if stage is None:
-            continue
-        found += [band.risk_class for band in stage.policy.bands]
-        thens = [*(rule.then for rule in stage.policy.rules), stage.policy.otherwise.then]
-        found += [str(then[outcome].value) for then in thens if isinstance(then.get(outcome), Const)]
-    return list(dict.fromkeys(found))
+    scorecard = book.stages.get("scorecard")
+    classes = [] if scorecard is None else [band.risk_class for band in scorecard.policy.bands]
+    segments = segments_in_force(runtime, subject.entity, runtime.today(subject.entity))
+    return list(dict.fromkeys([*classes, *segments, "yes", "no"]))
 
 
 def _this_entity(_subject: Any) -> list[tuple[str, str]]:

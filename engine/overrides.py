@@ -6,13 +6,18 @@ takes a second person.
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, Refused, register
 from engine.corrections import entry_of
-from engine.tables import CreditLimit, Customer, Outcome, Override, Reversal
+from engine.editions import edition_for
+from engine.tables import CreditLimit, Customer, Entity, Outcome, Override, Reversal
 from ledger.columns import MONEY_BOUND
+from rules.conditions import Const
 from rules.stages import LEVEL_MAX
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
 
 OVERRIDE_DAYS_MAX = 90
 TARGETS = ("risk_class", "segment", "limit", "terms", "hold", "level", "collector")
@@ -41,6 +46,8 @@ def set_override(context: Context, command: SetOverride) -> Change:
     customer = context.customer(command.customer)
     today = context.today(customer.entity)
     _check_override(command, today)
+    if command.target == "segment":
+        _check_segment(context, customer, str(command.value), today)
     needs_approval = _gives_more(customer, command.target, command.value, today)
     override = Override.create(
         customer=customer,
@@ -269,6 +276,24 @@ def _check_override(command: SetOverride, today: int) -> None:
         raise Invalid.because(
             "until_day", f"is not within {OVERRIDE_DAYS_MAX} days", "an override ends, and is renewed if it must"
         )
+
+
+def segments_in_force(runtime: "Runtime", entity: Entity, day: int) -> list[str]:
+    """Segments that the policy in force gives, in its order; none where no such policy is in force."""
+    stage = edition_for(runtime, entity, day).book.stages.get("segmentation")
+    if stage is None:
+        return []
+    thens = [*(rule.then for rule in stage.policy.rules), stage.policy.otherwise.then]
+    effects = [then.get("segment") for then in thens]
+    return list(dict.fromkeys(str(one.value) for one in effects if isinstance(one, Const) and one.value is not None))
+
+
+def _check_segment(context: Context, customer: Customer, value: str, today: int) -> None:
+    """A segment that no rule knows would match no scenario and no limit: refused by name."""
+    known = segments_in_force(context.runtime, customer.entity, today)
+    if value not in known:
+        cure = f"choose from {', '.join(known)}" if known else "put a segmentation policy in force first"
+        raise Invalid.because("value", f"{value!r} is no segment of the policy in force", cure)
 
 
 def _gives_more(customer: Customer, target: str, value: object, today: int) -> bool:
