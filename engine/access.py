@@ -35,10 +35,11 @@ PERMISSIONS: Mapping[str, str] = {
     "actions.resolve": "Say whether a doubtful message was delivered.",
     "alarms.acknowledge": "Acknowledge alarms.",
     "users.manage": "Create users, give and take roles.",
+    "account.own": "Change one's own password and language.",
     "persons.erase": "Erase a person's data.",
 }
 
-_EVERYBODY = frozenset({"customers.view", "policies.view", "reports.view"})
+_EVERYBODY = frozenset({"customers.view", "policies.view", "reports.view", "account.own"})
 _COLLECTOR = _EVERYBODY | {
     "people.view",
     "promises.record",
@@ -70,7 +71,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "collector": _COLLECTOR,
     "sales": _EVERYBODY | {"promises.record", "disputes.record", "disputes.close"},
     "auditor": _EVERYBODY | {"people.view", "audit.view", "users.view"},
-    "administrator": frozenset({"users.view", "users.manage", "audit.view", "alarms.acknowledge"}),
+    "administrator": frozenset({"users.view", "users.manage", "audit.view", "alarms.acknowledge", "account.own"}),
 }
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from engine import tables
@@ -14,10 +14,11 @@ from engine.known import customer_ids, known_of
 from engine.taking_in import Posted, post_contacts, post_customers, post_plan
 from ledger import mapping as mappings
 from ledger.days import date_of
+from ledger.entries import Plan
 from ledger.posting import post
 from ledger.problems import Problem, has_errors
 from ledger.reading import Reading, read
-from ledger.records import Record, customers_of
+from ledger.records import Record, SaidOfCustomer, customers_of
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -57,6 +58,10 @@ class Preview:
         problems: errors and warnings.
         detected: delimiter, encoding, decimal mark and date formats.
         refused: whether an error would stop the import.
+        sums: kind -> currency -> minor units.
+        new: entries the ledger does not know yet; None when they were not compared.
+        known: entries it knows already.
+        new_customers: customers it would open.
     """
 
     rows: int
@@ -65,11 +70,18 @@ class Preview:
     problems: Sequence[Problem]
     detected: Mapping[str, str]
     refused: bool
+    sums: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    new: int | None = None
+    known: int | None = None
+    new_customers: int | None = None
 
 
 def preview(content: bytes, document: Mapping[str, Any]) -> Preview:
     """Read a file without posting it."""
-    reading = _read(content, document)
+    return _preview_of(_read(content, document))
+
+
+def _preview_of(reading: Reading) -> Preview:
     return Preview(
         rows=reading.rows,
         records=_counts(reading.records),
@@ -77,6 +89,26 @@ def preview(content: bytes, document: Mapping[str, Any]) -> Preview:
         problems=reading.problems,
         detected=reading.detected,
         refused=reading.refused,
+        sums=_sums(reading.records),
+    )
+
+
+def preview_for(
+    runtime: "Runtime", entity: tables.Entity, content: bytes, document: Mapping[str, Any], history_until: int | None
+) -> Preview:
+    """Read a file and compare it with what the entity's ledger knows, without posting it."""
+    reading = _read(content, document)
+    found = _preview_of(reading)
+    if reading.refused:
+        return found
+    plan, said, numbers, problems = _compared(entity, reading, runtime.today(entity), history_until)
+    return replace(
+        found,
+        problems=problems,
+        refused=has_errors(problems),
+        new=plan.posted,
+        known=plan.known,
+        new_customers=len(said) - len(numbers),
     )
 
 
@@ -101,18 +133,7 @@ def take_in(context: Context, command: ImportFile) -> Change:
     reading = _reading(context, command)
     if reading.refused:
         raise Invalid(reading.problems)
-    said, problems = customers_of(reading.records)
-    numbers = customer_ids(entity.id, said)
-    currencies = {record.values["currency"] for record in reading.records if record.kind == "exchange_rate"}
-    known = known_of(numbers, currencies)
-    plan, found = post(
-        reading.records,
-        known,
-        currency=entity.currency,
-        posting_day=context.today(entity),
-        history_until=command.history_until,
-    )
-    problems = [*reading.problems, *problems, *found]
+    plan, said, numbers, problems = _compared(entity, reading, context.today(entity), command.history_until)
     if has_errors(problems):
         raise Invalid(problems)
     warnings = [asdict(problem) for problem in problems]
@@ -140,6 +161,23 @@ def take_in(context: Context, command: ImportFile) -> Change:
         dirty=posted.dirty,
         entity_id=entity.id,
     )
+
+
+def _compared(
+    entity: tables.Entity, reading: Reading, today: int, history_until: int | None
+) -> tuple[Plan, dict[str, SaidOfCustomer], dict[str, int], list[Problem]]:
+    """What a file would post, what it says of customers, the ids of those known, and every problem."""
+    said, problems = customers_of(reading.records)
+    numbers = customer_ids(entity.id, said)
+    currencies = {record.values["currency"] for record in reading.records if record.kind == "exchange_rate"}
+    plan, found = post(
+        reading.records,
+        known_of(numbers, currencies),
+        currency=entity.currency,
+        posting_day=today,
+        history_until=history_until,
+    )
+    return plan, said, numbers, [*reading.problems, *problems, *found]
 
 
 def _note(
@@ -190,6 +228,18 @@ def _counts(records: Iterable[Record]) -> dict[str, int]:
         counts[record.kind] += 1
         counts.update(settlement.kind for settlement in record.settlements)
     return dict(sorted(counts.items()))
+
+
+def _sums(records: Iterable[Record]) -> dict[str, dict[str, int]]:
+    """Amounts of each kind by currency, settlements of a row among their own kind."""
+    sums: dict[str, dict[str, int]] = {}
+    for record in records:
+        for one in (record, *record.settlements):
+            amount, currency = one.values.get("amount"), one.values.get("currency")
+            if isinstance(amount, int) and currency is not None:
+                by_currency = sums.setdefault(one.kind, {})
+                by_currency[currency] = by_currency.get(currency, 0) + amount
+    return {kind: dict(sorted(by_currency.items())) for kind, by_currency in sorted(sums.items())}
 
 
 def _plain(record: Record) -> dict[str, Any]:

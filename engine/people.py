@@ -7,6 +7,10 @@ from engine.access import ROLES
 from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, Refused, register, update_version
 from engine.tables import Contact, Customer, Person, User, UserRole, UserScope
 
+LANGUAGES = ("en", "de", "fr")
+NAME_LENGTH_MAX = 200
+EMAIL_LENGTH_MAX = 254
+
 
 @dataclass(frozen=True, kw_only=True)
 class CreateUser(Command):
@@ -32,15 +36,19 @@ class CreateUser(Command):
 def create_user(context: Context, command: CreateUser) -> Change:
     """Create the account with its first roles and scopes."""
     email = command.email.strip().lower()
-    if "@" not in email:
+    local, _, domain = email.partition("@")
+    if not local or not domain or len(email) > EMAIL_LENGTH_MAX or any(c.isspace() or c in "@,;<>" for c in domain):
         raise Invalid.because("email", "is not an address", "write it as name@company.example")
+    if not 0 < len(command.name.strip()) <= NAME_LENGTH_MAX:
+        raise Invalid.because("name", f"has not 1 to {NAME_LENGTH_MAX} characters", "write it as colleagues say it")
+    _check_language(command.language)
     if User.select().where(User.email == email).exists():
         raise Conflict(f"there is a user {email} already")
     _check_roles(command.roles)
     entities = [context.any_entity(code) for code in command.entities]
     user = User.create(
         email=email,
-        name=command.name,
+        name=command.name.strip(),
         password=command.password_hash,
         fs_uniquifier=uuid4().hex,
         language=command.language,
@@ -53,6 +61,55 @@ def create_user(context: Context, command: CreateUser) -> Change:
         subject_kind="user",
         subject_id=user.id,
         after={"roles": sorted(set(command.roles)), "entities": list(command.entities)},
+        answer={"user": user.id},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangePassword(Command):
+    """Give oneself another password; every other session of the account ends.
+
+    Args:
+        password_hash: made by the console once it has checked the old password.
+    """
+
+    password_hash: str
+
+
+@register(ChangePassword, permission="account.own", person_only=True)
+def change_password(context: Context, command: ChangePassword) -> Change:
+    """Keep the new hash; a new ``fs_uniquifier`` makes every session that exists worth nothing."""
+    user = _actor(context)
+    if not command.password_hash.startswith("$argon2"):
+        raise Invalid.because("password_hash", "is not made with argon2", "let the console make it")
+    update_version(user, password=command.password_hash, fs_uniquifier=uuid4().hex)
+    return Change(
+        subject_kind="user",
+        subject_id=user.id,
+        after={"password": "changed", "sessions": "ended"},  # neither hash belongs into the trail
+        answer={"user": user.id},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetLanguage(Command):
+    """Choose the language of one's own console."""
+
+    language: str
+
+
+@register(SetLanguage, permission="account.own", person_only=True)
+def set_language(context: Context, command: SetLanguage) -> Change:
+    """It counts at the next click."""
+    user = _actor(context)
+    _check_language(command.language)
+    before = {"language": user.language}
+    update_version(user, language=command.language)
+    return Change(
+        subject_kind="user",
+        subject_id=user.id,
+        before=before,
+        after={"language": command.language},
         answer={"user": user.id},
     )
 
@@ -137,6 +194,12 @@ def erase_person(context: Context, command: ErasePerson) -> Change:
     )
 
 
+def _actor(context: Context) -> User:
+    if context.actor is None:
+        raise Refused("takes a person")
+    return context.actor
+
+
 def _other_user(context: Context, user_id: int) -> User:
     if context.actor is not None and context.actor.id == user_id:
         raise Refused("nobody changes their own roles")
@@ -144,6 +207,11 @@ def _other_user(context: Context, user_id: int) -> User:
     if user is None:
         raise NotFound(f"no user {user_id}")
     return user
+
+
+def _check_language(language: str) -> None:
+    if language not in LANGUAGES:
+        raise Invalid.because("language", f"{language!r} is not spoken here", f"choose from {', '.join(LANGUAGES)}")
 
 
 def _check_roles(roles: tuple[str, ...]) -> None:

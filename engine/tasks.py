@@ -19,7 +19,7 @@ from huey.registry import Message
 from huey.serializer import Serializer
 from huey.storage import SqliteStorage
 
-from engine import outbox, runs
+from engine import outbox, runs, uploads
 from engine.tables import Alarm
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def sweep_now(runtime: "Runtime") -> None:
     recovered = outbox.sweep(runtime)
     if recovered.total:
         log.info("swept: %s", recovered.counts)
+    uploads.purge(runtime)
     _decide(runtime, "the day", lambda: runs.run_due_days(runtime))
     drain_now(runtime)
 
