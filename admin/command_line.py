@@ -268,7 +268,16 @@ def verify_command(runtime: Runtime, json_: bool) -> None:
     from engine.verify import verify
 
     report = verify(runtime)
-    show(report.values(), json_)
+    values = report.values()
+    if json_:
+        show(values, True)
+    else:
+        show_table(["check", "checked", "found"], [(c["name"], c["checked"], c["found"]) for c in values["checks"]])
+        for check in values["checks"]:
+            for finding in check["findings"]:
+                click.echo(f"{check['name']}: {finding}")
+        click.echo(f"audit head {values['audit_head']} after {values['audit_entries']} entries")
+        click.echo("sound" if report.sound else "NOT SOUND")
     if not report.sound:
         sys.exit(1)
 

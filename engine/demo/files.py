@@ -132,7 +132,7 @@ def customers_file(books: Books, companies: Iterable[Company], from_day: int) ->
                 one.terms_days,
                 _day(one.opened_day),
                 one.group or "",
-                "Accounts payable",
+                "",  # a role, not a person: letters greet nobody by name
                 one.email,
                 "" if one.limit_minor is None else _amount(one.limit_minor),
                 books.currency,
