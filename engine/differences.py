@@ -1,8 +1,8 @@
 """Differences: which outcomes of a decided frame are not what stood before.
 
 Adds per stage ``changed_<stage>``, and over all of them ``changed`` (an outcome in force is
-another), ``moved`` (the episode or its leader is another) and ``stale`` (only the standing's
-reason for waiting, or its next step, must be written again).
+another), ``moved`` (the episode or its leader is another, or a step comes again) and ``stale``
+(only the standing's reason for waiting, or its next step, must be written again).
 """
 
 from collections.abc import Mapping
@@ -51,6 +51,7 @@ def with_differences(decided: Frame, book: Book, as_of_day: int, begins: bool) -
         moved = move.is_in(sorted(MOVES)) | (
             (move == nw.lit(Move.SAME.value)) & other_leader & ~waiting.is_in(sorted(AWAY))
         )
+        moved = moved | (nw.col("enters_step") & _as_before("level") & _as_before("step"))  # the step comes again
         # Whoever is held back has no day that could pass: a code says why.
         passed = (nw.col("at_next_day") <= nw.lit(as_of_day, dtype=nw.Int64)).fill_null(False)
         passed = passed & (waiting == nw.lit(Wait.NONE.value))
@@ -90,6 +91,10 @@ def _same(name: str) -> nw.Expr:
     return (now == was).fill_null(False) | (now.is_null() & was.is_null())
 
 
+def _as_before(name: str) -> nw.Expr:
+    return (nw.col(name) == nw.col(f"previous_{name}")).fill_null(False)
+
+
 def _changed(names: tuple[str, ...]) -> nw.Expr:
     return reduce(or_, (~_same(name) for name in names))
 
@@ -104,9 +109,11 @@ def changed_stages(row: Row, outcomes: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def has_moved(row: Row, decided: Decided) -> bool:
-    """Whether the episode or its leader is another, for one row."""
+    """Whether the episode or its leader is another, or a step comes again, for one row."""
     if decided.episode_move in MOVES:
         return True
+    if decided.enters_step and all(decided.outcomes.get(n) == row.get(f"previous_{n}") for n in ("level", "step")):
+        return True  # the step comes again
     leader = row.get("leader_line_id")
     return (
         decided.episode_move == Move.SAME.value

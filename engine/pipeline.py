@@ -117,6 +117,7 @@ def _before(ask: Asking) -> list[nw.Expr]:
         "episode_open": nw.col("at_open").fill_null(False),
         "same_leader": (nw.col("leader_line_id") == nw.col("at_leader_line_id")).fill_null(False),
         "step_finished": nw.col("step_finished").fill_null(True),
+        "promise_broken": (today - nw.col("days_since_promise_broken") >= nw.col("at_since_day")).fill_null(False),
         # While nothing may begin, every step waits as if one had been taken today.
         "raised_today": raised.fill_null(False) if ask.begins else nw.lit(True),
     }

@@ -10,7 +10,7 @@ import narwhals as nw
 
 from ledger.balances import live
 from ledger.basis import YEAR_DAYS, Basis, Frame, Frames
-from ledger.declare import Fact, count
+from ledger.declare import Fact, count, days
 from ledger.expressions import at_most, lit, n, no_number, not_below_zero, s
 
 PLAN = ["customer_id", "plan_line_id", "currency", "booked_day"]
@@ -26,6 +26,15 @@ PROMISE_FACTS = (
     Fact(
         count("promises_broken_12m", "Broken promises", "Promises broken in the last 365 days."),
         lambda basis: n(nw.col("is_broken") & (nw.col("deadline_day") >= lit(basis.as_of_day - YEAR_DAYS))),
+    ),
+    # 100 promised for 4 days ago (tolerance 3), 99 paid: 1; 100 paid: null
+    Fact(
+        days(
+            "days_since_promise_broken",
+            "Days since a promise was broken",
+            "Days since the last day, tolerance included, on which the latest broken promise could still be kept.",
+        ),
+        lambda basis: lit(basis.as_of_day) - nw.when(nw.col("is_broken")).then(nw.col("deadline_day")).max(),
     ),
 )
 

@@ -8,6 +8,7 @@ the step that comes next.
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import reduce
+from operator import or_
 from typing import Any
 
 import narwhals as nw
@@ -94,7 +95,7 @@ def settle_columns(frame: nw.LazyFrame[Any], holds: Mapping[str, str], plan: Pla
 _TEMPORARY = (
     *("previous", "open", "over", "same", "target", "days", "unknown", "away", "closes", "fresh", "base"),
     *("climbs", "rises_to", "rises_step", "early_rank", "early_step", "stood_rank", "wants_early", "come"),
-    *("amount", "gate", "silent"),
+    *("amount", "gate", "silent", "again"),
 )
 
 
@@ -159,9 +160,22 @@ def _wanted(holds: Mapping[str, str], steps: Sequence[PlanStep], plan: Plan) -> 
         _choose([(nw.col(holds[s.key]), _text(s.key)) for s in early], _text(None)).alias(_PREFIX + "early_step"),
         stood_rank.alias(_PREFIX + "stood_rank"),
         (early_rank > stood_rank).alias(_PREFIX + "wants_early"),
+        _comes_again(holds, climbing).alias(_PREFIX + "again"),
         _come(plan).alias(_PREFIX + "come"),
         _amount().alias(_PREFIX + "amount"),
     ]
+
+
+def _comes_again(holds: Mapping[str, str], steps: Sequence[PlanStep]) -> nw.Expr:
+    """A promise was broken since the step reached, and its rule still holds."""
+    stays = (_own("base") == _own("previous")) & (_own("base") > _lit(0)) & (_own("target") <= _own("base"))
+    here = [
+        nw.col(holds[s.key])
+        & (_own("base") == _lit(s.level))
+        & (nw.col("previous_step") == _text(s.key)).fill_null(False)
+        for s in steps
+    ]
+    return stays & _is("promise_broken") & reduce(or_, here, nw.lit(False))
 
 
 def _amount() -> nw.Expr:
@@ -222,6 +236,7 @@ def _outputs(holds: Mapping[str, str], steps: Sequence[PlanStep]) -> list[nw.Exp
     early = settled & ~climbs & (base == _lit(0)) & (_own("days") < _lit(0)).fill_null(False)
     free = _own("gate") == _text(Wait.NONE.value)
     rises = settled & climbs & free
+    again = rests & _own("again")
     begins = early & _own("wants_early") & free
     stands = early & ~begins & (_own("stood_rank") > _lit(_NO_RANK))
     here = reduce(
@@ -235,7 +250,7 @@ def _outputs(holds: Mapping[str, str], steps: Sequence[PlanStep]) -> list[nw.Exp
     kept = kept & ~(settled & (base == _lit(0)))
     promised = (nw.col("promised_minor") > _lit(0)).fill_null(False)
     disputed = (nw.col("disputed_minor") > _lit(0)).fill_null(False)
-    stopped = ((settled & climbs) | (early & _own("wants_early"))) & ~free
+    stopped = ((settled & climbs) | again | (early & _own("wants_early"))) & ~free
     no_leader = _own("days").is_null()
     waiting = [
         (unknown, _text(Wait.UNKNOWN.value)),
@@ -245,7 +260,7 @@ def _outputs(holds: Mapping[str, str], steps: Sequence[PlanStep]) -> list[nw.Exp
         (closes & no_leader, _text(Wait.NO_LEADER.value)),
         (closes, _text(Wait.WITHIN_TOLERANCE.value)),
         (stopped, _own("gate")),
-        (settled & ~climbs & ~begins, _own("silent")),
+        (settled & ~climbs & ~begins & ~again, _own("silent")),
     ]
     moves: list[tuple[nw.Expr, StrEnum]] = [
         ((unknown & was_open) | away, Move.SAME),
@@ -266,7 +281,7 @@ def _outputs(holds: Mapping[str, str], steps: Sequence[PlanStep]) -> list[nw.Exp
         level.alias("level"),
         _first_of(step).alias("step"),
         _choose(waiting, _text(Wait.NONE.value)).alias("waiting"),
-        (rises | begins).alias("enters_step"),
+        (rises | begins | (again & free)).alias("enters_step"),
         _codes(moves, Move.SAME).alias("episode_move"),
     ]
 

@@ -63,6 +63,13 @@ STANDING = (
         label="Same leader",
         meaning="The oldest due line is the one the present step was taken for.",
     ),
+    Column(
+        name="promise_broken",
+        kind=Kind.BOOL,
+        nullable=True,
+        label="Promise broken",
+        meaning="A promise to pay was broken since the present step was taken, so that the step comes again.",
+    ),
 )
 PREVIOUS_OUTCOMES = tuple(
     replace(

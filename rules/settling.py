@@ -62,6 +62,7 @@ INPUTS = (
     "same_leader",
     "step_finished",
     "raised_today",
+    "promise_broken",
 )
 OUTPUTS = ("level", "step", "waiting", "enters_step", "episode_move")
 
@@ -131,6 +132,9 @@ def settle(row: Mapping[str, Scalar | None], matched: AbstractSet[str], plan: Pl
         base = min(previous, target) if plan.after_leader_paid == "resume" else 0
     if target <= base and base > 0:
         step = stood_at if base == previous else _first(holding, base)
+        if _comes_again(row, holding, base == previous, step, base):
+            blocked = _blocked(row, plan, net, fresh)
+            return Settled(base, step, blocked, blocked is Wait.NONE, move)
         return Settled(base, step, _silent(row, plan, base, days, net, False), False, move)
     if target > base:
         stays = stood_at if base == previous and base > 0 else None
@@ -142,6 +146,14 @@ def settle(row: Mapping[str, Scalar | None], matched: AbstractSet[str], plan: Pl
     if days >= 0:  # a step before the due date lapses on it
         return Settled(0, None, _silent(row, plan, 0, days, net, False), False, move)
     return _before_due(row, holding, plan, stood_at if same else None, fresh, move)
+
+
+def _comes_again(
+    row: Mapping[str, Scalar | None], holding: Sequence[PlanStep], stays: bool, stood_at: str | None, level: int
+) -> bool:
+    """Whether the step reached is due once more: a promise was broken since, and its rule still holds."""
+    here = any(step.key == stood_at and step.level == level for step in holding)
+    return stays and here and row.get("promise_broken") is True
 
 
 def _before_due(

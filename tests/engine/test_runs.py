@@ -4,9 +4,11 @@ import pytest
 
 from engine.commands import Invalid
 from engine.runs import run_entity
-from engine.tables import Action, Decision, Outcome, Run, Standing
+from engine.tables import Action, Decision, Outcome, Promise, Run, Standing
+from engine.verify import verify
 
 DAY = 20_543  # 2026-03-31
+DAY_US = 86_400_000_000
 
 
 def test_the_first_run_adopts_the_portfolio_without_contacting_anybody(runtime, entity, books, policies):
@@ -114,6 +116,38 @@ def test_a_run_refuses_to_go_back_in_time(runtime, entity, books, policies):
     with pytest.raises(Invalid, match="2026-03-30 lies before 2026-03-31"):
         run_entity(runtime, entity, DAY - 1)
     assert dump(runtime) == before
+
+
+@pytest.mark.parametrize("outcome_changes_too", [False, True])
+def test_a_broken_promise_brings_the_step_again(runtime, entity, books, policies, go_live, outcome_changes_too):
+    """Reached on day 1, promised for day 3, three days' tolerance: on day 7 it comes again, and only then."""
+    customer = books.customer("1")
+    line = books.invoice(customer, 50_000, DAY - 40, DAY - 3)
+    run_entity(runtime, entity, DAY)
+    go_live(DAY)
+    seen = []
+    for day in range(DAY + 1, DAY + 12):
+        if day == DAY + 2:
+            common = {"entity_id": entity.id, "booked_day": day, "recorded_day": day, "recorded_at": day * DAY_US}
+            Promise.create(
+                **common, customer=customer, due_line=line, amount_minor=50_000, currency="EUR", promised_day=DAY + 3
+            )
+        if day == DAY + 7 and outcome_changes_too:
+            books.invoice(customer, 2_000_000, day, day + 30)  # a key account from now on
+        run_entity(runtime, entity, day)
+        run_entity(runtime, entity, day)
+        Action.update(state="sent", settled_at=day * DAY_US).where(Action.state == "due").execute()
+        seen.append(Standing.get().waiting_for)
+    assert [(a.key, a.due_day - DAY) for a in Action.select().order_by(Action.id)] == [
+        (f"{customer.id}/escalation/1/p4/0/email", 1),
+        (f"{customer.id}/escalation/1/p4/1/email", 7),
+        (f"{customer.id}/escalation/1/p14/1/email", 11),
+    ]
+    assert seen[1:6] == ['["promise"]'] * 5
+    Standing.update(last_contact_day=DAY + 11).execute()  # the outbox's part, which these mails did not pass
+    assert {check.name: check.findings for check in verify(runtime).checks if check.name == "standings"} == {
+        "standings": ()
+    }
 
 
 def test_an_episode_that_is_paid_closes_and_takes_its_open_actions_with_it(runtime, entity, books, policies, go_live):

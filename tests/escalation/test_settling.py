@@ -80,6 +80,7 @@ def frame_of(
     types = dict.fromkeys(INPUTS, pl.Int64)
     types |= dict.fromkeys(("segment", "previous_step"), pl.String)
     claims = ("dunning_block", "insolvent", "episode_open", "same_leader", "step_finished", "raised_today")
+    claims += ("promise_broken",)
     types |= dict.fromkeys(claims, pl.Boolean)
     holds = {step.key: f"rule_{index}" for index, step in enumerate(plan.steps)}
     columns = {name: pl.Series([row[name] for row in rows], dtype=kind) for name, kind in types.items()}
@@ -100,6 +101,36 @@ def in_columns(rows: list[dict[str, Any]], matched: list[frozenset[str]], plan: 
         "episode_move": pl.String,
     }
     return [Settled(r[0], r[1], Wait(r[2]), r[3], Move(r[4])) for r in found.iter_rows()]
+
+
+# --- a broken promise ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("facts", "waiting", "enters"),
+    [
+        ({}, Wait.NONE, True),
+        ({"promise_broken": False}, Wait.NONE, False),
+        ({"promise_broken": None}, Wait.NONE, False),
+        ({"raised_today": True}, Wait.RAISED_TODAY, False),
+        ({"step_finished": False}, Wait.STEP_OPEN, False),
+        ({"days_since_contact": 2}, Wait.MIN_DAYS, False),
+        ({"days_since_contact": 3}, Wait.NONE, True),
+        ({"dunning_block": True}, Wait.DUNNING_BLOCK, False),
+        ({"overdue_net_minor": 999}, Wait.NONE, False),  # below the minimum its rule does not hold
+        ({"previous_step": "r-p7"}, Wait.NONE, False),  # a step of another scenario is not repeated
+    ],
+)
+def test_after_a_broken_promise_the_step_comes_again(facts: dict[str, Any], waiting: Wait, enters: bool) -> None:
+    """At level 2, six days before level 3: the same step begins once more, unless something holds it back."""
+    row = customer(8, previous_level=2, previous_step="s-p7", promise_broken=True) | facts
+    assert decide(row) == Settled(2, row["previous_step"], waiting, enters, Move.SAME)
+
+
+def test_a_higher_step_that_is_due_goes_before_the_repeated_one() -> None:
+    """On day 14 the next level has come: it is sent, not both."""
+    row = customer(14, previous_level=2, previous_step="s-p7", promise_broken=True)
+    assert decide(row) == Settled(3, "s-p14", Wait.NONE, True, Move.SAME)
 
 
 # --- before the due date ------------------------------------------------------------------
@@ -349,6 +380,7 @@ rows = st.fixed_dictionaries(
         "same_leader": claims,
         "step_finished": claims,
         "raised_today": claims,
+        "promise_broken": claims,
     }
 )
 matches = st.frozensets(st.sampled_from([step.key for step in PLAN.steps]))

@@ -143,6 +143,19 @@ def test_a_promise_keeps_level_and_anchor_until_it_is_broken() -> None:
     assert (customer.stand.episode, customer.stand.level, customer.stand.repeat_no) == (1, 3, 0)
 
 
+def test_the_step_comes_again_under_its_own_key_when_a_promise_is_broken() -> None:
+    """Promised on day 108, broken on day 110: the mail of level 2 once more, then level 3 as ever."""
+    customer = Customer()
+    customer.decide(104, [(1, 100)])
+    customer.decide(107, [(1, 100)])
+    customer.decide(108, [(1, 100)], promised=(1,))
+    for _ in range(2):  # broken since the step of day 107, so not since the one of day 110
+        customer.decide(110, [(1, 100)], promise_broken=(customer.stand.since_day or 0) <= 109)
+    customer.decide(114, [(1, 100)])
+    assert customer.keys[1:] == [f"1/escalation/1/{step}/email" for step in ("p7/0", "p7/1", "p14/1")]
+    assert fold_all(customer.events).canonical() == customer.stand.canonical()
+
+
 def test_minimum_days_count_from_the_last_contact_of_the_fold() -> None:
     """Mail of day 104 delivered on day 106; three days between contacts delay day 107's step to day 109."""
     customer = Customer(plan=Plan(steps=STEPS, minimum_days=Bound(3)))

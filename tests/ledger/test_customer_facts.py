@@ -120,12 +120,12 @@ EXAMPLES = [
     (
         "a promise a day past its tolerance",
         steps(A_LINE, step("promise", 400, -4, 1, day=-9)),
-        {"promises_open": 0, "promises_broken_12m": 1, "promised_minor": 0},
+        {"promises_open": 0, "promises_broken_12m": 1, "promised_minor": 0, "days_since_promise_broken": 1},
     ),
     (
         "a promise kept on the last day",
         steps(A_LINE, step("promise", 400, -4, 1, day=-9), step("pay", 1, 400, day=-1)),
-        {"promises_open": 0, "promises_broken_12m": 0},
+        {"promises_open": 0, "promises_broken_12m": 0, "days_since_promise_broken": None},
     ),
     (
         "a promise kept a day too late is broken",

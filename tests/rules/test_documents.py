@@ -207,7 +207,8 @@ def test_fuzzed_documents_never_raise(data):
             except (KeyError, IndexError, TypeError):
                 break
         else:
-            if isinstance(target, dict) or (isinstance(target, list) and len(target) > path[-1]):
+            last = path[-1]
+            if isinstance(target, dict) or (isinstance(target, list) and isinstance(last, int) and len(target) > last):
                 target[path[-1]] = data.draw(JSON | st.sampled_from(PARTS))
     if key == "parameters":
         found, problems = parse_parameters(document)
