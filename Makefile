@@ -4,7 +4,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test slow bench lint lock clean
+.PHONY: help run test slow bench lint words lock clean
 
 help:
 	@echo "make run    set up, build the demo, start the console and a worker"
@@ -12,6 +12,7 @@ help:
 	@echo "make slow   the long tests"
 	@echo "make bench  print the benchmarks"
 	@echo "make lint   types, lint, format"
+	@echo "make words  gather what the console says into its German and French catalogs"
 
 $(BIN)/python:
 	@sh .ci/python $(VENV)
@@ -46,6 +47,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Fails while a sentence has no translation yet, and names it.
+words: $(VENV)/.dev
+	$(BIN)/python -m admin.translations.words
 
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile setup.cfg --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements.txt

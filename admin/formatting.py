@@ -12,7 +12,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal
 from flask import Flask, current_app, url_for
-from flask_babel import get_locale
+from flask_babel import get_locale, ngettext
 from flask_babel import gettext as _
 from markupsafe import Markup, escape
 
@@ -122,8 +122,8 @@ def late_text(days: int | None) -> str:
     if days is None:
         return ""
     if days > 0:
-        return _("%(n)s days late", n=days) if days > 1 else _("1 day late")
-    return _("due today") if days == 0 else _("due in %(n)s days", n=-days)
+        return ngettext("%(n)s day late", "%(n)s days late", days, n=days)
+    return ngettext("due in %(n)s day", "due in %(n)s days", -days, n=-days) if days else _("due today")
 
 
 def spelled(code: str | None) -> str:
@@ -141,6 +141,11 @@ def phrase(code: str | None) -> str:
     """The same within a sentence: German nouns keep their capital, so it is a message of its own."""
     words = spelled(code).lower()
     return _(words) if words else ""
+
+
+def said(text: str | None) -> str:
+    """A text of a policy in the reader's language; a per cent sign in it is nothing to fill in."""
+    return _(text) if text else ""
 
 
 def iso(number: int | None) -> str:
@@ -213,6 +218,7 @@ def register(app: Flask) -> None:
         late_text,
         title,
         phrase,
+        said,
         iso,
         badge,
         by_kind,

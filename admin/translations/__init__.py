@@ -1,0 +1,1 @@
+"""Translations of the console: one catalog a language, brought up to date by ``make words``."""

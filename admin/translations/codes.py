@@ -1,0 +1,61 @@
+"""Codes of the engine that the console shows as words: states, kinds, reasons, names of columns.
+
+Where the engine declares a set of codes it is taken from there; the others are named here. A code that
+a policy of the house makes up is shown as it is written.
+"""
+
+from engine import access, diary
+from engine.claims import WAITING
+from rules.documents import shipped
+from rules.settling import Wait
+from rules.stages import OUTCOMES, STAGE_NAMES
+
+STATES = (
+    *("waiting", "due", "claimed", "sending", "sent", "uncertain", "failed", "cancelled"),  # of a message
+    *("open", "done", "skipped"),  # of work
+    *("draft", "proposed", "approved", "live", "retired", "rejected"),  # of a document
+    *("deciding", "gated", "confirming", "superseded"),  # of a run
+    *("kept", "broken"),  # of a promise
+    *("champion", "challenger"),  # of a score model
+    *("durable", "reference"),  # what confirmed a decision
+    "replaced",
+)
+KINDS = (
+    *("adoption", "nightly", "event"),  # of a run
+    *("payment", "credit_note", "write_off"),  # of a credit
+    *("dunning_block", "pause", "insolvent"),  # of a block
+    *("email", "call", "task"),  # of an action
+    *("policy", "parameters"),  # of a document
+    *("smtp", "mailbox"),  # of a gateway
+    *("accounts_payable",),  # of a contact
+)
+ALARMS = (
+    *("undecided", "undecidable", "disagreement", "gated", "behind", "run_failed", "child_crashed"),
+    *("sending_stopped", "message_failed", "message_uncertain", "message_late"),
+)
+SUBJECTS = (
+    *("document", "alarm", "action", "import", "run", "entity", "user", "customer", "override", "person"),
+    *("score_model", "promise", "dispute", "block", "credit_limit"),
+)
+CHANGED = (  # names of values in the audit trail and in a conflict
+    *("amount_minor", "band_minor", "currency", "status", "state", "sha256", "customers", "changed", "limits"),
+    *("from", "until", "promised", "deadline", "ended", "live_from", "live_after_run", "history_until", "recorded"),
+    *("sending", "daily_cap", "start_level", "go_live", "roles", "scopes", "entities", "role", "portfolio", "name"),
+    *("rows", "posted", "known", "entries", "file", "mapping", "code", "zone", "country", "task", "version"),
+    *("acknowledged", "erased", "approved_by", "needs_approval", "kind", "accepted", "due_line", "reason", "value"),
+    *("result", "owner_role", "target", "settled_at", "waiting_for", "credit_limit_minor", "replaces", "key"),
+    *("attempts", "not_before_at", "receipt", "until_day", "from_day"),
+)
+TARGETS = ("risk_class", "segment", "limit", "terms", "hold", "level", "collector")  # of an override
+STEPS = ("facts", "stages", "store", "again", "confirm and write", "reasons for waiting", "sample of points", "after")
+SEGMENTS = ("standard", "risky", "key_account", "new", "insolvent")  # of the shipped policies
+HOLD_REASONS = ("group", "insolvent", "key_account", "over_limit", "overdue")
+WAITS = tuple(wait.value for wait in Wait)
+PARAMETERS = tuple(part["name"] for document in shipped() for part in document.get("parameters", ()))
+
+TITLES = (
+    *(*STATES, *KINDS, *ALARMS, *SUBJECTS, *CHANGED, *TARGETS, *STEPS, *SEGMENTS, *HOLD_REASONS, *STAGE_NAMES),
+    *(*OUTCOMES, *access.ROLES, *diary.RESULTS, *WAITING, *WAITS),
+)
+PHRASES = (*HOLD_REASONS, *WAITS, *access.ROLES, *PARAMETERS)
+COMMANDS_BESIDE = ("Activate",)  # in the audit trail, though nobody gives them
