@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 SECOND_US = 1_000_000
 LEASE_US = 150 * SECOND_US  # longer than a whole SMTP conversation (notifiers.smtp.CALL_SECONDS_MAX)
 BATCH = 10  # actions a worker holds at a time; what a kill leaves waiting for its lease
+BATCH_IDEMPOTENT = 50  # with a receiver that drops repeats and can be asked, a kill leaves no doubt
 
 MESSAGE_CHANNELS = ("email",)
 IN_FLIGHT = ("due", "claimed", "sending")
@@ -78,11 +79,15 @@ def claim(
     now_at: int,
     *,
     gateway: Gateway,
-    prepare: Prepare = sending.prepare,
-    batch: int = BATCH,
+    prepare: Prepare | None = None,
+    batch: int | None = None,
     lease_us: int = LEASE_US,
 ) -> tuple[list[Claim], Tally]:
     """Take over the next due messages, after deciding each of them again.
+
+    Args:
+        prepare: decides one message; by default as the rules in force say, reading for all at once.
+        batch: how many at most; by default what suits the gateway.
 
     Returns:
         What is to be sent now, and a tally of all rows looked at (empty: nothing was due).
@@ -90,10 +95,12 @@ def claim(
     claims: list[Claim] = []
     tally = Tally()
     with runtime.database.atomic():
-        for action in due(runtime, now_at, batch):
+        actions = due(runtime, now_at, batch or (BATCH_IDEMPOTENT if gateway.idempotent else BATCH))
+        decide = prepare or sending.Together(runtime, actions).prepare
+        for action in actions:
             try:
                 with runtime.database.atomic():  # a letter that cannot be written stops no other
-                    verdict = _daily_cap(runtime, action, now_at) or prepare(runtime, action, now_at, gateway)
+                    verdict = _daily_cap(runtime, action, now_at) or decide(runtime, action, now_at, gateway)
                     taken = _apply(runtime, action, verdict, now_at, gateway, lease_us)
             except Exception as error:
                 log.exception("action %s cannot be prepared", action.key)

@@ -6,7 +6,7 @@ Where the executors disagree about a customer, nothing happens to that customer 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.canonical import canonical
 from engine.decisions import Applying, Verdict
@@ -16,6 +16,9 @@ from engine.tables import Alarm, Entity, Run
 from rules import reference
 from rules.book import Book
 from rules.reference import Decided
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,12 @@ class Claimed:
     row: Mapping[str, Any]
     outcomes: Mapping[str, Any]
     matched: Mapping[str, frozenset[str]]
+
+
+def matcher_of(runtime: "Runtime") -> Matcher:
+    """The matching children of this process: starting one takes longer than confirming a day's changes."""
+    kept: Matcher = runtime.cache.setdefault("matcher", Matcher())
+    return kept
 
 
 def confirm(applying: Applying, matcher: Matcher, claims: Sequence[Claimed]) -> list[Verdict]:

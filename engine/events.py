@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine import after_run
-from engine.confirming import Claimed, confirm
+from engine.confirming import Claimed, confirm, matcher_of
 from engine.decisions import Applying, Verdict, standing_row, write
 from engine.differences import STAGE_OUTCOMES, changed_stages, has_moved, waiting_code
 from engine.editions import activate, keep
@@ -70,7 +70,8 @@ def _decide_all(runtime: "Runtime", entity: Entity, day: int) -> int:
 
 def _drain(runtime: "Runtime", entity: Entity, day: int) -> int:
     decided = 0
-    with alone(runtime, entity), Matcher() as matcher:
+    with alone(runtime, entity):
+        matcher = matcher_of(runtime)
         activate(runtime, day)
         while True:
             marks = list(

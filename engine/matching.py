@@ -172,6 +172,11 @@ class Matcher:
             while self._children:
                 self._children.pop().end()
 
+    def __del__(self) -> None:
+        """End the children of a matcher that nobody has any more, such as a runtime's that was dropped."""
+        with contextlib.suppress(Exception):
+            self.close()
+
     @property
     def process_ids(self) -> list[int]:
         """Process ids of the children, for the worker's log."""

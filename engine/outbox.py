@@ -75,8 +75,8 @@ def deliver(
     runtime: "Runtime",
     *,
     gateway: Gateway | None = None,
-    prepare: Prepare = sending.prepare,
-    batch: int = BATCH,
+    prepare: Prepare | None = None,
+    batch: int | None = None,
     lease_us: int = LEASE_US,
 ) -> Tally:
     """Send what is due until nothing is, or until the receiver cannot be reached.

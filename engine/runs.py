@@ -6,7 +6,6 @@ order, and only the last of them creates actions.
 """
 
 import logging
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import time
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from engine import frames
 from engine.commands import Invalid
+from engine.confirming import matcher_of
 from engine.differences import with_differences
 from engine.editions import activate, keep
 from engine.finishing import Steps, clean, finish
@@ -36,9 +36,7 @@ STARTS_AT = time(2)  # in the entity's zone
 UNFINISHED = ("gated", "confirming")
 
 
-def run_entity(
-    runtime: "Runtime", entity: Entity, as_of_day: int, *, replay: bool = False, matcher: Matcher | None = None
-) -> Run:
+def run_entity(runtime: "Runtime", entity: Entity, as_of_day: int, *, replay: bool = False) -> Run:
     """Decide an entity as of a day, and every day missed before it.
 
     A run that would change too much stops (state ``gated``) until somebody approves it; calling
@@ -46,7 +44,6 @@ def run_entity(
 
     Args:
         replay: decide a past day again from its stored facts and edition, writing nothing.
-        matcher: child processes to confirm with, for a caller that decides many days.
 
     Returns:
         The run of the day; of an earlier one if that is gated.
@@ -59,7 +56,8 @@ def run_entity(
     """
     if replay:
         return replay_day(runtime, entity, as_of_day)
-    with alone(runtime, entity), nullcontext(matcher) if matcher else Matcher() as matching:
+    with alone(runtime, entity):
+        matching = matcher_of(runtime)
         entity = Entity.get_by_id(entity.id)
         waiting = _unfinished(runtime, entity, as_of_day, matching)
         if waiting is not None:
@@ -83,9 +81,9 @@ def resume(runtime: "Runtime", run: Run) -> Run:
     Raises:
         Busy: another process is deciding this entity.
     """
-    with alone(runtime, run.entity), Matcher() as matcher:
+    with alone(runtime, run.entity):
         run = Run.get_by_id(run.id)
-        return run if run.state != "confirming" else finish(runtime, run, matcher)
+        return run if run.state != "confirming" else finish(runtime, run, matcher_of(runtime))
 
 
 def run_due_days(runtime: "Runtime") -> list[Run]:

@@ -67,13 +67,17 @@ class Runtime:
 
         return execute(self, command)
 
-    def close(self) -> None:
-        """Close this thread's connection."""
+    def forget(self) -> None:
+        """Close and drop what modules keep; they make it anew when they need it."""
         for kept in self.cache.values():
             close = getattr(kept, "close", None)
             if close is not None:
                 close()
         self.cache.clear()
+
+    def close(self) -> None:
+        """Close this thread's connection and what modules keep."""
+        self.forget()
         if not self.database.is_closed():
             self.database.close()
 

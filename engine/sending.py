@@ -1,10 +1,10 @@
 """What becomes of a due message at its claim: send it, cancel it, or wait; and by which gateway."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 from engine.tables import Action, Alarm, Contact, Entity, Person
@@ -16,9 +16,14 @@ from notifiers.mime import is_address
 from notifiers.smtp import SmtpGateway, parse_smtp_url
 
 if TYPE_CHECKING:
+    from engine.recheck import Read
     from engine.runtime import Runtime
+    from engine.statements import Items
+    from ledger.state import Basis
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MICROSECONDS = 1_000_000
 HOUR_US = 3_600 * MICROSECONDS
@@ -66,15 +71,70 @@ Verdict = Go | Cancel | Wait | NoAddress
 Prepare = Callable[["Runtime", Action, int, Gateway], Verdict]
 
 
+class Together:
+    """Prepares the due messages of one claim, reading for all of an entity and day at once.
+
+    Made and used inside the claim's transaction, so nobody writes between the read and the last
+    verdict. Where reading for all fails, each message is read for alone: one stops no other.
+    """
+
+    def __init__(self, runtime: "Runtime", actions: Sequence[Action]) -> None:
+        self._customers: dict[tuple[int, int], list[int]] = {}
+        for action in actions:
+            found = self._customers.setdefault((action.entity_id, business_day(runtime, action)), [])
+            found.append(action.customer_id)
+        self._facts: dict[tuple[int, int], Read | None] = {}
+        self._items: dict[tuple[int, int], Items | None] = {}
+
+    def prepare(self, runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -> Verdict:
+        """Decide the customer again and write the letter."""
+        return _prepare(runtime, action, now_at, gateway, self)
+
+    def facts(self, runtime: "Runtime", entity: Entity, day: int, customer: int) -> "Read":
+        """Facts of a customer and of those asked for together with it."""
+        from engine import recheck
+
+        key = (entity.id, day)
+        if key not in self._facts:
+            self._facts[key] = self._tried(
+                runtime, lambda: recheck.read(runtime, entity, day, self._customers.get(key, [customer]))
+            )
+        return self._facts[key] or recheck.read(runtime, entity, day, [customer])
+
+    def items(self, runtime: "Runtime", entity: Entity, basis: "Basis", customer: int) -> "Items":
+        """Open items of a customer and of those asked for together with it."""
+        from engine import statements
+
+        key = (entity.id, basis.as_of_day)
+        if key not in self._items:
+            customers = self._customers.get(key, [customer])
+            self._items[key] = self._tried(runtime, lambda: statements.open_items_of(runtime, entity, customers, basis))
+        return self._items[key] or statements.open_items_of(runtime, entity, [customer], basis)
+
+    @staticmethod
+    def _tried(runtime: "Runtime", look: Callable[[], T]) -> T | None:
+        try:
+            with runtime.database.atomic():
+                return look()
+        except Exception:
+            log.warning("reading for several messages at once failed; each is read for alone", exc_info=True)
+            return None
+
+
 def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -> Verdict:
     """Decide the customer again and write the letter; called inside the claim's transaction."""
+    return Together(runtime, [action]).prepare(runtime, action, now_at, gateway)
+
+
+def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, together: "Together") -> Verdict:
     from engine import recheck, statements
 
     entity = Entity.get_by_id(action.entity_id)
     day = business_day(runtime, action)
     try:
         with runtime.database.atomic():
-            checked = recheck.check(runtime, action, entity, day)
+            facts = together.facts(runtime, entity, day, action.customer_id)
+            checked = recheck.check(runtime, action, entity, facts)
     except Exception as error:  # a policy that cannot be read, a fault of ours: no decision, no letter
         log.exception("action %s cannot be decided again", action.key)
         _tell_undecidable(entity, now_at, type(error).__name__)
@@ -89,7 +149,8 @@ def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -
     from_address = sender_of(runtime, entity, gateway)
     if from_address is None:
         return Wait(now_at + HOUR_US, "no_sender")
-    letter = statements.letter_of(runtime, action, entity, day, reached, checked.basis)
+    items = together.items(runtime, entity, checked.basis, action.customer_id)
+    letter = statements.letter_of(action, entity, day, reached, items)
     if letter is None:
         return Cancel("nothing is left to ask for")
     return Go(

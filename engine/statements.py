@@ -1,6 +1,6 @@
 """The statement a letter carries: open lines and credits of one customer, as of a day."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
@@ -33,47 +33,52 @@ LINE_COLUMNS = (
     "currency",
 )
 
+# By customer: open lines (columns `LINE_COLUMNS`), and open credits.
+Items = Mapping[int, tuple[list[dict[str, Any]], list[LetterCredit]]]
 
-def letter_of(
-    runtime: "Runtime", action: Action, entity: Entity, day: int, reached: Reached, basis: Basis
-) -> Composed | None:
+
+def letter_of(action: Action, entity: Entity, day: int, reached: Reached, items: Items) -> Composed | None:
     """Write the letter of an action; None when there is nothing to ask for.
+
+    Args:
+        items: open items of its customer and perhaps of others, by customer.
 
     Raises:
         ValueError: the action names a template that does not exist.
     """
     customer = action.customer
-    lines, owed_back = open_items_of(runtime, entity, customer, basis)
+    lines, owed_back = items.get(customer.id, ([], []))
     letter = statement(entity, customer, lines, owed_back, day=day, template=str(action.template), contact=reached.name)
     if not letter.demanded:
         return None
     return compose(str(action.template), letter, reached.contact.language, customer.country or entity.country)
 
 
-def open_items_of(
-    runtime: "Runtime", entity: Entity, customer: Customer, basis: Basis
-) -> tuple[list[dict[str, Any]], list[LetterCredit]]:
-    """A customer's open lines (columns `LINE_COLUMNS`) and open credits, each in its own currency."""
+def open_items_of(runtime: "Runtime", entity: Entity, customers: Sequence[int], basis: Basis) -> Items:
+    """Open lines (columns `LINE_COLUMNS`) and open credits of some customers, each in its own currency."""
     tables = questions(Question(entity_id=entity.id, as_of_day=basis.as_of_day, zone=entity.zone))
     with _slots(runtime, entity, basis, tables).slot() as slot:
-        rows = slot.answer(read_rows(runtime, tables, [customer.id]))
-    own = [row for row in rows if row["customer_id"] == customer.id]  # the members of its group were read as well
-    lines = [{name: row[name] for name in LINE_COLUMNS} for row in own if row["credit_id"] is None]
-    rests = [row for row in own if row["credit_id"] is not None]
-    numbers = dict(
-        Credit.select(Credit.id, Credit.number).where(Credit.id.in_([row["credit_id"] for row in rests])).tuples()
-    )
-    owed_back = [
-        LetterCredit(
-            kind="payment" if row["credit_kind"] == "payment" else "credit_note",
-            number=numbers[row["credit_id"]],
-            booked_day=row["invoice_day"],
-            open_minor=row["open_minor"],
-            currency=row["currency"],
-        )
-        for row in rests
-    ]
-    return lines, owed_back
+        rows = slot.answer(read_rows(runtime, tables, customers))
+    credit_ids = [row["credit_id"] for row in rows if row["credit_id"] is not None]
+    numbers = dict(Credit.select(Credit.id, Credit.number).where(Credit.id.in_(credit_ids)).tuples())
+    items: dict[int, tuple[list[dict[str, Any]], list[LetterCredit]]] = {customer: ([], []) for customer in customers}
+    for row in rows:
+        if row["customer_id"] not in items:
+            continue  # the members of its group were read as well
+        lines, owed_back = items[row["customer_id"]]
+        if row["credit_id"] is None:
+            lines.append({name: row[name] for name in LINE_COLUMNS})
+        else:
+            owed_back.append(
+                LetterCredit(
+                    kind="payment" if row["credit_kind"] == "payment" else "credit_note",
+                    number=numbers[row["credit_id"]],
+                    booked_day=row["invoice_day"],
+                    open_minor=row["open_minor"],
+                    currency=row["currency"],
+                )
+            )
+    return items
 
 
 def _slots(runtime: "Runtime", entity: Entity, basis: Basis, tables: Mapping[str, Table]) -> Slots:
