@@ -11,13 +11,15 @@ from markupsafe import Markup, escape
 
 from admin import changes, formatting, gate
 from admin.steps import step_label
+from admin.wording import Speaker, code_words
 from engine.editions import Unusable, edition_of
 from engine.tables import Decision, Entity
 from rules.book import Book
 from rules.conditions import FactRef, Op, Param
 from rules.explanation import RuleVerdict, Seen, SeenTest, StageExplanation, WhyNot, explain, why_not
 from rules.facts import DICTIONARY
-from rules.words import Voice, condition_words
+from rules.stages import OUTCOMES, PREVIOUS
+from rules.words import Voice
 
 MARKS = {True: "true", False: "false", None: "unknown"}
 STAGE_LABELS = {
@@ -89,7 +91,7 @@ def fact_label(name: str) -> str:
 def facts_shown(row: Mapping[str, Any], currency: str | None) -> list[tuple[str, Any, str]]:
     """Label, value and meaning of each fact of a row that the dictionary knows."""
     return [
-        (_(column.label), formatting.by_kind(row.get(name), str(column.kind), currency), _(column.meaning))
+        (_(column.label), _fact_value(name, row.get(name), str(column.kind), currency), _(column.meaning))
         for name, column in DICTIONARY.items()
         if name in row
     ]
@@ -175,7 +177,7 @@ def _seen(node: Seen, voice: Voice) -> Leaf | Branch:
 
 
 def _leaf(test: SeenTest, voice: Voice) -> Leaf:
-    words = condition_words(test.test, voice)
+    words = "".join(piece.text for piece in Speaker(voice).sentence(test.test).pieces)
     if isinstance(test.asked.value, Param):
         words = _("%(words)s (%(name)s)", words=words, name=formatting.phrase(test.asked.value.name))
     seen: Any = None
@@ -190,4 +192,11 @@ def _leaf(test: SeenTest, voice: Voice) -> Leaf:
 def _value(name: str, value: Any, voice: Voice) -> Any:
     if value is None:
         return _("unknown")
-    return formatting.by_kind(value, str(voice.kind(name)), voice.currency)
+    return _fact_value(name, value, str(voice.kind(name)), voice.currency)
+
+
+def _fact_value(name: str, value: Any, kind: str, currency: str | None) -> Any:
+    """A fact's value in human units; a code of the rules in words, one of the books as it is written."""
+    if isinstance(value, str) and name.removeprefix(PREVIOUS) in OUTCOMES:
+        return step_label(value) if name.removeprefix(PREVIOUS) == "step" else code_words(value)
+    return formatting.by_kind(value, kind, currency)

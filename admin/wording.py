@@ -128,7 +128,7 @@ class Speaker:
             elif isinstance(operand, Const) and place in self.places:
                 marked.append(Piece(trimmed(value_words(operand.value, kind, self.voice)), place=place))
             elif isinstance(operand, Const) and isinstance(operand.value, str):
-                return Const(self._code(operand.value))
+                return Const(code_words(operand.value))
             else:
                 return operand
             return Const(f"\x01{len(marked) - 1}\x01")
@@ -235,9 +235,10 @@ class Speaker:
                 latest = dated
         return trimmed(value_words(latest.value, known.kind, self.voice))
 
-    @staticmethod
-    def _code(code: str) -> str:
-        return code if len(code) <= CODE_LENGTH_MAX else formatting.title(code)
+
+def code_words(code: str) -> str:
+    """A code in words; one of a letter or two is a name: ``E``, ``DE``."""
+    return code if len(code) <= CODE_LENGTH_MAX else formatting.title(code)
 
 
 def _cut(words: str, marked: list[Piece]) -> tuple[Piece, ...]:
