@@ -37,6 +37,7 @@ class Ask:
         first: value to begin with; a callable is given the subject.
         kind: of the input, by default from name and type.
         suggest: values offered while typing; others are possible.
+        when: whether the subject is asked for it at all.
     """
 
     label: Any
@@ -45,6 +46,7 @@ class Ask:
     first: Callable[[Any], Any] | None = None
     kind: str = ""
     suggest: Callable[[Any], Sequence[str]] | None = None
+    when: Callable[[Any], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ def inputs(shape: Shape, subject: Any, given: Mapping[str, str]) -> list[Input]:
             continue
         if ask is None:
             ask = Ask(formatting.title(name.removesuffix("_minor").removesuffix("_day")))
+        if ask.when is not None and not ask.when(subject):
+            continue
         if not value and ask.first is not None:
             value = _written(ask.first(subject), name, subject)
         made.append(

@@ -47,6 +47,14 @@ def _one_line(subject: Any) -> list[tuple[str, str]]:
     return _lines(subject)[1:]
 
 
+def _lines_of_action(subject: Any) -> list[tuple[str, str]]:
+    return _lines(subject.customer)
+
+
+def _is_call(subject: Any) -> bool:
+    return bool(subject.channel == "call")
+
+
 def _today(_subject: Any) -> int:
     return gate.runtime().today()
 
@@ -198,8 +206,19 @@ SHAPES: dict[str, Shape] = {
         Shape(
             "CompleteAction",
             _l("Report the result"),
-            submit=_l("Done"),
-            asks={"result": Ask(_l("Result"), options=_results), "reason": Ask(_l("Note"))},
+            _l("What was agreed is recorded with it and leaves dunning at once."),
+            _l("Done"),
+            {
+                "result": Ask(_l("Result"), options=_results),
+                "due_line": Ask(_l("Invoice"), options=_lines_of_action, when=_is_call),
+                "amount_minor": Ask(
+                    _l("Amount"), _l("Promised or disputed; of a dispute empty for all."), when=_is_call
+                ),
+                "agreed_day": Ask(
+                    _l("Paid by"), _l("If it is said to be paid: until when dunning pauses."), when=_is_call
+                ),
+                "reason": Ask(_l("Note")),
+            },
         ),
         Shape(
             "ResolveUncertain",

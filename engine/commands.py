@@ -227,23 +227,39 @@ def execute(runtime: "Runtime", command: Command) -> dict[str, Any]:
                 raise Invalid.because("key", "was used before with another body", "send a new key")
             return dict(json.loads(record.answer))
         at = runtime.now_at()
-        change = known.function(Context(runtime, at, actor), command)
-        audit.append(
-            at=at,
-            actor=command.actor,
-            command=name,
-            subject_kind=change.subject_kind,
-            subject_id=change.subject_id,
-            reason=command.reason,
-            entity_id=change.entity_id,
-            before=change.before,
-            after=change.after,
-        )
-        mark_dirty(change.dirty, at)
-        answer = dict(change.answer)
+        answer = dict(_carried_out(known, Context(runtime, at, actor), command).answer)
         CommandRecord.create(key=command.key, name=name, body_sha256=body, answer=canonical(answer), at=at)
         runtime.database.after_commit(runtime.ring)
     return answer
+
+
+def carry_out(context: Context, command: Command) -> Change:
+    """Carry out another command within the one under way: one transaction, its own permission and audit entry.
+
+    Raises:
+        Refused, NotFound, Conflict, Invalid: nothing was changed, by neither command.
+    """
+    _check_shape(command)
+    known = COMMANDS[type(command).__name__]
+    _permitted(known, command)
+    return _carried_out(known, context, command)
+
+
+def _carried_out(known: Registered, context: Context, command: Command) -> Change:
+    change = known.function(context, command)
+    audit.append(
+        at=context.at,
+        actor=command.actor,
+        command=known.command.__name__,
+        subject_kind=change.subject_kind,
+        subject_id=change.subject_id,
+        reason=command.reason,
+        entity_id=change.entity_id,
+        before=change.before,
+        after=change.after,
+    )
+    mark_dirty(change.dirty, context.at)
+    return change
 
 
 def mark_dirty(customer_ids: Iterable[int], at: int) -> None:

@@ -11,11 +11,13 @@ from engine.commands import (
     Context,
     Invalid,
     NotFound,
+    carry_out,
     expect_version,
     register,
     update_version,
 )
-from engine.tables import Action, Alarm, Contact, Standing
+from engine.corrections import RecordDispute, RecordPromise, SetBlock
+from engine.tables import Action, Alarm, Contact, DueLine, Standing
 
 if TYPE_CHECKING:
     from engine.tables import Customer
@@ -56,6 +58,19 @@ RESULTS: Mapping[str, Result] = {
 RESULTS_OF = {
     "call": ("promised", "disputed", "already_paid", "refused", "reached", "no_answer", "wrong_contact"),
     "task": ("done", "contact_found"),
+}
+
+
+# What a result says beside itself, and which of it cannot be left out when anything is said.
+AGREED = {
+    "promised": frozenset({"due_line", "amount_minor", "agreed_day"}),
+    "disputed": frozenset({"due_line", "amount_minor"}),
+    "already_paid": frozenset({"due_line", "agreed_day"}),
+}
+NEEDED = {
+    "promised": frozenset({"amount_minor", "agreed_day"}),
+    "disputed": frozenset({"due_line"}),
+    "already_paid": frozenset({"agreed_day"}),
 }
 
 
@@ -110,13 +125,21 @@ def cancel_action(context: Context, command: CancelAction) -> Change:
 class CompleteAction(Command):
     """Report the result of a call or task.
 
+    What was agreed is recorded with it; without it the answer names the command to offer next.
+
     Args:
         result: one of ``RESULTS_OF`` its channel.
+        due_line: the line a promise or dispute is about; a promise may be about any.
+        amount_minor: promised, or disputed (None: all of the line); in the base currency.
+        agreed_day: by when it will be paid; of a payment said to be made, until when dunning pauses.
     """
 
     action: int
     result: str
     version: int | None = None
+    due_line: int | None = None
+    amount_minor: int | None = None
+    agreed_day: int | None = None
 
 
 @register(CompleteAction, permission="actions.work")
@@ -139,11 +162,41 @@ def complete_action(context: Context, command: CompleteAction) -> Change:
     elif command.result == "contact_found":
         _resume_waiting(action, context.at)
     follow_up = RESULTS[command.result].follow_up
-    if follow_up is not None:
+    agreed = _agreed(context, command, customer)
+    if agreed is not None:
+        answer["recorded"] = dict(carry_out(context, agreed).answer)
+    elif follow_up is not None:
         answer["follow_up"] = {"command": follow_up, "customer": customer.id}
     if RESULTS[command.result].reached:
         feed_standing(action, "reached", context.at)
     return _with_answer(change, answer)
+
+
+def _agreed(context: Context, command: CompleteAction, customer: "Customer") -> Command | None:
+    """The command that a result stands for, or None when what was agreed is not said."""
+    line, amount, day = command.due_line, command.amount_minor, command.agreed_day
+    said = {"due_line": line, "amount_minor": amount, "agreed_day": day}
+    given = {name for name, value in said.items() if value is not None}
+    takes = AGREED.get(command.result, frozenset())
+    needs = NEEDED.get(command.result, frozenset())
+    for name in sorted(given - takes):
+        raise Invalid.because(name, f"does not belong to the result {command.result}", "leave it empty")
+    if not given:
+        return None
+    for name in sorted(needs - given):
+        raise Invalid.because(name, f"is missing: {command.result} needs it", "fill it in, or leave all of it empty")
+    by: dict[str, Any] = {"actor": command.actor, "reason": command.reason}
+    if command.result == "disputed" and line is not None:
+        if not DueLine.select().where(DueLine.id == line, DueLine.customer == customer).exists():
+            raise NotFound(f"no due line {line} of this customer")
+        return RecordDispute(**by, due_line=line, amount_minor=amount)
+    if amount is not None and day is not None:
+        currency = customer.entity.currency
+        return RecordPromise(
+            **by, customer=customer.id, due_line=line, amount_minor=amount, currency=currency, promised_day=day
+        )
+    today = context.today(customer.entity)
+    return SetBlock(**by, customer=customer.id, kind="pause", from_day=today, until_day=day, due_line=line)
 
 
 @dataclass(frozen=True, kw_only=True)

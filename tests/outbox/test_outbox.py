@@ -12,7 +12,7 @@ from engine import outbox
 from engine.commands import Conflict, Invalid, NotFound, Refused
 from engine.diary import CancelAction, CompleteAction, ConfirmMessage, ResolveUncertain, RetryMessage
 from engine.sending import Cancel, Wait, gateway_of
-from engine.tables import Action, Alarm, AuditEntry, Contact, Entity, Message
+from engine.tables import Action, Alarm, AuditEntry, Block, Contact, Dispute, DueLine, Entity, Message, Promise
 from notifiers.gateways import Doubtful, Receipt, Rejected, Unreachable
 from notifiers.mailbox import MailboxGateway
 
@@ -465,6 +465,74 @@ def test_a_call_result_names_the_command_that_follows(
     assert (of(action).state, of(action).result) == (state, result)
     offered = answer.get("follow_up")
     assert offered == (None if follow_up is None else {"command": follow_up, "customer": customer.id})
+
+
+AGREED = {
+    "promised": ("promised", {"amount_minor": 5_000, "agreed_day": 5}, Promise),
+    "promised on a line": ("promised", {"amount_minor": 5_000, "agreed_day": 0, "due_line": True}, Promise),
+    "disputed": ("disputed", {"due_line": True}, Dispute),
+    "disputed in part": ("disputed", {"due_line": True, "amount_minor": 1}, Dispute),
+    "paid": ("already_paid", {"agreed_day": 5}, Block),
+}
+
+
+@pytest.fixture
+def spoken(runtime, users, make_customer, make_action):
+    """Complete a call to a customer who owes one line of 100.00: days count from today, the line is filled in."""
+    customer, today = make_customer("1"), runtime.today()
+    entry = {"entity_id": customer.entity_id, "customer": customer, "recorded_day": today, "recorded_at": 1}
+    line = DueLine.create(
+        **entry, booked_day=today - 40, number="1", identity="1", invoice_day=today - 40, due_day=today - 10,
+        amount_minor=10_000, currency=customer.entity.currency,
+    )  # fmt: skip
+    action = make_action(customer, channel="call", state="open", template="call_1")
+
+    def complete(result, said):
+        said = dict(said)
+        if "agreed_day" in said:
+            said["agreed_day"] += today
+        if said.get("due_line") is True:
+            said["due_line"] = line.id
+        return runtime.execute(
+            CompleteAction(actor=users.collector.id, reason="spoke", key="k", action=action.id, result=result, **said)
+        )
+
+    return complete
+
+
+@pytest.mark.parametrize("name", AGREED)
+def test_what_was_agreed_in_a_call_is_recorded_with_its_result(spoken, name):
+    """In one transaction, once, and each with an audit entry of its own."""
+    result, said, table = AGREED[name]
+    answer = spoken(result, said)
+    assert spoken(result, said) == answer
+    (made,) = table.select()
+    assert answer["recorded"] == {table.__name__.lower(): made.id}
+    assert "follow_up" not in answer
+    assert [e.command for e in AuditEntry.select().order_by(AuditEntry.id)][-2:] == [
+        {"Promise": "RecordPromise", "Dispute": "RecordDispute", "Block": "SetBlock"}[table.__name__],
+        "CompleteAction",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ("promised", {"amount_minor": 5_000}),
+        ("promised", {"agreed_day": 5}),
+        ("promised", {"amount_minor": 5_000, "agreed_day": -1}),
+        ("disputed", {"amount_minor": 5_000}),
+        ("disputed", {"due_line": True, "amount_minor": 10_001}),
+        ("already_paid", {"agreed_day": 0}),
+        ("refused", {"agreed_day": 5}),
+    ],
+)
+def test_a_result_with_half_of_what_was_agreed_is_refused_whole(spoken, result, said):
+    """The call stays open, and nothing is recorded."""
+    with pytest.raises(Invalid):
+        spoken(result, said)
+    assert Action.get().state == "open"
+    assert AuditEntry.select().count() == Promise.select().count() == Dispute.select().count() == 0
 
 
 def test_a_call_nobody_answers_comes_again_and_not_for_ever(runtime, users, make_customer, make_action):
