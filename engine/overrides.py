@@ -19,7 +19,8 @@ from rules.stages import LEVEL_MAX
 if TYPE_CHECKING:
     from engine.runtime import Runtime
 
-OVERRIDE_DAYS_MAX = 90
+OVERRIDE_DAYS = "override_maximum_days"  # the parameter
+OVERRIDE_DAYS_MAX = 90  # while no parameter says another
 TARGETS = ("risk_class", "segment", "limit", "terms", "hold", "level", "collector")
 INTEGER_BOUNDS = {"limit": MONEY_BOUND, "terms": 365, "level": LEVEL_MAX, "collector": 2**31}
 
@@ -31,7 +32,7 @@ class SetOverride(Command):
     Args:
         target: risk_class | segment | limit | terms | hold | level | collector.
         value: of the target's type; for a limit minor units.
-        until_day: first day it no longer holds, at most 90 days away.
+        until_day: first day it no longer holds; how far away at most is a parameter (90 days).
     """
 
     customer: int
@@ -45,7 +46,7 @@ def set_override(context: Context, command: SetOverride) -> Change:
     """Note it; what gives more or dunns harder waits for a second person."""
     customer = context.customer(command.customer)
     today = context.today(customer.entity)
-    _check_override(command, today)
+    _check_override(command, today, longest_override(context.runtime, customer.entity, today))
     if command.target == "segment":
         _check_segment(context, customer, str(command.value), today)
     needs_approval = _gives_more(customer, command.target, command.value, today)
@@ -260,7 +261,13 @@ def _override_values(override: Override) -> dict[str, Any]:
     }
 
 
-def _check_override(command: SetOverride, today: int) -> None:
+def longest_override(runtime: "Runtime", entity: Entity, day: int) -> int:
+    """Days that an override may last at most: a parameter."""
+    found = edition_for(runtime, entity, day).book.parameters.get(OVERRIDE_DAYS)
+    return found.value if found is not None and isinstance(found.value, int) else OVERRIDE_DAYS_MAX
+
+
+def _check_override(command: SetOverride, today: int, longest: int) -> None:
     target, value = command.target, command.value
     if target not in TARGETS:
         raise Invalid.because("target", f"is {target!r}", f"choose from {', '.join(TARGETS)}")
@@ -272,9 +279,9 @@ def _check_override(command: SetOverride, today: int) -> None:
         fits = isinstance(value, str) and 0 < len(value.strip()) <= 100
     if not fits:
         raise Invalid.because("value", f"{value!r} does not fit {target}", "give a value of its type and range")
-    if not today < command.until_day <= today + OVERRIDE_DAYS_MAX:
+    if not today < command.until_day <= today + longest:
         raise Invalid.because(
-            "until_day", f"is not within {OVERRIDE_DAYS_MAX} days", "an override ends, and is renewed if it must"
+            "until_day", f"is not within {longest} days", "an override ends, and is renewed if it must"
         )
 
 

@@ -1,11 +1,13 @@
 """Commands: permission, repeated keys, versions, the audit entry, dirty customers, the bell."""
 
+import json
 from dataclasses import dataclass, replace
 
 import pytest
 
 from engine import audit
 from engine.access import ROLES, permissions_of, visible_to
+from engine.canonical import canonical, sha256_of
 from engine.commands import (
     COMMANDS,
     Change,
@@ -19,6 +21,7 @@ from engine.commands import (
     update_version,
 )
 from engine.corrections import AcknowledgeAlarm, CloseDispute, EndBlock, RecordDispute, RecordPromise, SetBlock
+from engine.overrides import SetOverride
 from engine.people import CreateUser, ErasePerson, GrantRole, WithdrawRole
 from engine.tables import (
     Alarm,
@@ -28,6 +31,7 @@ from engine.tables import (
     Contact,
     Customer,
     DirtyCustomer,
+    Document,
     Entity,
     Person,
     Promise,
@@ -241,6 +245,30 @@ def test_promises_and_disputes_are_entries_within_their_bounds(runtime, users, b
     with pytest.raises(Conflict):
         runtime.execute(CloseDispute(**common, dispute=dispute, accepted=True))
     runtime.execute(RecordDispute(**common, due_line=line.id))
+
+
+@pytest.mark.parametrize(
+    ("maximum", "days", "accepted"), [(None, 90, True), (None, 91, False), (7, 7, True), (7, 8, False)]
+)
+def test_how_long_an_override_may_last_is_a_parameter(runtime, users, books, policies, maximum, days, accepted):
+    """90 days where no parameter says another."""
+    if maximum is not None:
+        body = json.loads(policies.parameters.body)
+        longest = {"name": "override_maximum_days", "kind": "days", "label": "l", "meaning": "m", "low": 1, "high": 365}
+        body["parameters"].append({**longest, "values": [{"from": "1970-01-01", "value": maximum, "segment": None}]})
+        runtime.database.execute_sql("drop trigger document_is_fixed")
+        Document.update(body=canonical(body), sha256=sha256_of(body)).where(
+            Document.id == policies.parameters.id
+        ).execute()
+    override = SetOverride(
+        actor=users.manager.id, reason="agreed", customer=books.customer("1").id, target="terms", value=30,
+        until_day=DAY + days,
+    )  # fmt: skip
+    if accepted:
+        assert runtime.execute(override)["needs_approval"] is False
+    else:
+        with pytest.raises(Invalid, match=f"not within {maximum or 90} days"):
+            runtime.execute(override)
 
 
 def test_an_alarm_is_acknowledged_once(runtime, users, entity):
