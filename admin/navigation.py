@@ -74,6 +74,9 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
 )
 
 
+WITHIN = {"importing": "imports", "accounts": "users"}  # pages that belong to the line of another room
+
+
 def _open(line: Line) -> bool:
     if line.endpoint not in current_app.view_functions:
         return False
@@ -85,7 +88,8 @@ def _current(line: Line) -> bool:
     endpoint = request.endpoint or ""
     if line.endpoint.startswith("pages."):
         return endpoint == line.endpoint
-    return endpoint.split(".")[0] == line.endpoint.split(".")[0]
+    room = endpoint.split(".")[0]
+    return WITHIN.get(room, room) == line.endpoint.split(".")[0]
 
 
 def sidebar() -> list[dict[str, Any]]:

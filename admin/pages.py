@@ -7,6 +7,7 @@ from flask_admin import Admin, AdminIndexView, expose
 from flask_login import current_user
 
 from admin import (
+    accounts,
     audit_view,
     changes,
     commands_page,
@@ -15,6 +16,7 @@ from admin import (
     forms,
     gate,
     go_live,
+    importing,
     navigation,
     parameters,
     policies,
@@ -66,8 +68,9 @@ def views() -> list[Any]:
 def register(app: Flask) -> None:
     """Hang every page into the application."""
     gate.needs(gate.SIGNED_IN)(app.view_functions["security.logout"])
-    for page in (commands_page.blueprint, go_live.blueprint, policies.blueprint, parameters.blueprint):
-        app.register_blueprint(page)
+    for page in (commands_page, go_live, policies, parameters, importing, accounts):
+        app.register_blueprint(page.blueprint)
+    accounts.limit_tries(app)
     lists = Admin(app, name="Dunwell", index_view=Home(), csp_nonce_generator=gate.nonce)
     for view in views():
         lists.add_view(view)

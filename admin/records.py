@@ -14,9 +14,11 @@ from admin import changes, formatting
 from admin.console import Choice, ConsoleView, Tab
 from admin.customers import entities
 from admin.dashboard import share_bp
+from admin.importing import ENTRIES
 from admin.views import _coded, link, whole_entities
 from engine import access
-from engine.tables import Decision, Document, Entity, Import, Run, User, UserRole
+from engine.tables import AuditEntry, Decision, Document, Entity, Import, Run, User, UserRole
+from ledger.dialect import WHOLE
 
 CHANGES_READ_MAX = 5_000  # decisions of a run that its page counts by outcome
 
@@ -118,9 +120,11 @@ class ImportsView(ConsoleView):
     """Files taken in."""
 
     permission = "reports.view"
+    can_view_details = False  # they have a page of their own
+    list_template = "console/imports.html"
     heading = _l("Imports")
     lead = _l("A file is taken in whole or not at all; the same entries twice change nothing.")
-    empty = _l("Nothing imported yet. Run dunwell import with a mapping, or use the import form.")
+    empty = _l("Nothing imported yet. Begin with your customers, then their invoices and payments.")
     column_list = ("recorded_at", "entity", "file_name", "rows_read", "entries_posted", "entries_known", "by")
     column_labels: ClassVar[dict[str, Any]] = {
         "recorded_at": _l("Taken in"),
@@ -139,6 +143,7 @@ class ImportsView(ConsoleView):
     shown: ClassVar[dict[str, Any]] = {
         "recorded_at": lambda row: formatting.instant(row.recorded_at),
         "entity": lambda row: row.entity.name,
+        "file_name": lambda row: link("imports.import_page", row.file_name, import_id=row.id),
         "by": lambda row: row.by.name if row.by_id else formatting.NOTHING,
         **{
             name: (lambda row, name=name: formatting.count(getattr(row, name)))
@@ -155,6 +160,23 @@ class ImportsView(ConsoleView):
         """Imports into entities the reader sees whole."""
         query = Import.select(Import, Entity, User).join(Entity).switch(Import)
         return query.join(User, JOIN.LEFT_OUTER).where(Import.entity.in_(whole_entities()))
+
+    @expose("/<int:import_id>")
+    def import_page(self, import_id: int) -> str:
+        """One file: what it brought, and what was found on the way."""
+        taken = self.one_or_404(import_id)
+        entry = AuditEntry.get_or_none(AuditEntry.subject_kind == "import", AuditEntry.subject_id == str(import_id))
+        after = json.loads(entry.after) if entry and entry.after else {}
+        mapping = json.loads(taken.mapping)
+        return self.render(
+            "console/import_done.html",
+            taken=taken,
+            entries=[(ENTRIES.get(n, formatting.title(n)), number) for n, number in after.get("entries", {}).items()],
+            warnings=json.loads(taken.warnings),
+            mapping=json.dumps(mapping, ensure_ascii=False, indent=2),
+            mapping_name=mapping.get("name") or mapping.get("key"),
+            whole=WHOLE,
+        )
 
 
 class DocumentsView(ConsoleView):
@@ -208,6 +230,7 @@ class DocumentsView(ConsoleView):
 class UsersView(ConsoleView):
     """Who may sign in, and what they hold."""
 
+    list_template = "console/users.html"
     permission = "users.view"
     can_view_details = False  # they have a page of their own
     heading = _l("Users and roles")

@@ -5,7 +5,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from admin import formatting, gate
+from admin import formatting, gate, places
 from admin.forms import Ask, Shape
 from admin.signs import signs
 from engine import diary
@@ -163,7 +163,7 @@ SHAPES: dict[str, Shape] = {
                     _l("A class, a segment, an amount, a number of days, a level, or yes and no."),
                     suggest=_values,
                 ),
-                "until_day": Ask(_l("Until"), _l("At most 90 days away."), first=_in(30)),
+                "until_day": Ask(_l("Until"), _l("It ends by itself; how late at most is a parameter."), first=_in(30)),
             },
         ),
         Shape(
@@ -266,6 +266,30 @@ SHAPES: dict[str, Shape] = {
             _l("Stop sending"),
             {"entity": Ask(_l("Entity"), options=_this_entity)},
             danger=True,
+        ),
+        Shape(
+            "CreateEntity",
+            _l("Open an entity"),
+            _l("One of your legal entities. It decides from its first run on and sends after go-live only."),
+            _l("Open it"),
+            {
+                "code": Ask(_l("Code"), _l("1 to 20 letters or digits, as in files and addresses.")),
+                "name": Ask(_l("Name"), _l("As its letters print it.")),
+                "currency": Ask(_l("Base currency"), options=places.currencies, first=lambda _s: "EUR"),
+                "zone": Ask(_l("Time zone"), options=places.zones, first=lambda _s: gate.runtime().settings.zone),
+                "country": Ask(
+                    _l("Country"),
+                    _l("Its holidays count when days are shifted."),
+                    options=places.countries,
+                    first=lambda _s: "DE",
+                ),
+                "portfolio_share_bp": Ask(
+                    _l("A run waits for a person when it would change more than"),
+                    _l("Of all customers of the entity."),
+                    options=places.shares,
+                    first=lambda _s: 500,
+                ),
+            },
         ),
         Shape(
             "GrantRole",
