@@ -10,7 +10,7 @@ from engine import frames
 from engine.commands import Change, Command, Context, NotFound, Refused, register
 from engine.decisions import Applying, write_actions
 from engine.differences import columns_to_apply
-from engine.tables import Action, Alarm, CreditLimit, Customer, Decision, Outcome, Run, Standing
+from engine.tables import Action, Alarm, Credit, CreditLimit, Customer, Decision, DueLine, Outcome, Run, Standing
 from rules import reference
 from rules.standing import Stand
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 REFER = "refer"
 REFER_TASKS_MAX = 500  # of one run; beyond, one alarm says how many more there are
 REFER_OWNER = "credit_manager"
+RATE = "missing_rate"  # kind of an alarm
 BAND = "automatic_limit"
 BATCH = 500
 
@@ -29,6 +30,8 @@ def complete(applying: Applying, decided: "Frame") -> None:
     run = applying.run
     if run.acts and applying.begins and "escalation" in applying.edition.book.stages:
         _act_for_missed_days(applying)
+    if run.undecided:
+        _tell_missing_rates(applying)
     if run.kind != "adoption" and run.acts:
         _refer(applying, decided)
         band = applying.edition.book.parameters.get(BAND)
@@ -75,6 +78,27 @@ def _last_decision(customer_id: int) -> int | None:
         .scalar()
     )
     return found
+
+
+def _tell_missing_rates(applying: Applying) -> None:
+    """One alarm names the currencies without a rate; it is not raised again while it is open."""
+    run, edition = applying.run, applying.edition
+    used = {
+        str(currency)
+        for table in (DueLine, Credit)
+        for (currency,) in table.select(table.currency).where(table.entity_id == run.entity_id).distinct().tuples()
+    }
+    missing = sorted(used - {edition.body["currency"], *edition.body["rates"]})
+    if not missing:
+        return
+    text = (
+        f"no exchange rate into {edition.body['currency']} for {', '.join(missing)}: amounts that need it are unknown"
+    )
+    known = Alarm.select().where(
+        Alarm.entity_id == run.entity_id, Alarm.kind == RATE, Alarm.text == text, Alarm.acknowledged_at.is_null()
+    )
+    if not known.exists():
+        Alarm.create(entity_id=run.entity_id, kind=RATE, text=text, raised_at=applying.at)
 
 
 def _refer(applying: Applying, decided: "Frame") -> None:

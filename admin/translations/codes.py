@@ -31,6 +31,7 @@ KINDS = (
 )
 ALARMS = (
     *("undecided", "undecidable", "disagreement", "gated", "behind", "run_failed", "child_crashed"),
+    "missing_rate",
     *("sending_stopped", "message_failed", "message_uncertain", "message_late"),
 )
 SUBJECTS = (

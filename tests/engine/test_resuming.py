@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine import confirming, decisions, finishing, runs
+from engine import confirming, decisions, finishing
 from engine.commands import mark_dirty
 from engine.events import drain_dirty
 from engine.matching import Confirmation, Match, Matcher
@@ -214,7 +214,7 @@ class Doubting(Matcher):
 
 
 def test_where_the_executors_disagree_nothing_happens_to_the_customer_and_a_person_is_told(
-    runtime, entity, books, policies, go_live, monkeypatch
+    runtime, entity, books, policies, go_live
 ):
     """The alarm holds both verdicts; the others are decided; beyond twenty, sending stops."""
     good = books.customer("good")
@@ -225,7 +225,7 @@ def test_where_the_executors_disagree_nothing_happens_to_the_customer_and_a_pers
     for customer in late[:20]:
         books.invoice(customer, 50_000, DAY - 60, DAY - 40)
     books.invoice(good, 2_000_000, DAY + 1, DAY + 20)
-    monkeypatch.setattr(runs, "Matcher", Doubting)
+    runtime.cache["matcher"] = Doubting()
     run = run_entity(runtime, entity, DAY + 1)
     assert (run.disagreed, Entity.get().sending) == (20, True)
     assert Outcome.get(Outcome.customer == good).segment == "key"
@@ -252,6 +252,9 @@ def test_what_cannot_be_known_is_referred_to_a_person_who_is_told_the_missing_fa
     for day in (DAY + 1, DAY + 2):
         run = run_entity(runtime, Entity.get(), day)
     assert run.undecided == 1
+    assert [(a.entity_id, a.text) for a in Alarm.select().where(Alarm.kind == "missing_rate")] == [
+        (entity.id, "no exchange rate into EUR for USD: amounts that need it are unknown")
+    ]
     assert Outcome.get().hold
     tasks = Action.select().where(Action.template == "refer")
     assert [(t.policy_key, t.step_key, t.state) for t in tasks] == [("escalation", "overdue_net_minor", "open")]

@@ -6,6 +6,9 @@ import pytest
 
 from ledger.lines import LINE_COLUMNS, LINE_TECHNICAL, line_facts
 from ledger.state import CUSTOMER_COLUMNS
+from rules import columns, reference
+from rules.book import Book
+from rules.documents import parse, parse_parameters
 
 
 def rows_of(ledger, **others):
@@ -104,3 +107,51 @@ def test_same_on_polars_and_duckdb(random_book):
     keep = lambda frame: nw.from_native(duckdb.from_arrow(frame.to_native().to_arrow_table()))  # noqa: E731
     table = line_facts(ledger.duckdb_frames(), ledger.basis(), keep).to_native().to_arrow_table()
     assert {row["line_id"]: row for row in table.to_pylist()} == rows_of(ledger)
+
+
+def invoice_policy(*whens):
+    """Lines are held by the first rule that holds, named by its number."""
+    rules = [
+        {"key": f"r{number}", "label": "r", "because": "b", "priority": number, "when": when,
+         "then": {"hold": True, "hold_reason": f"r{number}"}}
+        for number, when in enumerate(whens)
+    ]  # fmt: skip
+    policy, problems = parse(
+        {
+            "format": 1, "kind": "policy", "key": "lines", "name": "Lines", "stage": "hold", "subject": "invoice",
+            "entity": None, "effective": {"from": "2020-01-01", "until": None}, "source": "test", "because": "test",
+            "hit": "first", "rules": rules, "cases": [],
+            "otherwise": {"then": {"hold": False, "hold_reason": None}, "because": "none"},
+        }
+    )  # fmt: skip
+    assert problems == []
+    return policy
+
+
+def test_a_policy_of_the_subject_invoice_decides_each_line_alike_in_columns_and_by_reference(book):
+    """A line's own facts and those of its customer; a due day that is unknown never matches."""
+    ledger = book(customers=2)
+    ledger.line(1_000, -10)
+    ledger.dispute(1, 300)
+    ledger.line(500, 3)
+    ledger.line(9, None, customer=2)
+    ledger.line(2_000, -30, customer=2)
+    policy = invoice_policy(
+        ["line_disputed_minor", ">=", 300],
+        {"all": [["line_days_past_due", ">", 10], ["overdue_minor", ">", 1_999]]},
+        {"not": ["line_days_past_due", "<", -3]},
+    )
+    parameters, _ = parse_parameters(
+        {"format": 1, "kind": "parameters", "key": "parameters", "entity": None, "source": "test", "parameters": []}
+    )
+    rules = Book.build([policy], parameters, 20_000, subject="invoice")
+    keep = lambda frame: nw.from_native(frame.to_native().collect().lazy())  # noqa: E731
+    facts = line_facts(ledger.frames(), ledger.basis(), keep)
+    found = columns.decide(facts, rules).to_native().collect().to_dicts()
+    assert {row["line_id"]: row["hold_reason"] for row in found} == {1: "r0", 2: "r2", 3: None, 4: "r1"}
+    for row in found:
+        decided = reference.decide(row, rules)
+        assert {name: decided.outcomes[name] for name in ("hold", "hold_reason")} == {
+            name: row[name] for name in ("hold", "hold_reason")
+        }
+    assert Book.build([policy], parameters, 20_000).stages == {}, "a customer is not decided by it"
