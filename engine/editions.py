@@ -149,12 +149,18 @@ def edition_for(runtime: "Runtime", entity: Entity, day: int) -> Edition:
     books = runtime.cache.setdefault("books", {})
     if key not in books:
         if len(books) > BOOKS_KEPT:
-            books.clear()
-        books[key] = Book.build(policies, parameters, day, entity=entity.code)
+            books.pop(next(iter(books)))
+        books[key] = _same_or(Book.build(policies, parameters, day, entity=entity.code), list(books.values()))
     return _edition(runtime, entity, books[key], shas, None if champion is None else champion, rates_on(entity, day))
 
 
 BOOKS_KEPT = 64
+
+
+def _same_or(book: Book, known: list[Book]) -> Book:
+    """A known book that says the same, with all that is prepared for it; else this one."""
+    said = (book.entity, book.edition())
+    return next((one for one in reversed(known) if (one.entity, one.edition()) == said), book)
 
 
 def _edition(

@@ -29,14 +29,16 @@ if TYPE_CHECKING:
 SMALL_READ = 1_000  # customers; up to here rows through the open connection are faster than columns
 STREAM = 20_000  # rows; from here plans run in batches, which needs less than half the memory
 FRAMES_FOLDER = "frames"
-ROWS_BY_CURSOR = 50_000  # entries in all; from here starting a process pays
+ROWS_BY_CURSOR = 200_000  # entries in all; up to here reading rows takes less than starting a process (0.7 s)
 LARGE = ("customer", "due_line", "credit", "allocation")
 CHILD = Path(__file__).with_name("reading_child.py")
 CHILD_SECONDS = 600
+PLAN_DAY = 20_000  # the day every plan that is kept ready is of; any would do
 AS_EAGER = pl.QueryOptFlags._eager()  # what Polars runs its own eager frames with
 TYPES: Mapping[Any, Any] = {nw.Int64: pl.Int64, nw.String: pl.String, nw.Boolean: pl.Boolean}
 
 Frames = dict[str, nw.LazyFrame[Any]]
+Schemas = Mapping[str, Mapping[str, Any]]
 Rows = list[tuple[Any, ...]]
 
 
@@ -76,8 +78,7 @@ def read_frames(
     tables = questions(question or Question(entity_id=entity.id, as_of_day=day, zone=entity.zone))
     if customers is None:
         return _read_all(runtime, tables)
-    rows = read_rows(runtime, tables, customers)
-    return {name: nw.from_native(_typed(table, rows[name]).lazy()) for name, table in tables.items()}
+    return typed_rows(tables, read_rows(runtime, tables, customers))
 
 
 def read_rows(runtime: "Runtime", tables: Mapping[str, Table], customers: Sequence[int]) -> dict[str, Rows]:
@@ -102,10 +103,10 @@ def _with_group_members(database: Any, customers: Sequence[int]) -> list[int]:
 
 def _read_all(runtime: "Runtime", tables: Mapping[str, Table]) -> Frames:
     """One snapshot of everything: rows while they are few, columns by a child process when many."""
-    if _entries(runtime.database) <= ROWS_BY_CURSOR:
+    if is_small(runtime):
         with runtime.database.atomic("DEFERRED"):
             rows = {name: runtime.database.execute_sql(table.all).fetchall() for name, table in tables.items()}
-        return {name: nw.from_native(_typed(table, rows[name]).lazy()) for name, table in tables.items()}
+        return typed_rows(tables, rows)
     frames: Frames = {}
     with tempfile.TemporaryDirectory(dir=runtime.settings.var, prefix="reading-") as folder:
         _read_by_child(runtime, {name: table.all for name, table in tables.items()}, folder)
@@ -113,6 +114,21 @@ def _read_all(runtime: "Runtime", tables: Mapping[str, Table]) -> Frames:
             columns = pl.read_ipc(Path(folder) / f"{name}.arrow")
             frames[name] = nw.from_native(columns.lazy().select(_casts(table)))
     return frames
+
+
+def is_small(runtime: "Runtime") -> bool:
+    """Whether the ledger is so small that building a plan takes longer than anything else."""
+    return _entries(runtime.database) <= ROWS_BY_CURSOR
+
+
+def typed_rows(tables: Mapping[str, Table], rows: Mapping[str, Rows]) -> Frames:
+    """Rows as read, as frames."""
+    return {name: nw.from_native(_typed(table, rows[name]).lazy()) for name, table in tables.items()}
+
+
+def schemas_of(tables: Mapping[str, Table]) -> Schemas:
+    """The columns and types of each frame."""
+    return {name: {column.name: column.dtype for column in table.columns} for name, table in tables.items()}
 
 
 def _entries(database: Any) -> int:
@@ -268,23 +284,26 @@ class Slot:
     The plan runs in steps, one per frame that it keeps, each collected as eager frames are: for a
     few rows, optimizing a plan and starting its threads cost three times the work.
 
+    It is a plan of one day, PLAN_DAY, whatever day is asked for: an answer depends on how far days
+    lie apart, never on which they are. Columns of days (``day``, ``*_day``) are moved there as rows
+    come in and back as the answer goes out, so that a plan lasts longer than a day.
+
     One thread at a time. A Polars thread calls the sources, so the rows are kept on the slot, not
     in a thread-local.
     """
 
-    def __init__(self, tables: Mapping[str, Table], plan: Callable[[Frames, Keep], nw.LazyFrame[Any]]) -> None:
+    def __init__(self, schemas: Schemas, plan: Callable[[Frames, Keep], nw.LazyFrame[Any]]) -> None:
         self._steps: list[pl.LazyFrame] = []
         self._kept: dict[int, pl.DataFrame] = {}
-        self._tables = tables
         self._frames: dict[str, pl.DataFrame] = {}
         sources: Frames = {
             name: nw.from_native(
                 pl.defer(
                     lambda name=name: self._frames[name],  # type: ignore[misc]
-                    schema={column.name: TYPES[column.dtype] for column in table.columns},
+                    schema={column: TYPES[dtype] for column, dtype in schema.items()},
                 )
             )
-            for name, table in tables.items()
+            for name, schema in schemas.items()
         }
         self._plan: pl.LazyFrame = plan(sources, self._keep).to_native()
 
@@ -295,12 +314,21 @@ class Slot:
         self._steps.append(step)
         return nw.from_native(pl.defer(lambda: self._kept[number], schema=step.collect_schema()))
 
-    def answer(self, rows: Mapping[str, Rows]) -> list[dict[str, Any]]:
-        """Collect the plan over rows read by ``read_rows``."""
-        self._frames = {name: _typed(table, rows[name]) for name, table in self._tables.items()}
+    def answer(self, inputs: Frames, as_of_day: int) -> nw.LazyFrame[Any]:
+        """Collect the plan over frames that are computed, such as ``typed_rows`` gives."""
+        ahead = PLAN_DAY - as_of_day
+        self._frames = {name: _moved(frame.to_native().collect(), ahead) for name, frame in inputs.items()}
         for number, step in enumerate(self._steps):
             self._kept[number] = step.collect(optimizations=AS_EAGER)
-        return self._plan.collect(optimizations=AS_EAGER).to_dicts()
+        answer = self._plan.collect(optimizations=AS_EAGER)
+        self._frames, self._kept = {}, {}
+        return nw.from_native(_moved(answer, -ahead).lazy())
+
+
+def _moved(frame: pl.DataFrame, days: int) -> pl.DataFrame:
+    """The frame with all its days so many days later."""
+    names = [name for name in frame.columns if name == "day" or name.endswith("_day")]
+    return frame.with_columns(pl.col(names) + days) if names and days else frame
 
 
 class Slots:

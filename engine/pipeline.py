@@ -4,14 +4,33 @@ A portfolio run, an event on one customer, a simulation and a replay all come th
 frame with a million rows, or one row.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from engine.differences import with_differences
 from engine.editions import Edition, edition_for
-from engine.frames import Frames, Slot, Slots, columns_of, from_rows, keep, read_frames, read_rows, scan_frame
+from engine.frames import (
+    PLAN_DAY,
+    STREAM,
+    Frames,
+    Slot,
+    Slots,
+    collected,
+    columns_of,
+    count_of,
+    from_rows,
+    is_small,
+    keep,
+    read_frames,
+    read_rows,
+    rows_of,
+    scan_frame,
+    schemas_of,
+    typed_rows,
+)
 from engine.queries import PREVIOUS, Question, questions
 from engine.tables import Customer, Entity, Run, Standing
 from ledger.state import Basis, Keep, customer_facts
@@ -25,7 +44,7 @@ if TYPE_CHECKING:
 
 Frame = nw.LazyFrame[Any]
 Row = dict[str, Any]
-SLOTS_KEPT = 8  # questions whose plans are kept ready; a day has one per entity and edition
+SLOTS_KEPT = 8  # questions whose plans are kept ready: one per entity and edition
 GOOD_STATES = ("done",)
 
 
@@ -137,19 +156,42 @@ def facts_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[
     tables = questions(ask.question)
     wanted = set(customers)
     with _slots(runtime, ask).slot() as slot:
-        rows = slot.answer(read_rows(runtime, tables, customers))
-    return [row for row in rows if row["customer_id"] in wanted]
+        facts = slot.answer(typed_rows(tables, read_rows(runtime, tables, customers)), ask.as_of_day)
+    return [row for row in rows_of(facts) if row["customer_id"] in wanted]
 
 
 def _slots(runtime: "Runtime", ask: Asking) -> Slots:
-    kept: dict[Any, Slots] = runtime.cache.setdefault("slots", {})
-    key = (ask.entity.id, ask.as_of_day, ask.edition.sha256, ask.begins)
+    return _kept_slots(runtime, "facts", ask, lambda: _facts_slot(replace(ask, as_of_day=PLAN_DAY)))
+
+
+def _facts_slot(ask: Asking) -> Slot:
+    return Slot(schemas_of(questions(ask.question)), lambda frames, keep: facts_frame(frames, ask, keep))
+
+
+def _kept_slots(runtime: "Runtime", what: str, ask: Asking, build: Callable[[], Slot]) -> Slots:
+    kept: dict[Any, Slots] = runtime.cache.setdefault(f"{what} slots", {})
+    # The book by itself: a simulation tries another one under the edition's name. The slot keeps it alive.
+    key = (ask.entity.id, ask.edition.sha256, id(ask.edition.book), ask.begins)
     if key not in kept:
         if len(kept) >= SLOTS_KEPT:
             kept.pop(next(iter(kept)))
-        tables = questions(ask.question)
-        kept[key] = Slots(lambda: Slot(tables, lambda frames, keep: facts_frame(frames, ask, keep)))
+        kept[key] = Slots(build)
     return kept[key]
+
+
+def decided_day(runtime: "Runtime", ask: Asking, facts: Frame) -> Frame:
+    """Decide every row of computed facts, with the differences to what stood before; computed."""
+    book, begins = ask.edition.book, ask.begins
+    if count_of(facts) >= STREAM:
+        whole = with_differences(decide_frame(facts, ask.edition), book, ask.as_of_day, begins)
+        return collected(whole, STREAM)
+    schema = dict(facts.collect_schema())
+
+    def plan(frames: Frames, _: Keep) -> Frame:
+        return with_differences(decide_frame(frames["facts"], ask.edition), book, PLAN_DAY, begins)
+
+    with _kept_slots(runtime, "decisions", ask, lambda: Slot({"facts": schema}, plan)).slot() as slot:
+        return slot.answer({"facts": facts}, ask.as_of_day)
 
 
 def decide_customer(runtime: "Runtime", customer_id: int, as_of_day: int | None = None) -> tuple[Row, Decided]:
@@ -233,9 +275,12 @@ def frame_of(rows: Sequence[Row], like: Mapping[str, Any]) -> Frame:
 
 
 def read_facts(runtime: "Runtime", ask: Asking) -> Frame:
-    """The facts of a whole entity, not yet computed."""
+    """The facts of a whole entity; those of a large ledger are not yet computed."""
     frames = read_frames(runtime, ask.entity, as_of_day=ask.as_of_day, question=ask.question)
-    return facts_frame(frames, ask)
+    if not is_small(runtime):
+        return facts_frame(frames, ask)
+    with _slots(runtime, ask).slot() as slot:
+        return slot.answer(frames, ask.as_of_day)
 
 
 def has_standing(entity: Entity, policy_key: str) -> bool:

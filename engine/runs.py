@@ -14,12 +14,11 @@ from zoneinfo import ZoneInfo
 from engine import frames
 from engine.commands import Invalid
 from engine.confirming import matcher_of
-from engine.differences import with_differences
 from engine.editions import activate, keep
 from engine.finishing import Steps, clean, finish
 from engine.locks import Busy, alone
 from engine.matching import Matcher
-from engine.pipeline import Frame, asking, decide_frame, last_portfolio_run, read_facts
+from engine.pipeline import Frame, asking, decided_day, last_portfolio_run, read_facts
 from engine.replaying import replay_day
 from engine.tables import Alarm, Entity, Run
 from ledger.days import date_of
@@ -190,9 +189,7 @@ def _decide_day(
     with steps.step("facts"):
         facts = frames.collected(read_facts(runtime, ask), frames.STREAM)
     with steps.step("stages"):
-        decided = frames.collected(
-            with_differences(decide_frame(facts, ask.edition), ask.edition.book, day, ask.begins)
-        )
+        decided = decided_day(runtime, ask, facts)
         counted = _count(decided, ask.edition.book)
     again = last is not None and last.as_of_day == day
     if again and last is not None and counted.nothing:

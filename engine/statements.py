@@ -1,11 +1,12 @@
 """The statement a letter carries: open lines and credits of one customer, as of a day."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from engine.frames import Frames, Slot, Slots, read_rows
+from engine.frames import PLAN_DAY, Frames, Slot, Slots, read_rows, rows_of, schemas_of, typed_rows
 from engine.queries import Question, Table, questions
 from engine.sending import Reached
 from engine.tables import Action, Credit, Customer, Entity
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 PAY_WITHIN_DAYS = {"reminder_1": 10, "reminder_2": 7, "reminder_penalties": 7, "formal_notice": 10}
 EARLY_DAYS = 14  # a notice before the due date lists what falls due within so many days
 BEFORE_DUE = "before_due"
-SLOTS_KEPT = 4  # entities and days whose plans are kept ready
+SLOTS_KEPT = 4  # entities whose plans are kept ready
 LINE_COLUMNS = (
     "number",
     "ordinal",
@@ -58,7 +59,7 @@ def open_items_of(runtime: "Runtime", entity: Entity, customers: Sequence[int], 
     """Open lines (columns `LINE_COLUMNS`) and open credits of some customers, each in its own currency."""
     tables = questions(Question(entity_id=entity.id, as_of_day=basis.as_of_day, zone=entity.zone))
     with _slots(runtime, entity, basis, tables).slot() as slot:
-        rows = slot.answer(read_rows(runtime, tables, customers))
+        rows = rows_of(slot.answer(typed_rows(tables, read_rows(runtime, tables, customers)), basis.as_of_day))
     credit_ids = [row["credit_id"] for row in rows if row["credit_id"] is not None]
     numbers = dict(Credit.select(Credit.id, Credit.number).where(Credit.id.in_(credit_ids)).tuples())
     items: dict[int, tuple[list[dict[str, Any]], list[LetterCredit]]] = {customer: ([], []) for customer in customers}
@@ -85,11 +86,12 @@ def _slots(runtime: "Runtime", entity: Entity, basis: Basis, tables: Mapping[str
     """Plans that are ready: building one takes ten times as long as its answer."""
     kept: dict[Any, Slots] = runtime.cache.setdefault("statement_slots", {})
     parts = (basis.exposure_less_credits, basis.exposure_less_unapplied, basis.promise_tolerance_days)
-    key = (entity.id, basis.as_of_day, tuple(sorted(basis.rates_e9.items())), *parts)
+    key = (entity.id, tuple(sorted(basis.rates_e9.items())), *parts)
     if key not in kept:
         if len(kept) >= SLOTS_KEPT:
             kept.pop(next(iter(kept)))
-        kept[key] = Slots(lambda: Slot(tables, lambda frames, keep: _open_items(frames, basis, keep)))
+        lasting = replace(basis, as_of_day=PLAN_DAY)
+        kept[key] = Slots(lambda: Slot(schemas_of(tables), lambda frames, keep: _open_items(frames, lasting, keep)))
     return kept[key]
 
 

@@ -91,10 +91,13 @@ def build(
     if standing.until_day >= standing.last_planned_day:
         return Built(False, standing.until_day, tuple(logins(runtime)))
     demo = _demo(runtime, standing, standing.last_planned_day)
-    for day in range(standing.until_day + 1, standing.last_planned_day + 1):
-        _pass(demo, day)
-        if (day - standing.decided_from_day) % 30 == 29:
-            tell(f"{day - standing.decided_from_day + 1} days of the demo are decided")
+    try:
+        for day in range(standing.until_day + 1, standing.last_planned_day + 1):
+            _pass(demo, day)
+            if (day - standing.decided_from_day) % 30 == 29:
+                tell(f"{day - standing.decided_from_day + 1} days of the demo are decided")
+    finally:
+        demo.runtime.forget()
     return Built(True, standing.last_planned_day, tuple(logins(runtime)))
 
 
@@ -108,7 +111,11 @@ def next_day(runtime: "Runtime") -> int | None:
     if standing is None:
         return None
     day = standing.until_day + 1
-    _pass(_demo(runtime, standing, max(day, standing.last_planned_day)), day)
+    demo = _demo(runtime, standing, max(day, standing.last_planned_day))
+    try:
+        _pass(demo, day)
+    finally:
+        demo.runtime.forget()
     return day
 
 

@@ -3,13 +3,15 @@
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from engine import frames
-from engine.pipeline import asking, decide_customer, facts_of, read_facts
+from engine.differences import with_differences
+from engine.pipeline import asking, decide_customer, decide_frame, decided_day, facts_frame, facts_of, read_facts
 from engine.queries import questions
-from engine.tables import CustomerGroup, Outcome
+from engine.tables import CustomerGroup, Outcome, Standing
 
 DAY = 20_543
 
@@ -84,6 +86,39 @@ def test_one_customer_has_the_facts_the_portfolio_gives_it(runtime, entity, ledg
         assert row == one
         assert decided.outcomes["segment"] == "standard"
     assert whole[ledger[0].id]["group_exposure_minor"] == 100_000
+
+
+@pytest.mark.parametrize("begins", [False, True])
+def test_a_plan_kept_ready_answers_for_any_day(runtime, entity, ledger, policies, begins):
+    """Built once, it says of each day what a plan built for that day says: facts, decisions, differences, types."""
+    Standing.create(
+        customer=ledger[0],
+        entity_id=entity.id,
+        policy_key="escalation",
+        episode=1,
+        open=True,
+        since_day=DAY,
+        leader_due_day=DAY - 40,
+        next_day=DAY + 3,
+        level=1,
+        step_key="p4",
+    )
+    for day in (DAY - 41, DAY, DAY + 1, DAY + 3, DAY + 400):
+        ask = replace(asking(runtime, entity, day), begins=begins)
+        read = frames.read_frames(runtime, entity, as_of_day=day, question=ask.question)
+        facts = frames.collected(facts_frame(read, ask))
+        decided = with_differences(decide_frame(facts, ask.edition), ask.edition.book, day, begins)
+        kept = read_facts(runtime, ask)
+        assert kept.collect_schema() == facts.collect_schema()
+        assert rows_by_customer(kept) == rows_by_customer(facts)
+        assert rows_by_customer(decided_day(runtime, ask, kept)) == rows_by_customer(decided)
+    assert len(runtime.cache["facts slots"]) == 1
+    assert len(runtime.cache["decisions slots"]) == 1
+
+
+def rows_by_customer(frame):
+    """The rows of a frame in the order of customers."""
+    return sorted(frames.rows_of(frame), key=lambda row: row["customer_id"])
 
 
 def test_a_frame_is_named_by_its_schema_and_values_in_any_order(runtime):
