@@ -129,7 +129,7 @@ def give(name: str) -> ResponseReturnValue:
             command = replace(command, value=value)
         gate.runtime().execute(command)
     except ValueError:
-        unread = [Problem(place="value", what="cannot be read", cure="write it as its kind asks")]
+        unread = [Problem(place="value", what=_("cannot be read"), cure=_("write it as its kind asks"))]
         return _page(shape, _marked(shown, unread), subject, request.form, [], 422)
     except Invalid as error:
         return _page(shape, _marked(shown, error.problems), subject, request.form, list(error.problems), 422)

@@ -188,12 +188,12 @@ def read(
         text = given.get(name, "").strip()
         if not text:
             if name == "reason" or (not optional and name != "key"):
-                problems.append(Problem(place=name, what="is missing", cure="fill it in"))
+                problems.append(Problem(place=name, what=_("is missing"), cure=_("fill it in")))
             continue
         try:
             values[name] = _value(name, kind, text[:TEXT_LENGTH_MAX], currency_of(subject))
         except ValueError:
-            problems.append(Problem(place=name, what=f"{text[:40]!r} cannot be read", cure=_cure(name)))
+            problems.append(Problem(place=name, what=_("“%(text)s” cannot be read", text=text[:40]), cure=_cure(name)))
     for problem in problems:
         if problem.place in by_name:
             by_name[problem.place].wrong = f"{problem.what}: {problem.cure}"
@@ -220,8 +220,10 @@ def _value(name: str, kind: type, text: str, currency: str) -> Any:
 
 def _cure(name: str) -> str:
     if name.endswith("_day"):
-        return "give a date"
-    return "give an amount such as 1234.50" if name.endswith("_minor") else "choose or type another value"
+        return _("give a date")
+    if name.endswith("_minor"):
+        return _("give an amount such as %(n)s", n=formatting.money_text(123_450, "EUR"))
+    return _("choose or type another value")
 
 
 def typed(target: str, text: str, currency: str) -> Any:
