@@ -137,12 +137,13 @@ def change_password() -> ResponseReturnValue:
     user = Account.get_by_id(current_user.id)
     old, first, again = (_normal(request.form.get(name, "")) for name in ("old", "new", "again"))
     wrong: dict[str, str] = {}
-    if not user.password or not verify_password(old[:PASSWORD_LENGTH_MAX], user.password):
+    if not user.password or not verify_password(old, user.password):
         wrong["old"] = _("This is not your password.")
-    if not PASSWORD_LENGTH_MIN <= len(first) <= PASSWORD_LENGTH_MAX:
+    typed = len(request.form.get("new", ""))  # as the person counts them, not as the normal form does
+    if not PASSWORD_LENGTH_MIN <= typed <= PASSWORD_LENGTH_MAX:
         wrong["new"] = _(
             "It has %(n)s characters; give %(low)s to %(high)s.",
-            n=len(first),
+            n=typed,
             low=PASSWORD_LENGTH_MIN,
             high=PASSWORD_LENGTH_MAX,
         )
