@@ -17,6 +17,7 @@ from admin.dashboard import share_bp
 from admin.importing import ENTRIES
 from admin.views import _coded, link, whole_entities
 from engine import access
+from engine.people import proposed_roles
 from engine.tables import AuditEntry, Decision, Document, Entity, Import, Run, User, UserRole
 from ledger.dialect import WHOLE
 
@@ -269,6 +270,7 @@ class UsersView(ConsoleView):
             "console/user.html",
             user=user,
             roles=access.roles_of(user),
+            waiting=proposed_roles(user),
             scopes=[scope_words(scope) for scope in user.scopes],
             permissions=permitted(user),
         )

@@ -11,6 +11,7 @@ from admin.signs import signs
 from engine import diary
 from engine.access import ROLES
 from engine.overrides import segments_in_force
+from engine.people import proposed_roles
 from engine.pipeline import asking
 from engine.tables import DueLine, Entity, UserRole
 from ledger.days import day_of
@@ -28,7 +29,12 @@ def _roles(_subject: Any) -> list[tuple[str, str]]:
 
 def _held(subject: Any) -> list[tuple[str, str]]:
     rows = UserRole.select(UserRole.role).where(UserRole.user == subject.id).order_by(UserRole.role).tuples()
-    return [(role, formatting.title(role)) for (role,) in rows]
+    waiting = [one.role for one in proposed_roles(subject)]
+    return [(role, formatting.title(role)) for role in dict.fromkeys([*(role for (role,) in rows), *waiting])]
+
+
+def _proposed(subject: Any) -> list[tuple[str, str]]:
+    return [(one.role, formatting.title(one.role)) for one in proposed_roles(subject)]
 
 
 def _lines(subject: Any) -> list[tuple[str, str]]:
@@ -67,14 +73,15 @@ def _results(subject: Any) -> list[tuple[str, str]]:
     return [(code, _(diary.RESULTS[code].label)) for code in diary.RESULTS_OF.get(subject.channel, ())]
 
 
-def _values(subject: Any) -> list[str]:
-    """Values an override can give that the policies in force know by name."""
+def _values(subject: Any) -> list[tuple[str, str]]:
+    """Values an override can give that the policies in force know by name, each with what it is a value of."""
     runtime = gate.runtime()
     book = asking(runtime, subject.entity, runtime.today(subject.entity)).edition.book
     scorecard = book.stages.get("scorecard")
     classes = [] if scorecard is None else [band.risk_class for band in scorecard.policy.bands]
     segments = segments_in_force(runtime, subject.entity, runtime.today(subject.entity))
-    return list(dict.fromkeys([*classes, *segments, "yes", "no"]))
+    named = [("risk_class", classes), ("segment", segments), ("hold", ["yes", "no"])]
+    return [(value, target) for target, values in named for value in values]
 
 
 def _this_entity(_subject: Any) -> list[tuple[str, str]]:
@@ -270,7 +277,7 @@ SHAPES: dict[str, Shape] = {
         Shape(
             "CreateEntity",
             _l("Open an entity"),
-            _l("One of your legal entities. It decides from its first run on and sends after go-live only."),
+            _l("One of your legal entities. Give people its scope next; it sends after go-live only."),
             _l("Open it"),
             {
                 "code": Ask(_l("Code"), _l("1 to 20 letters or digits, as in files and addresses.")),
@@ -301,6 +308,13 @@ SHAPES: dict[str, Shape] = {
                 "entity": Ask(_l("Sees the entity"), options=_entities),
                 "portfolio": Ask(_l("Only the portfolio"), _l("Leave empty for all of the entity.")),
             },
+        ),
+        Shape(
+            "ApproveRole",
+            _l("Approve a role"),
+            _l("It counts at the person's next click. Nobody approves what they proposed."),
+            _l("Approve"),
+            {"role": Ask(_l("Role"), options=_proposed)},
         ),
         Shape(
             "WithdrawRole",

@@ -35,6 +35,7 @@ PERMISSIONS: Mapping[str, str] = {
     "actions.resolve": "Say whether a doubtful message was delivered.",
     "alarms.acknowledge": "Acknowledge alarms.",
     "users.manage": "Create users, give and take roles.",
+    "users.approve": "Approve, as a second person, that somebody gets a role that can approve.",
     "account.own": "Change one's own password and language.",
     "persons.erase": "Erase a person's data.",
 }
@@ -66,13 +67,23 @@ ROLES: Mapping[str, frozenset[str]] = {
         "limits.approve",
         "actions.resolve",
         "persons.erase",
+        "users.view",
+        "users.approve",
     },
     "risk_analyst": _ANALYST,
     "collector": _COLLECTOR,
     "sales": _EVERYBODY | {"promises.record", "disputes.record", "disputes.close"},
     "auditor": _EVERYBODY | {"people.view", "audit.view", "users.view"},
-    "administrator": frozenset({"users.view", "users.manage", "audit.view", "alarms.acknowledge", "account.own"}),
+    "administrator": frozenset(
+        {"users.view", "users.manage", "users.approve", "audit.view", "alarms.acknowledge", "account.own"}
+    ),
 }
+# Whoever could make an approver of a second account of theirs would need no second person for anything.
+GUARDED_ROLES = frozenset(
+    role
+    for role, permissions in ROLES.items()
+    if "users.manage" in permissions or any(name.endswith(".approve") for name in permissions)
+)
 
 
 def roles_of(user: User | int) -> list[str]:

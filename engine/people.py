@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from uuid import uuid4
 
-from engine.access import ROLES
+from engine.access import GUARDED_ROLES, ROLES
 from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, Refused, register, update_version
-from engine.tables import Contact, Customer, Person, User, UserRole, UserScope
+from engine.tables import Contact, Customer, Person, RoleProposal, User, UserRole, UserScope
 
 LANGUAGES = ("en", "de", "fr")
 NAME_LENGTH_MAX = 200
@@ -20,7 +20,7 @@ class CreateUser(Command):
         email: unique, compared without regard to case.
         name: shown in the console.
         password_hash: made by the console; None: no sign-in by password yet.
-        roles: keys of ``engine.access.ROLES``.
+        roles: keys of ``engine.access.ROLES``; one that can approve waits for a second person.
         entities: codes of the entities of which they see everything.
     """
 
@@ -53,15 +53,14 @@ def create_user(context: Context, command: CreateUser) -> Change:
         fs_uniquifier=uuid4().hex,
         language=command.language,
     )
-    for role in sorted(set(command.roles)):
-        UserRole.create(user=user, role=role)
+    waiting = [role for role in sorted(set(command.roles)) if not _give(context, user, role)]
     for entity in entities:
         UserScope.create(user=user, entity=entity)
     return Change(
         subject_kind="user",
         subject_id=user.id,
-        after={"roles": sorted(set(command.roles)), "entities": list(command.entities)},
-        answer={"user": user.id},
+        after={"roles": sorted(set(command.roles)), "entities": list(command.entities), "waiting": waiting},
+        answer={"user": user.id, "waiting": waiting},
     )
 
 
@@ -116,7 +115,7 @@ def set_language(context: Context, command: SetLanguage) -> Change:
 
 @dataclass(frozen=True, kw_only=True)
 class GrantRole(Command):
-    """Give a user a role, or a scope, or both."""
+    """Give a user a role, or a scope, or both; a role that can approve waits for a second person."""
 
     user: int
     role: str | None = None
@@ -131,7 +130,7 @@ def grant_role(context: Context, command: GrantRole) -> Change:
     before = _held(user)
     if command.role is not None:
         _check_roles((command.role,))
-        UserRole.get_or_create(user=user, role=command.role)
+        _give(context, user, command.role)
     if command.entity is not None:
         entity = context.any_entity(command.entity)
         known = UserScope.select().where(
@@ -144,8 +143,37 @@ def grant_role(context: Context, command: GrantRole) -> Change:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ApproveRole(Command):
+    """Approve, as a second person, the role that somebody else gives a user."""
+
+    user: int
+    role: str
+
+
+@register(ApproveRole, permission="users.approve", person_only=True)
+def approve_role(context: Context, command: ApproveRole) -> Change:
+    """Give it; neither who gets it nor who proposed it can be the second person."""
+    user = _other_user(context, command.user)
+    proposal = RoleProposal.get_or_none(
+        RoleProposal.user == user, RoleProposal.role == command.role, RoleProposal.state == "proposed"
+    )
+    if proposal is None:
+        raise NotFound(f"the role {command.role} does not wait for user {user.id}")
+    approver = _actor(context)
+    if proposal.proposed_by_id == approver.id:
+        raise Refused("nobody approves a role that they give themselves")
+    before = _held(user)
+    RoleProposal.update(state="approved", approved_by=approver, approved_at=context.at).where(
+        RoleProposal.id == proposal.id
+    ).execute()
+    UserRole.get_or_create(user=user, role=command.role)
+    update_version(user)
+    return Change(subject_kind="user", subject_id=user.id, before=before, after=_held(user), answer={"user": user.id})
+
+
+@dataclass(frozen=True, kw_only=True)
 class WithdrawRole(Command):
-    """Take a role from a user; it counts at their next request."""
+    """Take a role from a user, also one that waits for approval; it counts at their next request."""
 
     user: int
     role: str
@@ -156,7 +184,9 @@ def withdraw_role(context: Context, command: WithdrawRole) -> Change:
     """Take it; nobody changes their own roles."""
     user = _other_user(context, command.user)
     before = _held(user)
-    if UserRole.delete().where(UserRole.user == user, UserRole.role == command.role).execute() == 0:
+    waiting = (RoleProposal.user == user) & (RoleProposal.role == command.role) & (RoleProposal.state == "proposed")
+    taken = UserRole.delete().where(UserRole.user == user, UserRole.role == command.role).execute()
+    if taken + RoleProposal.update(state="withdrawn").where(waiting).execute() == 0:
         raise NotFound(f"user {user.id} does not hold the role {command.role}")
     update_version(user)
     return Change(subject_kind="user", subject_id=user.id, before=before, after=_held(user), answer={"user": user.id})
@@ -220,10 +250,34 @@ def _check_roles(roles: tuple[str, ...]) -> None:
         raise Invalid.because("role", f"is unknown: {', '.join(unknown)}", f"choose from {', '.join(sorted(ROLES))}")
 
 
+def _give(context: Context, user: User, role: str) -> bool:
+    """Give a role, or propose it where it takes a second person. The system gives all: it makes the first accounts.
+
+    Returns:
+        Whether the user holds it now.
+    """
+    if UserRole.select().where(UserRole.user == user, UserRole.role == role).exists():
+        return True
+    if context.actor is None or role not in GUARDED_ROLES:
+        UserRole.create(user=user, role=role)
+        return True
+    waiting = (RoleProposal.user == user) & (RoleProposal.role == role) & (RoleProposal.state == "proposed")
+    if not RoleProposal.select().where(waiting).exists():
+        RoleProposal.create(user=user, role=role, proposed_by=context.actor, proposed_at=context.at)
+    return False
+
+
+def proposed_roles(user: User) -> list[RoleProposal]:
+    """The roles that wait for a second person, oldest first."""
+    query = RoleProposal.select().where(RoleProposal.user == user, RoleProposal.state == "proposed")
+    return list(query.order_by(RoleProposal.id))
+
+
 def _held(user: User) -> dict[str, object]:
     roles = UserRole.select(UserRole.role).where(UserRole.user == user).order_by(UserRole.role).tuples()
     scopes = UserScope.select().where(UserScope.user == user).order_by(UserScope.id)
     return {
         "roles": [role for (role,) in roles],
+        "waiting": [one.role for one in proposed_roles(user)],
         "scopes": [{"entity": scope.entity_id, "portfolio": scope.portfolio} for scope in scopes],
     }

@@ -86,6 +86,18 @@ class UserRole(Table):
         indexes = ((("user", "role"), True),)
 
 
+class RoleProposal(Table):
+    """A role that can approve, given to somebody and not yet approved by a second person."""
+
+    user = ForeignKeyField(User, backref="role_proposals", on_delete="RESTRICT")
+    role = CharField()
+    state = CharField(default="proposed")  # proposed | approved | withdrawn
+    proposed_by = ForeignKeyField(User, backref="roles_proposed", on_delete="RESTRICT")
+    proposed_at = BigIntegerField()
+    approved_by = ForeignKeyField(User, null=True, backref="roles_approved", on_delete="RESTRICT")
+    approved_at = BigIntegerField(null=True)
+
+
 class UserScope(Table):
     """What a user may see: an entity, all of it or one portfolio. No row: nothing."""
 

@@ -135,6 +135,25 @@ def test_roles_are_given_by_commands_and_never_to_oneself(
     assert browser.post("/commands/GrantRole", own).status_code == 403
 
 
+def test_a_role_that_can_approve_waits_on_the_page_of_its_user_for_a_second_person(
+    signed_in: Callable[..., Any], people: SimpleNamespace
+) -> None:
+    """The administrator sees that it waits, a credit manager approves it."""
+    give = {"user": people.sales.id, "role": "credit_manager", "reason": "promoted"}
+    first, second = signed_in(people.administrator), signed_in(people.manager)
+    assert first.post("/commands/GrantRole", give).status_code == 303
+    page, link = f"/users/{people.sales.id}", "/commands/ApproveRole?"
+    held = UserRole.select().where(UserRole.user == people.sales, UserRole.role == "credit_manager")
+    assert not held.exists()
+    assert "Waiting for a second person" in first.get(page).text
+    assert link not in first.get(page).text
+    assert link in second.get(page).text
+    assert first.post("/commands/ApproveRole", give).status_code == 403
+    assert second.post("/commands/ApproveRole", give).status_code == 303
+    assert held.exists()
+    assert "Waiting for a second person" not in first.get(page).text
+
+
 def test_going_live_takes_two_people_and_stopping_one(
     signed_in: Callable[..., Any], people: SimpleNamespace, entity: Entity, trade: Any, runtime: Any
 ) -> None:

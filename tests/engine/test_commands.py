@@ -22,7 +22,7 @@ from engine.commands import (
 )
 from engine.corrections import AcknowledgeAlarm, CloseDispute, EndBlock, RecordDispute, RecordPromise, SetBlock
 from engine.overrides import SetOverride
-from engine.people import CreateUser, ErasePerson, GrantRole, WithdrawRole
+from engine.people import ApproveRole, CreateUser, ErasePerson, GrantRole, WithdrawRole
 from engine.tables import (
     Alarm,
     AuditEntry,
@@ -35,6 +35,7 @@ from engine.tables import (
     Entity,
     Person,
     Promise,
+    RoleProposal,
     UserRole,
     UserScope,
 )
@@ -299,6 +300,37 @@ def test_users_get_roles_from_somebody_else_only(runtime, users, entity):
             runtime.execute(command)
     with pytest.raises(Invalid):
         runtime.execute(GrantRole(**admin, user=made, role="king"))
+
+
+def test_a_role_that_can_approve_takes_two_people(runtime, users, make_user):
+    """Whoever proposed it and whoever gets it are refused; a second person gives it; taken back while it waits."""
+    admin = {"actor": users.administrator.id, "reason": "joined"}
+    made = runtime.execute(
+        CreateUser(**admin, email="new@dunwell.example", name="N", roles=("credit_manager", "sales"))
+    )
+    assert made["waiting"] == ["credit_manager"]
+    assert permissions_of(made["user"]) == ROLES["sales"]
+    approve = ApproveRole(**admin, user=made["user"], role="credit_manager")
+    with pytest.raises(Refused, match="give themselves"):
+        runtime.execute(approve)
+    with pytest.raises(Refused, match=r"users\.approve"):
+        runtime.execute(replace(approve, actor=users.analyst.id))
+    runtime.execute(replace(approve, actor=users.manager.id))
+    assert permissions_of(made["user"]) == ROLES["sales"] | ROLES["credit_manager"]
+    with pytest.raises(NotFound):
+        runtime.execute(replace(approve, actor=users.manager.id, key="again"))
+    grant = GrantRole(**admin, user=users.collector.id, role="administrator")
+    for _ in range(2):
+        runtime.execute(replace(grant, key=str(_)))
+    assert RoleProposal.select().where(RoleProposal.state == "proposed").count() == 1
+    own = ApproveRole(actor=users.manager.id, reason="me", user=users.manager.id, role="administrator")
+    runtime.execute(replace(grant, user=users.manager.id))
+    with pytest.raises(Refused, match="their own roles"):
+        runtime.execute(own)
+    runtime.execute(WithdrawRole(**admin, user=users.collector.id, role="administrator"))
+    with pytest.raises(NotFound):
+        runtime.execute(replace(own, user=users.collector.id))
+    assert permissions_of(users.collector.id) == ROLES["collector"]
 
 
 def test_a_persons_data_is_erased_only_when_nothing_is_owed(runtime, users, books, policies):
