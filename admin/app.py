@@ -7,9 +7,10 @@ from flask_wtf.csrf import CSRFProtect
 
 from admin import faults, formatting, gate, navigation, signing_in
 from engine.runtime import Runtime
+from ledger.dialect import LIMITS
 
 LANGUAGES = ("en", "de", "fr")
-UPLOAD_BYTES_MAX = 64 * 1024 * 1024
+UPLOAD_BYTES_MAX = LIMITS.file_bytes + 1024 * 1024  # the largest file and the form around it
 FORM_PARTS_MAX = 2_000
 
 

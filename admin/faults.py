@@ -13,6 +13,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from engine.commands import CommandError, Conflict, Invalid
+from ledger.dialect import LIMITS
 
 
 def wants_json() -> bool:
@@ -32,7 +33,10 @@ def words(status: int) -> tuple[str, str]:
         404: (_("Nothing here"), _("The address is wrong, or what it names is not yours to see.")),
         405: (_("This cannot be done that way"), _("Go back and use the page's own buttons.")),
         409: (_("Somebody else was faster"), _("Compare both values below, then decide again.")),
-        413: (_("The file is too large"), _("Split it and import the parts.")),
+        413: (
+            _("The file is too large"),
+            _("At most %(mb)s MiB are taken in at once. Split it and import the parts.", mb=LIMITS.file_bytes // 2**20),
+        ),
         422: (_("This cannot be done as it stands"), _("Correct what is named below.")),
         429: (_("Too many tries"), _("Wait a minute, then try again.")),
     }

@@ -36,7 +36,7 @@ class Ask:
         options: (value, label) pairs; a callable is given the subject of the form.
         first: value to begin with; a callable is given the subject.
         kind: of the input, by default from name and type.
-        suggest: values offered while typing; others are possible.
+        suggest: values offered while typing, each with the target it belongs to; others are possible.
         when: whether the subject is asked for it at all.
     """
 
@@ -45,7 +45,7 @@ class Ask:
     options: Callable[[Any], Sequence[tuple[str, Any]]] | None = None
     first: Callable[[Any], Any] | None = None
     kind: str = ""
-    suggest: Callable[[Any], Sequence[str]] | None = None
+    suggest: Callable[[Any], Sequence[tuple[str, str]]] | None = None
     when: Callable[[Any], bool] | None = None
 
 
@@ -86,7 +86,7 @@ class Input:
     options: Sequence[tuple[str, Any]] = ()
     required: bool = False
     wrong: str = ""
-    suggestions: Sequence[str] = ()
+    suggestions: Sequence[tuple[str, str]] = ()
 
 
 def _types(command: type[Command]) -> dict[str, tuple[type, bool]]:

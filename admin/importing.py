@@ -27,6 +27,8 @@ from ledger.mapping import parse
 blueprint = Blueprint("importing", __name__, url_prefix="/import")
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "mappings"  # not there in an installed package: then one's own
+USUAL = ("customers", "invoices", "payments", "contacts", "rates")  # in the order a house begins with
+ROWS_SHOWN = 10  # of each kind of record
 REMEMBERED = 100  # imports looked at for mappings used before
 OFFERED = 8  # of them, for each entity
 MAPPING_CHARACTERS_MAX = 200_000
@@ -105,7 +107,8 @@ def samples() -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted(SAMPLES.glob("*.json")) if SAMPLES.is_dir() else ():
         found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    order = {key: place for place, key in enumerate(USUAL)}
+    return dict(sorted(found.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
 
 
 def used_before(entities: Sequence[Entity]) -> dict[int, list[tuple[str, str]]]:
@@ -272,6 +275,7 @@ def _preview(waiting: uploads.Waiting, problems: Sequence[Mapping[str, Any]] = (
         problems=shown,
         errors=errors,
         tables=tables_of(found["first"]),
+        read_as=read_as(found["detected"]),
         mapping=json.dumps(waiting.mapping, ensure_ascii=False, indent=2),
         whole=WHOLE,
         done=_answer_of(waiting),
@@ -332,6 +336,18 @@ def kinds_of(found: Mapping[str, Any]) -> list[tuple[str, int, list[tuple[int, s
     ]
 
 
+def read_as(detected: Mapping[str, str]) -> list[tuple[str, str]]:
+    """How the file was read, in words."""
+    named = {"encoding": _("Encoding"), "delimiter": _("Delimiter"), "decimal mark": _("Decimal mark")}
+    marks = {",": _("comma"), ";": _("semicolon"), "\t": _("tab"), "|": _("bar"), ".": _("point")}
+    found = []
+    for name, value in detected.items():
+        column = name.removeprefix("date format of ")
+        label = named.get(name) or _("Dates in “%(column)s”", column=column)
+        found.append((label, marks.get(value, value)))
+    return found
+
+
 def tables_of(first: Sequence[Mapping[str, Any]]) -> list[Table]:
     """The first records, one table for each kind, without columns that are blank throughout."""
     by_kind: dict[str, list[Mapping[str, Any]]] = {}
@@ -344,7 +360,7 @@ def tables_of(first: Sequence[Mapping[str, Any]]) -> list[Table]:
         if any(r.get("amount") is not None for r in records):
             names = [n for n in names if n != "currency"]
         columns = tuple((str(FIELDS[n]), "right" if n in {"amount", "rate", "terms_days"} else "") for n in names)
-        rows = tuple((r["line"], *(_cell(r, name) for name in names)) for r in records)
+        rows = tuple((r["line"], *(_cell(r, name) for name in names)) for r in records[:ROWS_SHOWN])
         made.append(Table(str(KINDS.get(kind, formatting.title(kind))), columns, rows))
     return made
 

@@ -41,3 +41,14 @@ function closeSide() {
   button.setAttribute("aria-expanded", "false");
   button.focus();
 }
+
+/* A value is offered only for what it is a value of. */
+const overridden = document.getElementById("i-target");
+if (overridden) {
+  const offer = () =>
+    document.querySelectorAll("datalist option[data-target]").forEach((option) => {
+      option.disabled = option.dataset.target !== overridden.value;
+    });
+  overridden.addEventListener("change", offer);
+  offer();
+}

@@ -196,6 +196,18 @@ def test_every_shipped_sample_goes_through(signed_in: Callable[..., Any], people
     assert Customer.select().count() > 3
 
 
+def test_a_file_beyond_the_limit_is_refused_and_the_limit_named(
+    app: Any, signed_in: Callable[..., Any], people: SimpleNamespace
+) -> None:
+    """Before it is read: 413, how much may come at once, and what to do."""
+    browser = signed_in(people.manager)
+    app.config["MAX_CONTENT_LENGTH"] = 1_000
+    answer = browser.post("/import/", sent(b"x" * 1_000))
+    assert answer.status_code == 413
+    assert "At most 64 MiB" in answer.text
+    assert "Split it" in answer.text
+
+
 @pytest.mark.browser
 def test_a_file_is_imported_in_a_browser(page_as: Callable[..., Any], people: SimpleNamespace, tmp_path: Path) -> None:
     """By visible labels, under the page's policy, on a wide and on a narrow screen."""
