@@ -15,7 +15,7 @@ from flask_security.utils import _security
 from admin import formatting, gate
 from admin.records import scope_words
 from admin.signing_in import TRIES_PER_ACCOUNT, Account
-from engine.access import PERMISSIONS, ROLES, roles_of
+from engine.access import GUARDED_ROLES, PERMISSIONS, ROLES, roles_of
 from engine.commands import Conflict, Invalid
 from engine.people import ChangePassword, CreateUser, SetLanguage
 from engine.tables import CommandRecord, Entity, User
@@ -53,7 +53,7 @@ def _new(given: Any, wrong: dict[str, str], status: int = 200) -> ResponseReturn
         given=given,
         wrong=wrong,
         key=given.get("key") or str(uuid4()),
-        roles=[(role, formatting.title(role), ROLE_WORDS.get(role, "")) for role in ROLES],
+        roles=[(role, formatting.title(role), ROLE_WORDS.get(role, ""), role in GUARDED_ROLES) for role in ROLES],
         entities=list(Entity.select().order_by(Entity.code)),
         languages=LANGUAGES,
         given_roles=given.getlist("roles"),
@@ -101,7 +101,12 @@ def create() -> ResponseReturnValue:
         return _new(given, {p.place: f"{p.what}: {p.cure}" for p in error.problems}, 422)
     except Conflict:
         return _new(given, {"email": _("There is a user with this address already.")}, 409)
-    return render_template("console/user_created.html", user=User.get_by_id(answer["user"]), password=password)
+    return render_template(
+        "console/user_created.html",
+        user=User.get_by_id(answer["user"]),
+        password=password,
+        waiting=answer["waiting"],
+    )
 
 
 # --- one's own account --------------------------------------------------------------------

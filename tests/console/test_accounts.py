@@ -96,6 +96,16 @@ def test_an_entity_that_is_not_there_cannot_be_given(signed_in: Callable[..., An
     assert User.select().count() == before
 
 
+def test_a_role_that_can_approve_is_marked_and_waits(signed_in: Callable[..., Any], people: SimpleNamespace) -> None:
+    """The form says which roles take a second person; the answer says which wait."""
+    browser = signed_in(people.administrator)
+    assert "takes a second person" in browser.get("/account/new").text
+    text = browser.post("/account/new", {**NEW, "roles": ["sales", "credit_manager"]}).text
+    assert "Waiting for a second person" in text
+    made = User.get(User.email == "ada.field@dunwell.example")
+    assert [row.role for row in UserRole.select().where(UserRole.user == made)] == ["sales"]
+
+
 # --- one's own password and language ------------------------------------------------------
 
 

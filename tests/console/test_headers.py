@@ -51,7 +51,7 @@ def check(answer: Any) -> None:
         ("/customers/export/csv/", 200),
         ("/customers/999999", 404),
         ("/nowhere", 404),
-        ("/users/", 403),
+        ("/account/new", 403),
         ("/logout", 405),
         ("/broken", 500),
         ("/static/console.css", 200),
@@ -90,7 +90,7 @@ def test_a_fault_says_nothing_of_itself(faulty: Flask, signed_in: Callable[..., 
     assert "Traceback" not in answer.text
 
 
-@pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/users/", 403), ("/broken", 500)])
+@pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/account/new", 403), ("/broken", 500)])
 def test_a_program_gets_every_error_in_one_shape(
     faulty: Flask, signed_in: Callable[..., Any], people: SimpleNamespace, path: str, status: int
 ) -> None:
