@@ -121,12 +121,14 @@ class EndOverride(Command):
 
 @register(EndOverride, permission="overrides.set", person_only=True)
 def end_override(context: Context, command: EndOverride) -> Change:
-    """End it today."""
+    """End it today; a limit it put in force is taken back, so that the one before counts again."""
     override = _override(context, command.override)
     if override.ended_day is not None:
         raise Conflict(f"override {override.id} has ended", current=_override_values(override))
     today = context.today(override.customer.entity)
     Override.update(ended_day=today).where(Override.id == override.id).execute()
+    if override.target == "limit":
+        _take_back_limit(context, override, command.reason)
     return Change(
         subject_kind="override",
         subject_id=override.id,
@@ -241,6 +243,27 @@ def _limit_of(context: Context, override: Override) -> None:
         approved_by=None if context.actor is None else context.actor.id,
         reason=override.reason,
     )
+
+
+def _take_back_limit(context: Context, override: Override, reason: str) -> None:
+    """Reverse the entry that an override put into the ledger; none, while it waited for approval."""
+    undone = Reversal.select(Reversal.target_id).where(Reversal.target == "credit_limit")
+    entry = (
+        CreditLimit.select()
+        .where(
+            CreditLimit.customer == override.customer_id,
+            CreditLimit.until_day == override.until_day,
+            CreditLimit.amount_minor == json.loads(override.value),
+            CreditLimit.reason == override.reason,
+            CreditLimit.recorded_at == (override.approved_at or override.created_at),
+            CreditLimit.id.not_in(undone),
+        )
+        .first()
+    )
+    if entry is not None:
+        customer = override.customer
+        common = entry_of(context, customer, context.today(customer.entity))
+        Reversal.create(**common, target="credit_limit", target_id=entry.id, reason=reason)
 
 
 def _override(context: Context, override_id: int) -> Override:

@@ -9,10 +9,11 @@ from peewee import IntegrityError
 from engine.commands import Conflict, Invalid, Refused
 from engine.editions import activate, documents_in_force, edition_for, edition_of, keep
 from engine.governance import ApproveDocument, ProposeDocument, RejectDocument, SaveDraft
-from engine.overrides import ApproveLimit, ApproveOverride, EndOverride, SetOverride
+from engine.overrides import ApproveLimit, ApproveOverride, EndOverride, SetOverride, limit_in_force
+from engine.pipeline import decide_customer
 from engine.runs import run_entity
 from engine.setting_up import install_drafts
-from engine.tables import AuditEntry, CreditLimit, Document, Edition, Entity, Outcome, Override
+from engine.tables import AuditEntry, CreditLimit, Document, Edition, Entity, Outcome, Override, Reversal
 from rules.documents import shipped
 
 from .conftest import escalation, in_force, parameters, segmentation, step
@@ -250,6 +251,26 @@ def test_an_override_ended_by_a_person_gives_the_rules_back(runtime, entity, hel
     assert Outcome.get(Outcome.customer == held[1]).segment == "standard"
     with pytest.raises(Conflict):
         runtime.execute(EndOverride(**say("manager"), override=override))
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_a_limit_override_that_ends_early_takes_its_limit_along(runtime, held, say, approved):
+    """The limit from before is in force again from today; what past days saw stays; once approved or still waiting."""
+    Outcome.update(proposed_limit_minor=100_000).where(Outcome.customer == held[1]).execute()
+    runtime.execute(ApproveLimit(**say("manager"), customer=held[1].id, amount_minor=100_000, from_day=DAY))
+    value = 200_000 if approved else 50_000  # less needs nobody else
+    common = {**say("manager"), "customer": held[1].id, "target": "limit", "until_day": DAY + 30}
+    set_one = runtime.execute(SetOverride(**common, value=value))
+    waiting = runtime.execute(SetOverride(**common, value=300_000))["override"]
+    if approved:
+        runtime.execute(ApproveOverride(**say("second"), override=set_one["override"]))
+    assert limit_in_force(held[1].id, DAY) == value
+    runtime.execute(EndOverride(**say("manager"), override=waiting))
+    assert limit_in_force(held[1].id, DAY) == value
+    runtime.execute(EndOverride(**say("manager"), override=set_one["override"]))
+    assert limit_in_force(held[1].id, DAY) == 100_000
+    assert decide_customer(runtime, held[1].id, DAY)[0]["credit_limit_minor"] == 100_000
+    assert Reversal.select().count() == 1
 
 
 def test_a_limit_above_what_the_rules_propose_takes_two_people(runtime, held, say):
