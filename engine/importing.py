@@ -117,11 +117,12 @@ def import_file(runtime: "Runtime", command: ImportFile) -> dict[str, Any]:
 
     ``runtime.execute`` gives the same answer, but a large file then keeps others waiting.
     """
-    runtime.cache[READ_AHEAD] = (_read_key(command), _read(command.content, command.mapping))
+    name = f"{READ_AHEAD} {command.key}"  # of this import alone: threads of the console import side by side
+    runtime.cache[name] = (_read_key(command), _read(command.content, command.mapping))
     try:
         return runtime.execute(command)
     finally:
-        runtime.cache.pop(READ_AHEAD, None)
+        runtime.cache.pop(name, None)
 
 
 @register(ImportFile, permission="import.run")
@@ -210,7 +211,7 @@ def _read_key(command: ImportFile) -> tuple[str, str]:
 
 
 def _reading(context: Context, command: ImportFile) -> Reading:
-    ahead = context.runtime.cache.get(READ_AHEAD)
+    ahead = context.runtime.cache.get(f"{READ_AHEAD} {command.key}")
     if ahead is not None and ahead[0] == _read_key(command):
         found: Reading = ahead[1]
         return found

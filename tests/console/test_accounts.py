@@ -215,3 +215,23 @@ def test_others_see_no_way_to_create_users_or_entities(signed_in: Callable[..., 
     text = signed_in(people.auditor).get("/users/").text
     assert "/account/new" not in text
     assert "/commands/CreateEntity" not in text
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_the_pages_of_accounts_are_clean(
+    page_as: Callable[..., Any], people: SimpleNamespace, width: int, height: int
+) -> None:
+    """Under their policy, nothing serious for axe, no sideways scrolling; the password is changed by visible labels."""
+    watched = page_as(people.administrator, width=width, height=height)
+    page = watched.page
+    for path in ("/users/", "/account/new", "/commands/CreateEntity", "/account/"):
+        watched.goto(path)
+        watched.check()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    page.get_by_label("Old password").fill(PASSWORD)
+    page.get_by_label("New password", exact=True).fill(ANOTHER)
+    page.get_by_label("New password once more").fill(ANOTHER)
+    page.get_by_role("button", name="Change the password").click()
+    page.get_by_text("Other sessions have ended.").wait_for()
+    watched.check()
