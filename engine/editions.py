@@ -228,7 +228,9 @@ def edition_of(runtime: "Runtime", entity: Entity, sha256: str, day: int) -> Edi
     policies = [_policy(runtime, _document(name)) for name in body["policies"].values()]
     parameters = [_parameters(runtime, _document(name)) for name in body["parameters_documents"]]
     champion = None if body["model"] is None else ScoreModel.get(ScoreModel.sha256 == body["model"])
-    book = Book.build(policies, parameters, day, entity=entity.code)
+    book = _same_or(
+        Book.build(policies, parameters, day, entity=entity.code), list(runtime.cache.get("books", {}).values())
+    )
     rebuilt = {**body, **book.edition()}
     if sha256_of(rebuilt) != sha256:
         raise Unusable(f"the edition {sha256[:12]} cannot be rebuilt: its documents give {sha256_of(rebuilt)[:12]}")

@@ -12,10 +12,10 @@ import narwhals as nw
 from engine import after_run, frames
 from engine.confirming import SAMPLE_ROWS, Claimed, confirm, confirm_sample
 from engine.decisions import Applying, Verdict, standing_row, write
-from engine.differences import STAGE_OUTCOMES, columns_to_apply, matched_in_columns, with_differences
+from engine.differences import STAGE_OUTCOMES, columns_to_apply, matched_in_columns
 from engine.editions import edition_of
 from engine.matching import Matcher
-from engine.pipeline import Asking, Frame, decide_frame, may_begin
+from engine.pipeline import Asking, Frame, decided_day, may_begin
 from engine.tables import Decision, DirtyCustomer, Entity, Outcome, Run
 from rules.book import Book
 from rules.reference import Decided
@@ -63,9 +63,7 @@ def finish(
     if decided is None:
         with measured.step("again"):
             facts = frames.scan_frame(runtime, str(run.facts_file))
-            decided = frames.collected(
-                with_differences(decide_frame(facts, edition), edition.book, run.as_of_day, begins), frames.STREAM
-            )
+            decided = decided_day(runtime, entity, edition, run.as_of_day, begins, facts)
     with measured.step("confirm and write"):
         for verdicts in _confirmed(applying, matcher, decided):
             write(applying, verdicts)

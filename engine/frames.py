@@ -296,6 +296,7 @@ class Slot:
         self._steps: list[pl.LazyFrame] = []
         self._kept: dict[int, pl.DataFrame] = {}
         self._frames: dict[str, pl.DataFrame] = {}
+        self._columns = {name: list(schema) for name, schema in schemas.items()}
         sources: Frames = {
             name: nw.from_native(
                 pl.defer(
@@ -317,7 +318,10 @@ class Slot:
     def answer(self, inputs: Frames, as_of_day: int) -> nw.LazyFrame[Any]:
         """Collect the plan over frames that are computed, such as ``typed_rows`` gives."""
         ahead = PLAN_DAY - as_of_day
-        self._frames = {name: _moved(frame.to_native().collect(), ahead) for name, frame in inputs.items()}
+        self._frames = {
+            name: _moved(inputs[name].select(columns).to_native().collect(), ahead)
+            for name, columns in self._columns.items()
+        }
         for number, step in enumerate(self._steps):
             self._kept[number] = step.collect(optimizations=AS_EAGER)
         answer = self._plan.collect(optimizations=AS_EAGER)

@@ -161,17 +161,26 @@ def facts_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[
 
 
 def _slots(runtime: "Runtime", ask: Asking) -> Slots:
-    return _kept_slots(runtime, "facts", ask, lambda: _facts_slot(replace(ask, as_of_day=PLAN_DAY)))
+    of = (ask.entity.id, ask.edition, ask.begins)
+    return _kept_slots(runtime, "facts", of, lambda: _facts_slot(replace(ask, as_of_day=PLAN_DAY)))
 
 
 def _facts_slot(ask: Asking) -> Slot:
     return Slot(schemas_of(questions(ask.question)), lambda frames, keep: facts_frame(frames, ask, keep))
 
 
-def _kept_slots(runtime: "Runtime", what: str, ask: Asking, build: Callable[[], Slot]) -> Slots:
+def _kept_slots(
+    runtime: "Runtime",
+    what: str,
+    of: tuple[int, Edition, bool],
+    build: Callable[[], Slot],
+    columns: frozenset[str] = frozenset(),
+) -> Slots:
+    """Slots for an entity, an edition and whether steps begin; a frame stored long ago may have other columns."""
     kept: dict[Any, Slots] = runtime.cache.setdefault(f"{what} slots", {})
+    entity_id, edition, begins = of
     # The book by itself: a simulation tries another one under the edition's name. The slot keeps it alive.
-    key = (ask.entity.id, ask.edition.sha256, id(ask.edition.book), ask.begins)
+    key = (entity_id, edition.sha256, id(edition.book), begins, columns)
     if key not in kept:
         if len(kept) >= SLOTS_KEPT:
             kept.pop(next(iter(kept)))
@@ -179,19 +188,21 @@ def _kept_slots(runtime: "Runtime", what: str, ask: Asking, build: Callable[[], 
     return kept[key]
 
 
-def decided_day(runtime: "Runtime", ask: Asking, facts: Frame) -> Frame:
+def decided_day(
+    runtime: "Runtime", entity: Entity, edition: Edition, as_of_day: int, begins: bool, facts: Frame
+) -> Frame:
     """Decide every row of computed facts, with the differences to what stood before; computed."""
-    book, begins = ask.edition.book, ask.begins
+    book = edition.book
     if count_of(facts) >= STREAM:
-        whole = with_differences(decide_frame(facts, ask.edition), book, ask.as_of_day, begins)
-        return collected(whole, STREAM)
+        return collected(with_differences(decide_frame(facts, edition), book, as_of_day, begins), STREAM)
     schema = dict(facts.collect_schema())
 
     def plan(frames: Frames, _: Keep) -> Frame:
-        return with_differences(decide_frame(frames["facts"], ask.edition), book, PLAN_DAY, begins)
+        return with_differences(decide_frame(frames["facts"], edition), book, PLAN_DAY, begins)
 
-    with _kept_slots(runtime, "decisions", ask, lambda: Slot({"facts": schema}, plan)).slot() as slot:
-        return slot.answer({"facts": facts}, ask.as_of_day)
+    of = (entity.id, edition, begins)
+    with _kept_slots(runtime, "decisions", of, lambda: Slot({"facts": schema}, plan), frozenset(schema)).slot() as slot:
+        return slot.answer({"facts": facts}, as_of_day)
 
 
 def decide_customer(runtime: "Runtime", customer_id: int, as_of_day: int | None = None) -> tuple[Row, Decided]:

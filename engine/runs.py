@@ -189,7 +189,7 @@ def _decide_day(
     with steps.step("facts"):
         facts = frames.collected(read_facts(runtime, ask), frames.STREAM)
     with steps.step("stages"):
-        decided = decided_day(runtime, ask, facts)
+        decided = decided_day(runtime, entity, ask.edition, day, ask.begins, facts)
         counted = _count(decided, ask.edition.book)
     again = last is not None and last.as_of_day == day
     if again and last is not None and counted.nothing:
