@@ -16,7 +16,7 @@ from admin.customers import customer_link, entities, matching, of_entity
 from admin.signs import alarms_of
 from admin.steps import step_label
 from engine import access
-from engine.diary import RESULTS
+from engine.diary import RESULTS, is_recorded
 from engine.tables import Action, Alarm, Customer, Decision, Entity
 from ledger.days import day_of
 
@@ -201,8 +201,10 @@ class ActionsView(OfCustomers):
     @expose("/<int:action_id>")
     def action_page(self, action_id: int) -> str:
         """One call or task, to be done and reported."""
-        follow_ups = {code: result.follow_up for code, result in RESULTS.items() if result.follow_up}
-        return self.render("console/action.html", row=self.one_or_404(action_id), follow_ups=follow_ups)
+        row = self.one_or_404(action_id)
+        offered = {} if is_recorded(row) else RESULTS  # what was agreed is not recorded twice
+        follow_ups = {code: result.follow_up for code, result in offered.items() if result.follow_up}
+        return self.render("console/action.html", row=row, follow_ups=follow_ups)
 
 
 class AlarmsView(ConsoleView):

@@ -17,7 +17,7 @@ from engine.commands import (
     update_version,
 )
 from engine.corrections import RecordDispute, RecordPromise, SetBlock
-from engine.tables import Action, Alarm, Contact, DueLine, Standing
+from engine.tables import Action, Alarm, Block, Contact, Dispute, DueLine, Promise, Standing
 
 if TYPE_CHECKING:
     from engine.tables import Customer
@@ -197,6 +197,14 @@ def _agreed(context: Context, command: CompleteAction, customer: "Customer") -> 
         )
     today = context.today(customer.entity)
     return SetBlock(**by, customer=customer.id, kind="pause", from_day=today, until_day=day, due_line=line)
+
+
+def is_recorded(action: Action) -> bool:
+    """Whether what was agreed in a finished call was recorded with its result, at the same instant."""
+    return action.settled_at is not None and any(
+        table.select().where(table.customer == action.customer_id, table.recorded_at == action.settled_at).exists()
+        for table in (Promise, Dispute, Block)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,6 +98,25 @@ def test_a_row_changed_by_another_is_a_conflict_with_both_values(
     assert Action.get_by_id(action.id).result == "no_answer"
 
 
+@pytest.mark.parametrize("agreed", [{"amount_minor": "12.50", "agreed_day": "2026-04-20"}, {}])
+def test_a_call_is_reported_together_with_what_was_agreed(
+    signed_in: Callable[..., Any], people: SimpleNamespace, customer: Customer, agreed: dict[str, str]
+) -> None:
+    """The promise is recorded with the result; only where nothing was said is it offered afterwards."""
+    action = Action.create(
+        key="call", entity_id=customer.entity_id, customer=customer, policy_key="escalation", episode=1,
+        step_key="standard-p7", channel="call", state="open", due_day=1, created_at=1,
+    )  # fmt: skip
+    browser = signed_in(people.collector)
+    form = browser.get(f"/commands/CompleteAction?action={action.id}").text
+    assert all(label in form for label in ("Paid by", "Amount", "Invoice"))
+    said = {"action": action.id, "result": "promised", "reason": "spoke to them", "due_line": "", **agreed}
+    assert browser.post("/commands/CompleteAction", said).status_code == 303
+    assert [promise.amount_minor for promise in Promise] == ([1_250] if agreed else [])
+    page = browser.get(f"/diary/{action.id}").text
+    assert ("/commands/RecordPromise" in page) is not bool(agreed)
+
+
 def test_an_override_that_gives_more_waits_for_another_person(
     signed_in: Callable[..., Any], people: SimpleNamespace, customer: Customer
 ) -> None:
