@@ -25,7 +25,8 @@ blueprint = Blueprint("accounts", __name__, url_prefix="/account")
 LANGUAGES = {"en": "English", "de": "Deutsch", "fr": "Français"}  # each in its own words
 PASSWORD_LENGTH_MIN = 12
 PASSWORD_LENGTH_MAX = 256
-GENERATED_BYTES = 12
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another when read aloud or typed
+GROUPS, GROUP_LENGTH = 4, 4  # 16 letters of 31: 79 bits
 ROLE_WORDS = {
     "credit_manager": _l("Runs credit: policies, limits, approvals, go-live."),
     "risk_analyst": _l("Writes and proposes policies, imports files."),
@@ -84,7 +85,7 @@ def create() -> ResponseReturnValue:
     if key and CommandRecord.get_or_none(CommandRecord.key == key) is not None:
         flash(_("This user is created already; the password was shown once."), "warning")
         return redirect(url_for("users.index_view", search=asked["email"]), 303)
-    password = secrets.token_urlsafe(GENERATED_BYTES)
+    password = _generated()
     command = CreateUser(
         actor=current_user.id,
         reason=given.get("reason", "").strip() or "a new user",
@@ -176,6 +177,11 @@ def choose_language() -> ResponseReturnValue:
     )
     gate.runtime().execute(command)
     return redirect(url_for("accounts.own"), 303)
+
+
+def _generated() -> str:
+    """A password somebody can hand over: four groups of four letters and digits."""
+    return "-".join("".join(secrets.choice(LETTERS) for _n in range(GROUP_LENGTH)) for _g in range(GROUPS))
 
 
 def _normal(password: str) -> str:
