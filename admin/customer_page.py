@@ -3,13 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import narwhals as nw
 from flask_babel import gettext as _
 from peewee import JOIN, fn
 
 from admin import gate
-from engine.frames import read_frames, rows_of
-from engine.pipeline import Asking, asking, facts_of
+from engine.pipeline import Asking, asking, facts_of, lines_of
 from engine.tables import (
     Action,
     Allocation,
@@ -32,7 +30,6 @@ from engine.tables import (
     Standing,
     User,
 )
-from ledger.lines import line_facts
 from rules import reference
 from rules.reference import Decided
 from scoring.model import Model, score_row
@@ -118,7 +115,7 @@ def file_of(customer: Customer) -> CustomerFile:
         decided=reference.decide(row, ask.edition.book),
         outcome=Outcome.get_or_none(Outcome.customer == customer),
         standing=Standing.get_or_none(Standing.customer == customer, Standing.policy_key == ask.edition.policy_key),
-        lines=_lines(customer, ask),
+        lines=lines_of(gate.runtime(), ask, [customer.id]),
         scored=scored(row, ask.edition.model),
         payments=_payments(customer),
         promises=list(_standing(Promise, "promise", customer).order_by(Promise.promised_day.desc()).limit(20)),
@@ -141,25 +138,6 @@ def file_of(customer: Customer) -> CustomerFile:
         contacts=_contacts(customer) if gate.may("people.view") else [],
         audit=_audit(customer) if gate.may("audit.view") else [],
     )
-
-
-def _lines(customer: Customer, ask: Asking) -> list[dict[str, Any]]:
-    frames = read_frames(gate.runtime(), customer.entity, [customer.id], ask.as_of_day, ask.question)
-    wanted = (
-        "line_id",
-        "number",
-        "ordinal",
-        "invoice_day",
-        "due_day",
-        "line_amount_minor",
-        "line_open_minor",
-        "line_days_past_due",
-        "line_disputed_minor",
-        "line_promised",
-        "line_covered_minor",
-    )
-    lines = line_facts(frames, ask.basis).filter(nw.col("customer_id") == customer.id).select(*wanted)
-    return sorted(rows_of(lines), key=lambda line: (line["due_day"] is None, line["due_day"] or 0, line["number"]))
 
 
 def scored(row: dict[str, Any], model: Model | None) -> Scored:

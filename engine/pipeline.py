@@ -33,6 +33,7 @@ from engine.frames import (
 )
 from engine.queries import PREVIOUS, Question, questions
 from engine.tables import Customer, Entity, Run, Standing
+from ledger.lines import LINE_COLUMNS, LINE_TECHNICAL, line_facts
 from ledger.state import Basis, Keep, customer_facts
 from rules import columns, reference
 from rules.reference import Decided
@@ -163,6 +164,24 @@ def facts_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[
 def _slots(runtime: "Runtime", ask: Asking) -> Slots:
     of = (ask.entity.id, ask.edition, ask.begins)
     return _kept_slots(runtime, "facts", of, lambda: _facts_slot(replace(ask, as_of_day=PLAN_DAY)))
+
+
+def lines_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[Row]:
+    """Open due lines of a few customers, with the technical columns and facts of a line; oldest first."""
+    tables = questions(ask.question)
+    of = (ask.entity.id, ask.edition, ask.begins)
+    with _kept_slots(runtime, "lines", of, lambda: _lines_slot(replace(ask, as_of_day=PLAN_DAY))).slot() as slot:
+        lines = rows_of(slot.answer(typed_rows(tables, read_rows(runtime, tables, customers)), ask.as_of_day))
+    found = [row for row in lines if row["customer_id"] in set(customers)]
+    return sorted(found, key=lambda row: (row["due_day"] is None, row["due_day"] or 0, row["number"], row["ordinal"]))
+
+
+def _lines_slot(ask: Asking) -> Slot:
+    names = dict.fromkeys([*LINE_TECHNICAL, *(column.name for column in LINE_COLUMNS)])
+    return Slot(
+        schemas_of(questions(ask.question)),
+        lambda frames, keep: line_facts(frames, ask.basis, keep).select(*names),
+    )
 
 
 def _facts_slot(ask: Asking) -> Slot:
