@@ -18,13 +18,13 @@ from engine.demo.names import LANGUAGES, company_names
 from ledger.days import date_of
 
 TOP_SHARE = 0.43  # of an entity's sales with its ten largest customers; of all sales a little less
-TERMS = ((7, 4), (14, 9), (30, 39), (45, 26), (60, 22))  # days and their weight
-HABITS = (("prompt", 42), ("relaxed", 25), ("slow", 11), ("erratic", 9), ("worsening", 7), ("improving", 6))
+TERMS = ((7, 4), (14, 7), (30, 29), (45, 28), (60, 32))  # days and their weight
+HABITS = (("prompt", 47), ("relaxed", 24), ("slow", 9), ("erratic", 8), ("worsening", 6), ("improving", 6))
 DRIFT_DAYS = 540  # in which a worsening customer has become what an improving one was
-PART_PAYMENT, CREDIT_NOTE, PREPAID, DISPUTE, STUCK = 0.04, 0.02, 0.01, 0.05, 0.022
-PROMISE_IF_LATE = 0.25  # of invoices paid more than a week late: 8 % of all
+PART_PAYMENT, CREDIT_NOTE, PREPAID, DISPUTE, STUCK = 0.04, 0.02, 0.01, 0.05, 0.02
+PROMISE_IF_LATE = 0.36  # of invoices paid more than a week late: 8 % of all
 LATE_FOR_A_PROMISE_DAYS = 8
-PROMISE_KEPT = 0.65
+PROMISE_KEPT = 0.68  # as drawn from the seed 65 % of them
 DISPUTE_ACCEPTED = 0.4
 FOREIGN = 0.05  # of an entity's customers abroad are billed in another currency
 GROUP_MEMBERS = 3
@@ -308,9 +308,9 @@ def _delay(random: Random, company: Company, day: int, first_day: int) -> int:
         case "prompt":
             return random.randint(-9, 3)
         case "relaxed":
-            return random.randint(0, 14)
+            return random.randint(-7, 9)
         case "slow":
-            return random.randint(9, 29)
+            return random.randint(10, 32)
         case "erratic":
             return random.choice((-5, 0, 2, 6, 12, 20, 33, 55))
         case "worsening":

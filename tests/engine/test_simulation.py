@@ -114,7 +114,7 @@ def test_it_writes_nothing(runtime: Runtime, portfolio: SimpleNamespace) -> None
         ("parameters", "hold_set_days", 20),
         ("parameters", "dunning_tolerance", 100_000),
         ("parameters", "promise_tolerance_days", 0),
-        ("scorecard", "A", 12),
+        ("scorecard", "A", 5),
         ("escalation", "standard-p4", 2),
     ],
 )

@@ -90,9 +90,9 @@ def test_changed_thresholds_steps_and_bands_are_told():
         "Score 60 % and above, condition: Score is at least 60.00 % → Score is at least 70.00 %",
         "Score 40 % to 60 %: Score is from 40.00 % to 59.99 %; Points: 25; Score 40 % to 60 %; "
         "The model expects about half of the invoices to be late.; 0; does not match; as usual → —",
-        "Classes: class A up to 5 points; class B up to 20 points; class C up to 40 points; class D up to 65 points; "
-        "class E above that → class A up to 8 points; class B up to 20 points; class C up to 40 points; "
-        "class D up to 65 points; class E above that",
+        "Classes: class A up to 12 points; class B up to 30 points; class C up to 55 points; class D up to 80 points; "
+        "class E above that → class A up to 8 points; class B up to 30 points; class C up to 55 points; "
+        "class D up to 80 points; class E above that",
     ]
     document = copy.deepcopy(DOCUMENTS["escalation"])
     document["escalation"]["scenarios"]["risky"][1]["days"] = 4
