@@ -36,7 +36,10 @@ class CreateEntity(Command):
 
 @register(CreateEntity, permission="users.manage")
 def create_entity(_context: Context, command: CreateEntity) -> Change:
-    """Create the entity with nothing live: it is adopted by its first run and sends after go-live."""
+    """Create the entity with nothing live: adopted by its first run, it sends after go-live.
+
+    With the first entity the shipped documents are there as drafts, for two people to put in force.
+    """
     problems = _problems(command)
     if problems:
         raise Invalid(problems)
@@ -48,11 +51,12 @@ def create_entity(_context: Context, command: CreateEntity) -> Change:
         country=command.country,
         portfolio_share_bp=command.portfolio_share_bp,
     )
+    drafts = install_drafts()
     return Change(
         subject_kind="entity",
         subject_id=entity.id,
         after={"code": command.code, "currency": command.currency, "zone": command.zone, "country": command.country},
-        answer={"entity": entity.id, "code": entity.code},
+        answer={"entity": entity.id, "code": entity.code, "drafts": drafts},
         entity_id=entity.id,
     )
 
