@@ -1,11 +1,33 @@
 """Catalogue: importing this registers every command, for whoever lists or looks them up by name."""
 
-from engine import after_run, corrections, diary, going_live, governance, importing, overrides, people, setting_up
+from engine import (
+    after_run,
+    corrections,
+    diary,
+    going_live,
+    governance,
+    importing,
+    overrides,
+    people,
+    setting_up,
+    training,
+)
 from engine.commands import COMMANDS, Registered
 
 __all__ = ["COMMANDS", "MODULES", "all_commands"]
 
-MODULES = (after_run, corrections, diary, going_live, governance, importing, overrides, people, setting_up)
+MODULES = (
+    after_run,
+    corrections,
+    diary,
+    going_live,
+    governance,
+    importing,
+    overrides,
+    people,
+    setting_up,
+    training,
+)
 
 
 def all_commands() -> dict[str, Registered]:

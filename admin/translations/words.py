@@ -85,7 +85,10 @@ def _declared() -> Iterator[str]:
     yield from (spelled(code) for code in codes.TITLES)
     yield from (spelled(code).lower() for code in codes.PHRASES)
     yield from codes.COMMANDS_BESIDE
-    yield from (_command_words(name) for name in catalogue.all_commands())
+    own = {module.__name__ for module in catalogue.MODULES}
+    for name, known in catalogue.all_commands().items():
+        if known.command.__module__ in own:
+            yield _command_words(name)
 
 
 def _spoken(part: Any) -> Iterator[str]:
