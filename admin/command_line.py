@@ -34,6 +34,7 @@ from rules.facts import FACTS
 from rules.words import Voice, value_words
 
 DEMO_CUSTOMERS = 340
+DEMO_DAYS = 180
 UP_SECONDS = 30
 
 
@@ -317,20 +318,23 @@ def user_command(
 
 @dunwell.group("demo", invoke_without_command=True)
 @click.option("--customers", default=DEMO_CUSTOMERS, show_default=True, help="Over both entities.")
+@click.option("--days", default=DEMO_DAYS, show_default=True, help="How many of its last days are decided one by one.")
 @as_json
 @click.pass_context
-def demo_group(context: click.Context, customers: int, json_: bool) -> None:
-    """Build a made-up year that ends yesterday, decided day by day; a second time keeps what is there."""
+def demo_group(context: click.Context, customers: int, days: int, json_: bool) -> None:
+    """Build a made-up ledger that ends yesterday, decided day by day; a second time keeps what is there."""
     if context.invoked_subcommand is None:
-        build_demo(customers, json_)
+        build_demo(customers, days, json_)
 
 
 @with_runtime
-def build_demo(runtime: Runtime, customers: int, json_: bool) -> None:
+def build_demo(runtime: Runtime, customers: int, days: int, json_: bool) -> None:
     """Build it, or leave it as it is."""
     from engine import demo
 
-    built = demo.build(runtime, runtime.today(), customers, tell=lambda line: click.echo(line, err=True))
+    built = demo.build(
+        runtime, runtime.today(), customers, decided_days=days, tell=lambda line: click.echo(line, err=True)
+    )
     show({"new": built.new, "until": date_of(built.until_day).isoformat(), "logins": len(built.logins)}, json_)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from click import Command, Group
 
-from admin.command_line import dunwell
+from admin.command_line import DEMO_CUSTOMERS, DEMO_DAYS, dunwell
+from engine.demo.building import CUSTOMERS, DECIDED_DAYS
 
 ROOT = Path(__file__).parents[2]
 ACCOUNTS = ROOT / "samples" / "accounts"
@@ -107,3 +108,8 @@ def test_a_secret_is_generated_once_for_its_owner_only(say: Callable[..., Said],
     assert key.stat().st_mode & 0o777 == 0o600
     say("report", "ageing", "ACME")
     assert key.read_text() == first
+
+
+def test_the_demo_of_the_command_line_is_the_demo() -> None:
+    """The defaults stand in two places, because help must not load what builds the demo."""
+    assert (DEMO_CUSTOMERS, DEMO_DAYS) == (CUSTOMERS, DECIDED_DAYS)
