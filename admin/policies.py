@@ -185,9 +185,3 @@ def hits_of(document: Document) -> dict[str, int]:
         for key, number in counted.items():
             sums[key] = sums.get(key, 0) + number
     return sums
-
-
-def history_of(document: Document) -> list[Document]:
-    """The other versions of a document, the newest first."""
-    found = versions(document).where(Document.status != "draft")
-    return list(found.order_by(Document.id.desc()).limit(HISTORY_MAX))

@@ -28,13 +28,13 @@ from admin.versions import (
     title_of,
     visible_document,
 )
-from engine.canonical import sha256_of
 from engine.commands import Command, Conflict, Invalid
 from engine.editions import documents_in_force
 from engine.governance import ApproveDocument, ProposeDocument, RejectDocument
 from engine.pipeline import last_portfolio_run
 from engine.simulation import simulate
 from engine.tables import Document
+from ledger.canonical import sha256_of
 from ledger.days import day_of
 from rules.documents import parse, parse_parameters
 from rules.facts import dictionary_of

@@ -19,12 +19,12 @@ from typing import Any
 import polars as pl
 
 from benchmarks.portfolio import AS_OF_DAY, portfolio
-from engine.canonical import canonical, sha256_of
 from engine.pipeline import decide_customer
 from engine.runs import run_entity
 from engine.runtime import Runtime, build
 from engine.settings import Settings
 from engine.tables import Action, CustomerGroup, Decision, Document, Entity, Run
+from ledger.canonical import canonical, sha256_of
 from rules.documents import shipped
 
 ROWS = 50_000

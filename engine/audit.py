@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.canonical import canonical, sha256_of
 from engine.tables import AuditEntry
+from ledger.canonical import canonical, sha256_of
 
 FIRST = "0" * 64  # what the first entry names as its previous hash
 PAGE = 10_000  # entries read at a time when the chain is checked

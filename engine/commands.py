@@ -15,8 +15,8 @@ from uuid import uuid4
 from peewee import Model
 
 from engine import access, audit
-from engine.canonical import canonical, sha256_of
 from engine.tables import CommandRecord, Customer, DirtyCustomer, Entity, User
+from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.canonical import canonical
 from engine.decisions import Applying, Verdict
 from engine.differences import STAGE_OUTCOMES, changed_stages
 from engine.matching import Confirmation, Matcher
 from engine.tables import Alarm, Entity, Run
+from ledger.canonical import canonical
 from rules import reference
 from rules.book import Book
 from rules.reference import Decided

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from peewee import fn
 
-from engine.canonical import canonical
 from engine.database import upsert, write_rows
 from engine.differences import AWAY, STAGE_OUTCOMES, changed_stages, fact_row, waiting_code
 from engine.editions import Edition
 from engine.queries import PREVIOUS
 from engine.tables import Action, Customer, Decision, Outcome, Override, Run, Standing
+from ledger.canonical import canonical
 from rules.escalation import Move, coming
 from rules.policies import Step
 from rules.reference import Decided

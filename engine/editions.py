@@ -11,9 +11,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from engine import audit
-from engine.canonical import canonical, sha256_of
 from engine.tables import Document, Entity, ExchangeRate, ScoreModel
 from engine.tables import Edition as EditionRow
+from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
 from ledger.state import Basis
 from rules.book import Book

@@ -1,6 +1,5 @@
 """Events: customers whose state changed are decided again, through the same pipeline, a few at a time."""
 
-import json
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -188,9 +187,3 @@ def _write_waiting(applying: Applying, one: _Found) -> None:
         Standing.update(**{name: values[name] for name in ("waiting_for", "next_step", "next_day")}).where(
             Standing.customer == one.row["customer_id"], Standing.policy_key == applying.edition.policy_key
         ).execute()
-
-
-def waiting_of(standing: Standing) -> list[str]:
-    """Why a customer gets no further step, as codes."""
-    codes: list[str] = json.loads(standing.waiting_for)
-    return codes

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from engine import frames
-from engine.canonical import canonical
 from engine.commands import (
     Change,
     Command,
@@ -29,6 +28,7 @@ from engine.differences import columns_to_apply, with_differences
 from engine.editions import keep
 from engine.pipeline import Asking, Frame, asking, decide_frame, last_portfolio_run, read_facts
 from engine.tables import Entity, GoLive, Run
+from ledger.canonical import canonical
 from rules import reference
 from rules.reference import Decided
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import access
-from engine.canonical import canonical, sha256_of
 from engine.commands import (
     Change,
     Command,
@@ -27,6 +26,7 @@ from engine.commands import (
 from engine.findings import findings
 from engine.pipeline import last_portfolio_run
 from engine.tables import Document, Entity
+from ledger.canonical import canonical, sha256_of
 from ledger.days import date_of
 from ledger.problems import Problem
 

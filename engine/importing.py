@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from engine import tables
-from engine.canonical import canonical, sha256_of
 from engine.commands import Change, Command, Context, Invalid, register
 from engine.known import customer_ids, known_of
 from engine.taking_in import Posted, post_contacts, post_customers, post_plan
 from ledger import mapping as mappings
+from ledger.canonical import canonical, sha256_of
 from ledger.days import date_of
 from ledger.entries import Plan
 from ledger.posting import post

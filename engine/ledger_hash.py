@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from engine import tables
-from engine.canonical import canonical
+from ledger.canonical import canonical
 
 NATURAL = {
     "credit": ("kind", "number", "reference", "amount_minor", "currency"),

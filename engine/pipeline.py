@@ -21,7 +21,6 @@ from engine.frames import (
     collected,
     columns_of,
     count_of,
-    from_rows,
     is_small,
     keep,
     read_frames,
@@ -32,8 +31,9 @@ from engine.frames import (
     typed_rows,
 )
 from engine.queries import PREVIOUS, Question, questions
-from engine.tables import Customer, Entity, Run, Standing
+from engine.tables import Customer, Entity, Run
 from ledger.lines import LINE_COLUMNS, LINE_TECHNICAL, line_facts
+from ledger.money import convert
 from ledger.state import Basis, Keep, customer_facts
 from rules import columns, reference
 from rules.reference import Decided
@@ -296,12 +296,7 @@ def _converted(amount: int | None, currency: str, base: str, rates_e9: Mapping[s
     if amount is None or currency == base:
         return amount
     rate = rates_e9.get(currency)
-    return None if rate is None else (2 * amount * rate + 10**9) // (2 * 10**9)  # half up
-
-
-def frame_of(rows: Sequence[Row], like: Mapping[str, Any]) -> Frame:
-    """A facts frame of a few rows, with the columns and types of another."""
-    return from_rows(rows, like)
+    return None if rate is None else convert(amount, rate)
 
 
 def read_facts(runtime: "Runtime", ask: Asking) -> Frame:
@@ -311,8 +306,3 @@ def read_facts(runtime: "Runtime", ask: Asking) -> Frame:
         return facts_frame(frames, ask)
     with _slots(runtime, ask).slot() as slot:
         return slot.answer(frames, ask.as_of_day)
-
-
-def has_standing(entity: Entity, policy_key: str) -> bool:
-    """Whether any customer of the entity has a standing in a policy."""
-    return bool(Standing.select().where(Standing.entity_id == entity.id, Standing.policy_key == policy_key).exists())

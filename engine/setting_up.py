@@ -6,9 +6,9 @@ from zoneinfo import available_timezones
 import holidays
 from babel.numbers import is_currency
 
-from engine.canonical import canonical, sha256_of
 from engine.commands import Change, Command, Context, Invalid, register
 from engine.tables import Document, Entity
+from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
 from rules.documents import shipped
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from engine.canonical import sha256_of
 from engine.commands import Invalid
 from engine.editions import BASIS_PARAMETERS, Edition, documents_in_force, edition_for, edition_of
 from engine.frames import collected, columns_of, rows_of, scan_frame
 from engine.pipeline import Frame, asking, decide_frame, last_portfolio_run, read_facts
 from engine.tables import Entity, Run
+from ledger.canonical import sha256_of
 from ledger.problems import Problem
 from rules import columns
 from rules.book import MASK_BITS, Book, BookStage

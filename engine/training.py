@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from peewee import fn
 
-from engine.canonical import canonical
 from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, Refused, register
 from engine.editions import rates_on
 from engine.frames import collected, read_frames, rows_of
 from engine.tables import Customer, DueLine, Entity, ScoreModel
+from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
 from ledger.state import Basis, customer_facts
 from scoring.features import FACTS_READ
 from scoring.labels import TASK, bad_lines, cutoffs, training_rows
 from scoring.learning import train as learn
 from scoring.model import canonical as model_bytes
-from scoring.model import load, sha256_of
+from scoring.model import load
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from engine.canonical import sha256_of
 from engine.importing import ImportFile, Preview
+from ledger.canonical import sha256_of
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime

@@ -46,10 +46,6 @@ class Reading:
     facts: Mapping[str, Column]
     parameters: Mapping[str, Parameter]
 
-    def parameter_kind(self, name: str) -> Kind | None:
-        """The kind of a parameter, None when there is none."""
-        return self.parameters[name].kind if name in self.parameters else None
-
 
 def check(
     policy: Policy, parameters: Parameters | Iterable[Parameters], dictionary: Mapping[str, Column]

@@ -4,12 +4,13 @@ A document is data in a closed grammar; nothing in it is ever executed. ``canoni
 the one byte form that its sha256 names.
 """
 
-import hashlib
 import json
 import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Any as Json
 
+from ledger.canonical import canonical as canonical_json
+from ledger.canonical import sha256_of
 from ledger.columns import Kind
 from ledger.problems import Problem
 from rules.conditions import LISTS, NULL_TESTS, All, Any, Condition, Const, FactRef, Not, Op, Operand, Param, Test
@@ -61,14 +62,7 @@ def canonical(document: Mapping[str, Json]) -> bytes:
     >>> canonical({"b": 1, "a": "ü"}).decode()
     '{"a":"ü","b":1}'
     """
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(
-        "utf-8"
-    )
-
-
-def sha256_of(document: Mapping[str, Json]) -> str:
-    """The name of an immutable version: sha256 of its canonical form, hexadecimal."""
-    return hashlib.sha256(canonical(document)).hexdigest()
+    return canonical_json(document).encode()
 
 
 def shipped() -> list[dict[str, Json]]:

@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 from ledger.columns import Column, Kind
 from ledger.lines import LINE_COLUMNS
-from ledger.problems import Problem
 from ledger.state import CUSTOMER_COLUMNS
 from rules.conditions import Scalar
 from rules.stages import OUTCOMES, PREVIOUS, earlier
@@ -153,25 +152,3 @@ def fits(value: object, column: Column) -> bool:
     if column.unit is None:
         return isinstance(value, str) and (not column.values or value in column.values)
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def row_problems(row: Mapping[str, object], dictionary: Mapping[str, Column] = DICTIONARY) -> list[Problem]:
-    """Values of a row whose type or range is not the declared one; they never match silently."""
-    problems = []
-    for name, value in row.items():
-        column = dictionary.get(name)
-        if column is None:
-            continue
-        if not fits(value, column):
-            problems.append(
-                Problem(f"fact {name}", f"{value!r} is not a {column.kind.value}", "correct the import or the fact")
-            )
-        elif isinstance(value, int) and not isinstance(value, bool) and _outside(value, column):
-            problems.append(
-                Problem(f"fact {name}", f"{value} is outside {column.low} to {column.high}", "check the ledger entries")
-            )
-    return problems
-
-
-def _outside(value: int, column: Column) -> bool:
-    return (column.low is not None and value < column.low) or (column.high is not None and value > column.high)

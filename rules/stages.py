@@ -217,8 +217,3 @@ def earlier(stage: str) -> tuple[Stage, ...]:
     ['scorecard', 'segmentation']
     """
     return STAGES[: STAGE_NAMES.index(stage)]
-
-
-def from_stage(stage: str) -> tuple[Stage, ...]:
-    """A stage and all later ones: what a change of its policy can touch."""
-    return STAGES[STAGE_NAMES.index(stage) :]

@@ -17,21 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ledger.canonical import sha256_of
 from scoring.features import FACTS_READ, FEATURE_NAMES, FEATURES, Prior, Shrunk, feature_row
 from scoring.labels import HORIZON_DAYS, TASK
 from scoring.measures import measured
-from scoring.model import (
-    FEATURES_SHA256,
-    FORMAT,
-    MICRO,
-    MICRO_BOUND,
-    Model,
-    built,
-    canonical,
-    load,
-    score_row,
-    sha256_of,
-)
+from scoring.model import FEATURES_SHA256, FORMAT, MICRO, MICRO_BOUND, Model, built, canonical, load, score_row
 from scoring.rivals import prior_of
 
 Row = Mapping[str, Any]

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import narwhals as nw
 
+from ledger.canonical import canonical as canonical_json
 from ledger.expressions import lit
 from scoring.features import (
     FEATURE_NAMES,
@@ -118,12 +119,7 @@ def column_of(name: str) -> str:
 
 def canonical(body: Mapping[str, Any]) -> bytes:
     """Return the one form of a model's JSON that is hashed and stored."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def sha256_of(body: Mapping[str, Any]) -> str:
-    """Return the name of a model: the sha256 of its canonical JSON."""
-    return hashlib.sha256(canonical(body)).hexdigest()
+    return canonical_json(body).encode()
 
 
 def probability_bp(raw: int) -> int:

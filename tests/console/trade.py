@@ -5,7 +5,6 @@ Loaded by the console's conftest. Names are invented, addresses end in ``.exampl
 
 import random
 
-from engine.canonical import canonical, sha256_of
 from engine.runs import run_entity
 from engine.runtime import Runtime
 from engine.tables import (
@@ -21,6 +20,7 @@ from engine.tables import (
     Promise,
     User,
 )
+from ledger.canonical import canonical, sha256_of
 from rules.documents import shipped
 
 FIRST = tuple("Hollow Amber Stone Copper Linden Harbour Maple Granite Silver Meadow Falcon Juniper Beacon".split())  # noqa: SIM905

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from peewee import fn
 
-from engine.canonical import canonical, sha256_of
 from engine.runtime import Runtime
 from engine.tables import Allocation, Credit, Customer, Document, DueLine, Entity, Run
+from ledger.canonical import canonical, sha256_of
 
 EARLY = 0  # documents of these tests hold from 1970 on
 

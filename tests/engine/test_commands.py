@@ -7,7 +7,6 @@ import pytest
 
 from engine import audit
 from engine.access import ROLES, permissions_of, visible_to
-from engine.canonical import canonical, sha256_of
 from engine.commands import (
     COMMANDS,
     Change,
@@ -39,6 +38,7 @@ from engine.tables import (
     UserRole,
     UserScope,
 )
+from ledger.canonical import canonical, sha256_of
 
 DAY = 20_543
 

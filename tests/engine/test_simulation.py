@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from engine.canonical import canonical, sha256_of
 from engine.commands import Invalid
 from engine.governance import ApproveDocument, ProposeDocument
 from engine.runs import run_entity
 from engine.runtime import Runtime
 from engine.simulation import DECISIVE, rule_hits, simulate
 from engine.tables import CreditLimit, Document, Entity, Outcome, Promise, Run
+from ledger.canonical import canonical, sha256_of
 from rules.documents import shipped
 from rules.stages import STAGES
 from rules.thresholds import threshold_at, thresholds_of, with_threshold

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import pytest
 
 from engine import outbox
-from engine.canonical import canonical, sha256_of
 from engine.runs import run_entity
 from engine.tables import (
     Action,
@@ -28,6 +27,7 @@ from engine.tables import (
     Entity,
     Promise,
 )
+from ledger.canonical import canonical, sha256_of
 from rules.documents import shipped
 
 NUMBERS = count(1)

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ledger.canonical import sha256_of
 from scoring.learning import train
-from scoring.model import Model, canonical, load, sha256_of
+from scoring.model import Model, canonical, load
 
 FIRST_DAY, TRAINED_DAY = 20_000, 20_560
 

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ledger.canonical import sha256_of
 from scoring.labels import cutoffs
 from scoring.learning import split, train
 from scoring.measures import area_under_curve, calibration_error
-from scoring.model import Model, canonical, load, probability_bp, score_row, sha256_of
+from scoring.model import Model, canonical, load, probability_bp, score_row
 from scoring.reasons import TOP_REASONS, reasons, usual_score_bp
 from scoring.rivals import NO_HISTORY, prior_of
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.canonical import sha256_of
 from ledger.entries import Known
 from ledger.mapping import parse
 from ledger.posting import post
@@ -18,7 +19,7 @@ from ledger.state import FRAMES, Basis, customer_facts
 from scoring.features import FACTS_READ
 from scoring.labels import bad_lines, cutoffs, labels, training_rows
 from scoring.learning import train
-from scoring.model import canonical, load, sha256_of
+from scoring.model import canonical, load
 
 DAY = 20_000
 POLARS = {nw.Int64: pl.Int64, nw.String: pl.String, nw.Boolean: pl.Boolean}

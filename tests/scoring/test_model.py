@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.canonical import sha256_of
 from scoring.features import FACTS_READ, FEATURE_NAMES, FEATURES, Prior, Ratio, feature_columns, feature_row
-from scoring.model import Model, canonical, load, probability_bp, score, score_row, sha256_of
+from scoring.model import Model, canonical, load, probability_bp, score, score_row
 
 SCHEMA = dict.fromkeys(FACTS_READ, pl.Int64)
 RISING = [feature for feature in FEATURES if feature.rising]

@@ -9,7 +9,8 @@ from engine.commands import Conflict, Invalid, Refused
 from engine.runtime import Runtime
 from engine.tables import AuditEntry, Entity, ScoreModel
 from engine.training import PromoteModel, RegisterModel, train
-from scoring.model import canonical, sha256_of
+from ledger.canonical import sha256_of
+from scoring.model import canonical
 
 
 def register(runtime: Runtime, actor: int, body: dict[str, Any]) -> dict[str, Any]:
