@@ -26,6 +26,11 @@ $(VENV)/.dev: $(BIN)/python requirements-dev.txt setup.cfg
 	@sh .ci/install $(VENV) requirements-dev.txt
 	@touch $@ $(VENV)/.run
 
+# The long tests also run the portfolio on a local Spark cluster.
+$(VENV)/.spark: $(VENV)/.dev requirements-spark.txt
+	@sh .ci/install $(VENV) requirements-spark.txt
+	@touch $@
+
 run: $(VENV)/.run
 	@exec $(BIN)/dunwell demo start
 
@@ -36,7 +41,7 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-slow: $(VENV)/.dev
+slow: $(VENV)/.spark
 	@sh .ci/browser
 	$(BIN)/python -m pytest -m slow
 
@@ -55,6 +60,7 @@ words: $(VENV)/.dev
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile setup.cfg --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements.txt
 	$(BIN)/uv pip compile setup.cfg --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements-dev.txt
+	$(BIN)/uv pip compile setup.cfg --extra dev --extra spark --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements-spark.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
