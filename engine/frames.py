@@ -230,6 +230,8 @@ def store_frame(runtime: "Runtime", frame: nw.LazyFrame[Any], key: str = "custom
         _sync(unfinished)
         unfinished.rename(path)
         _sync(folder)
+    else:
+        path.touch()  # young again: nobody removes it before the run that names it is there
     return Stored(sha256=sha256, file=f"{FRAMES_FOLDER}/{path.name}", rows=table.height)
 
 

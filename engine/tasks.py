@@ -19,7 +19,7 @@ from huey.registry import Message
 from huey.serializer import Serializer
 from huey.storage import SqliteStorage
 
-from engine import outbox, runs, uploads
+from engine import outbox, retention, runs, uploads
 from engine.tables import Alarm
 
 if TYPE_CHECKING:
@@ -153,6 +153,7 @@ def sweep_now(runtime: "Runtime") -> None:
     if recovered.total:
         log.info("swept: %s", recovered.counts)
     uploads.purge(runtime)
+    retention.purge_frames(runtime)
     _decide(runtime, "the day", lambda: runs.run_due_days(runtime))
     drain_now(runtime)
 
