@@ -14,79 +14,13 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-import polars as pl
-
-from benchmarks.portfolio import AS_OF_DAY, portfolio
+from benchmarks.filling import build
+from benchmarks.portfolio import AS_OF_DAY
 from engine.pipeline import decide_customer
 from engine.runs import run_entity
-from engine.runtime import Runtime, build
-from engine.settings import Settings
-from engine.tables import Action, CustomerGroup, Decision, Document, Entity, Run
-from ledger.canonical import canonical, sha256_of
-from rules.documents import shipped
-
-ROWS = 50_000
-IDENTIFIED = ("due_line", "credit")
-
-
-def fill(runtime: Runtime, customers: int) -> Entity:
-    """Post a made-up portfolio and put the shipped policies in force."""
-    entity = Entity.create(code="DE01", name="Main", currency="EUR", portfolio_share_bp=10_000)
-    for document in shipped():
-        Document.create(
-            kind=document["kind"],
-            key=document["key"],
-            stage=document.get("stage"),
-            subject=document.get("subject"),
-            sha256=sha256_of(document),
-            body=canonical(document),
-            status="approved",
-            from_day=0,
-            approved_at=1,
-        )
-    tables = portfolio(customers)
-    connection = runtime.database.connection()
-    groups = tables["customer"]["customer_group_id"].drop_nulls().unique().to_list()
-    with runtime.database.atomic():
-        CustomerGroup.insert_many(
-            [{"id": g, "code": f"G{g}", "name": f"G{g}", "currency": "EUR"} for g in groups]
-        ).execute()
-        for name in ("customer", "due_line", "credit", "allocation", "credit_limit", "dispute", "dispute_closing",
-                     "promise", "block", "reversal"):  # fmt: skip
-            _post(connection, name, _completed(name, tables[name], entity), runtime)
-    return entity
-
-
-def _completed(name: str, table: pl.DataFrame, entity: Entity) -> pl.DataFrame:
-    """The columns that tables have and frames do not."""
-    more: dict[str, Any] = {"entity_id": pl.lit(entity.id)}
-    if name == "customer":
-        more |= {"name": pl.col("number"), "language": pl.lit("en"), "custom": pl.lit("{}"), "version": pl.lit(1)}
-    else:
-        more["recorded_at"] = pl.col("recorded_day") * 86_400_000_000
-    if name in IDENTIFIED:
-        more |= {"identity": pl.col("id").cast(pl.String), "revision": pl.lit(0)}
-    more |= {
-        "due_line": {"text": pl.lit("")},
-        "credit": {"number": pl.lit(""), "reference": pl.lit("")},
-        "credit_limit": {"reason": pl.lit("")},
-        "dispute": {"reason": pl.lit(""), "owner_role": pl.lit("sales")},
-        "dispute_closing": {"accepted": pl.lit(True)},
-        "block": {"reason": pl.lit("")},
-        "reversal": {"reason": pl.lit("")},
-    }.get(name, {})
-    return table.with_columns(**more)
-
-
-def _post(connection: Any, name: str, table: pl.DataFrame, runtime: Runtime) -> None:
-    columns = {row[1] for row in runtime.database.execute_sql(f"pragma table_info({name})").fetchall()}
-    table = table.select([column for column in table.columns if column in columns])
-    marks = ", ".join("?" * table.width)
-    sql = f"insert into {name} ({', '.join(table.columns)}) values ({marks})"
-    for start in range(0, table.height, ROWS):
-        connection.executemany(sql, table.slice(start, ROWS).rows())
+from engine.runtime import Runtime
+from engine.tables import Action, Decision, Entity, Run
 
 
 def one_customer(runtime: Runtime, customers: int, times: int) -> list[float]:
@@ -114,9 +48,9 @@ def main() -> None:
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         var = Path(folder)
-        runtime = build(Settings(database=f"sqlite:///{var / 'dunwell.db'}", var=var, secret_key="s" * 40))
         start = time.monotonic()
-        entity = fill(runtime, chosen.customers)
+        runtime = build(f"sqlite:///{var / 'dunwell.db'}", chosen.customers)
+        entity = Entity.get()
         print(f"filled in {time.monotonic() - start:.1f} s, {(var / 'dunwell.db').stat().st_size >> 20:,} MB")
         start = time.monotonic()
         run = run_entity(runtime, entity, AS_OF_DAY - 1)

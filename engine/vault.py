@@ -41,12 +41,14 @@ class Vault:
 
     def create_person(self, values: Mapping[str, Any]) -> Person:
         """Store a person (name, email, phone, address) sealed with a new key."""
-        key = AESGCM.generate_key(bit_length=8 * KEY_BYTES)
-        person: Person = Person.create(
-            sealed=_seal(AESGCM(key), _encode(values)),
-            key_sealed=_seal(self._master, key),
-        )
+        sealed, key_sealed = self.seal_anew(values)
+        person: Person = Person.create(sealed=sealed, key_sealed=key_sealed)
         return person
+
+    def seal_anew(self, values: Mapping[str, Any]) -> tuple[bytes, bytes]:
+        """Seal what is known of a person with a new key: both columns of their row."""
+        key = AESGCM.generate_key(bit_length=8 * KEY_BYTES)
+        return _seal(AESGCM(key), _encode(values)), _seal(self._master, key)
 
     def open_person(self, person: Person) -> dict[str, Any] | None:
         """What is known of a person, or None when they were erased."""
