@@ -30,18 +30,21 @@ class WeakDatabase(RuntimeError):
     """The database does not keep what it acknowledges; the program must not start."""
 
 
-def connect(settings: Settings) -> SqliteDatabase:
+def connect(settings: Settings, sqlite: type[SqliteDatabase] = SqliteDatabase) -> SqliteDatabase:
     """Open the database the settings name and bind the tables to it.
 
     Each thread gets its own connection. Every transaction starts IMMEDIATE: a transaction that
     reads first and writes later would fail late with "database is locked".
+
+    Args:
+        sqlite: how SQLite reaches its files; power cuts and full disks come in here.
 
     Raises:
         WeakDatabase: a durability setting did not take.
     """
     path = sqlite_path(settings.database)
     path.parent.mkdir(parents=True, exist_ok=True)
-    opened = SqliteDatabase(str(path), pragmas=PRAGMAS, lock_type="immediate", autoconnect=True)
+    opened = sqlite(str(path), pragmas=PRAGMAS, lock_type="immediate", autoconnect=True)
     database.initialize(opened)
     opened.connect(reuse_if_open=True)
     weak = durability(opened)
