@@ -34,6 +34,7 @@ PERMISSIONS: Mapping[str, str] = {
     "actions.work": "Confirm messages and do calls and tasks.",
     "actions.resolve": "Say whether a doubtful message was delivered.",
     "alarms.acknowledge": "Acknowledge alarms.",
+    "alerts.settle": "Acknowledge and snooze alerts about customers.",
     "users.manage": "Create users, give and take roles.",
     "users.approve": "Approve, as a second person, that somebody gets a role that can approve.",
     "account.own": "Change one's own password and language.",
@@ -50,6 +51,7 @@ _COLLECTOR = _EVERYBODY | {
     "actions.work",
     "sending.stop",
     "alarms.acknowledge",
+    "alerts.settle",
 }
 _ANALYST = _EVERYBODY | {"documents.draft", "documents.propose", "overrides.set", "import.run"}
 

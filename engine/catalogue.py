@@ -2,6 +2,7 @@
 
 from engine import (
     after_run,
+    alerts,
     corrections,
     diary,
     going_live,
@@ -18,6 +19,7 @@ __all__ = ["COMMANDS", "MODULES", "all_commands"]
 
 MODULES = (
     after_run,
+    alerts,
     corrections,
     diary,
     going_live,

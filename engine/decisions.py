@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from peewee import fn
 
-from engine.database import upsert, write_rows
-from engine.differences import AWAY, STAGE_OUTCOMES, changed_stages, fact_row, waiting_code
+from engine.alerts import write_edges
+from engine.database import table_name, upsert, write_rows
+from engine.differences import AWAY, POINTS, STAGE_OUTCOMES, changed_stages, fact_row, waiting_code
 from engine.editions import Edition
 from engine.queries import PREVIOUS
 from engine.tables import Action, Customer, Decision, Outcome, Override, Run, Standing
@@ -70,6 +71,7 @@ def write(applying: Applying, verdicts: Sequence[Verdict]) -> int:
         with applying.runtime.database.atomic():
             ids = _write_decisions(applying, batch)
             _write_outcomes(applying, batch, ids)
+            write_edges(applying, batch, ids)
             _write_standings(applying, batch)
             _end_actions(applying, batch)
             _write_actions(applying, batch, ids)
@@ -158,6 +160,21 @@ def _write_outcomes(applying: Applying, batch: Sequence[Verdict], ids: Mapping[i
         number = verdict.customer_id
         rows.append((number, run.entity_id, *values.values(), run.id, ids[number], run.as_of_day))
     write_rows(applying.runtime.database, Outcome, columns, rows, upsert(["customer_id"], columns[2:]))
+
+
+def write_points(runtime: "Runtime", rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write points that are no decision: they and what they rank change every day.
+
+    Args:
+        rows: customer_id and each of ``POINTS``.
+    """
+    mark = runtime.database.param
+    sets = ", ".join(f"{name} = {mark}" for name in POINTS)
+    sql = f"update {table_name(Outcome)} set {sets} where customer_id = {mark}"  # noqa: S608 own names
+    values = [(*(row[name] for name in POINTS), row["customer_id"]) for row in rows]
+    if values:
+        with runtime.database.atomic():
+            runtime.database.connection().cursor().executemany(sql, values)
 
 
 STANDING_COLUMNS = (

@@ -1,8 +1,9 @@
 """Differences: which outcomes of a decided frame are not what stood before.
 
 Adds per stage ``changed_<stage>``, and over all of them ``changed`` (an outcome in force is
-another), ``moved`` (the episode or its leader is another, or a step comes again) and ``stale``
-(only the standing's reason for waiting, or its next step, must be written again).
+another), ``points_changed`` (points are others, which alone is no decision), ``moved`` (the
+episode or its leader is another, or a step comes again) and ``stale`` (only the standing's
+reason for waiting, or its next step, must be written again).
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,6 @@ from typing import Any
 
 import narwhals as nw
 
-from engine.queries import PREVIOUS
 from rules.book import Book
 from rules.escalation import INPUTS, Move, Wait
 from rules.hits import matched_keys
@@ -22,11 +22,11 @@ from rules.stages import OUTCOMES, STAGES
 Frame = nw.LazyFrame[Any]
 Row = Mapping[str, Any]
 
-NOT_DECISIVE = frozenset({"points"})  # a class changes, its points alone are no decision
+POINTS = ("points", "worklist_points")  # a class changes, its points alone are no decision; nor is a rank
 STAGE_OUTCOMES: Mapping[str, tuple[str, ...]] = {
-    stage.name: tuple(c.name for c in stage.outcomes if c.name in PREVIOUS and c.name not in NOT_DECISIVE)
+    stage.name: tuple(c.name for c in stage.outcomes if c.name not in POINTS)
     for stage in STAGES
-    if any(c.name in PREVIOUS for c in stage.outcomes)
+    if any(c.name not in POINTS for c in stage.outcomes)
 }
 MOVES = frozenset({Move.OPEN.value, Move.REOPEN.value, Move.CLOSE.value})
 AWAY = frozenset({Wait.PROMISE.value, Wait.DISPUTE.value, Wait.PAUSE.value, Wait.UNKNOWN.value})
@@ -42,7 +42,7 @@ def with_differences(decided: Frame, book: Book, as_of_day: int, begins: bool) -
     """
     frame = decided.with_columns(
         *(_changed(names).alias(f"changed_{stage}") for stage, names in STAGE_OUTCOMES.items()),
-        (~_same("points")).alias("points_changed"),
+        _changed(POINTS).alias("points_changed"),
     )
     new = ~nw.col("known").fill_null(False)
     if "escalation" in book.stages:
@@ -106,6 +106,11 @@ def changed_stages(row: Row, outcomes: Mapping[str, Any]) -> tuple[str, ...]:
         for stage, names in STAGE_OUTCOMES.items()
         if any(outcomes.get(name) != row.get(f"was_{name}") for name in names)
     )
+
+
+def points_changed(row: Row, outcomes: Mapping[str, Any]) -> bool:
+    """Whether points are not what they were, for one row."""
+    return any(outcomes.get(name) != row.get(f"was_{name}") for name in POINTS)
 
 
 def has_moved(row: Row, decided: Decided) -> bool:

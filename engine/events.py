@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine import after_run
 from engine.confirming import Claimed, confirm, matcher_of
-from engine.decisions import Applying, Verdict, standing_row, write
-from engine.differences import STAGE_OUTCOMES, changed_stages, has_moved, waiting_code
+from engine.decisions import Applying, Verdict, standing_row, write, write_points
+from engine.differences import STAGE_OUTCOMES, changed_stages, has_moved, points_changed, waiting_code
 from engine.editions import activate, keep
 from engine.locks import Busy, alone
 from engine.matching import Matcher
@@ -117,6 +117,7 @@ class _Found:
     decided: Decided
     changed: bool
     stale: bool
+    points: bool
 
 
 def decide_customers(runtime: "Runtime", ask: Asking, customers: list[int], matcher: Matcher) -> int:
@@ -129,6 +130,8 @@ def decide_customers(runtime: "Runtime", ask: Asking, customers: list[int], matc
     rows = [r for r in facts_of(runtime, ask, customers) if (r["was_as_of_day"] or ask.as_of_day) <= ask.as_of_day]
     found = [_look(row, ask) for row in rows]
     undecided = [one.row for one in found if one.decided.undecided]
+    ranks = [one for one in found if one.points and not one.changed]
+    write_points(runtime, [{"customer_id": one.row["customer_id"], **one.decided.outcomes} for one in ranks])
     if not undecided and not any(one.changed or one.stale for one in found):
         return len(rows)
     with runtime.database.atomic():
@@ -169,7 +172,7 @@ def _look(row: dict[str, Any], ask: Asking) -> _Found:
     due = row["at_next_day"] is not None and row["at_next_day"] <= ask.as_of_day
     passed = ask.begins and due and said == "none"
     stale = bool(row["at_open"]) and (said != noted or passed)
-    return _Found(row, decided, changed, stale)
+    return _Found(row, decided, changed, stale, points_changed(row, decided.outcomes))
 
 
 def _claim(one: _Found) -> Claimed:

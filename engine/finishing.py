@@ -11,8 +11,8 @@ import narwhals as nw
 
 from engine import after_run, frames
 from engine.confirming import SAMPLE_ROWS, Claimed, confirm, confirm_sample
-from engine.decisions import Applying, Verdict, standing_row, write
-from engine.differences import STAGE_OUTCOMES, columns_to_apply, matched_in_columns
+from engine.decisions import Applying, Verdict, standing_row, write, write_points
+from engine.differences import POINTS, STAGE_OUTCOMES, columns_to_apply, matched_in_columns
 from engine.editions import edition_of
 from engine.matching import Matcher
 from engine.pipeline import Asking, Frame, decided_day, may_begin
@@ -106,7 +106,7 @@ def _confirmed(applying: Applying, matcher: Matcher, decided: Frame) -> Iterator
 def claim_of(row: dict[str, Any], book: Book) -> Claimed:
     """A decided row as the columns' claim: what they say, apart from what they were told."""
     said = {name: row[name] for names in STAGE_OUTCOMES.values() for name in names}
-    said["points"] = row["points"]
+    said |= {name: row[name] for name in POINTS}
     if "escalation" in book.stages:
         said |= {name: row[name] for name in ("waiting", "enters_step", "episode_move")}
     return Claimed(row, said, matched_in_columns(row, book))
@@ -138,11 +138,9 @@ def _write_rest(applying: Applying, decided: Frame) -> None:
         rows = decided.filter(nw.col("stale") & quiet).select(columns_to_apply(names, book))
         for batch in frames.batches(rows, CONFIRM_ROWS):
             write_standings(applying, batch)
-    points = decided.filter(nw.col("points_changed") & quiet).select("customer_id", "points")
+    points = decided.filter(nw.col("points_changed") & quiet).select("customer_id", *POINTS)
     for batch in frames.batches(points, CONFIRM_ROWS):
-        with applying.runtime.database.atomic():
-            for row in batch:
-                Outcome.update(points=row["points"]).where(Outcome.customer == row["customer_id"]).execute()
+        write_points(applying.runtime, batch)
 
 
 def write_standings(applying: Applying, rows: list[dict[str, Any]]) -> None:

@@ -30,7 +30,7 @@ from engine.frames import (
     schemas_of,
     typed_rows,
 )
-from engine.queries import PREVIOUS, Question, questions
+from engine.queries import Question, questions
 from engine.tables import Customer, Entity, Run
 from ledger.lines import LINE_COLUMNS, LINE_TECHNICAL, line_facts
 from ledger.money import convert
@@ -39,6 +39,7 @@ from rules import columns, reference
 from rules.reference import Decided
 from rules.stages import OUTCOMES
 from scoring.model import score
+from scoring.risk import with_risk
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -113,23 +114,14 @@ def may_begin(entity: Entity, as_of_day: int, policy_key: str) -> bool:
 def facts_frame(frames: Frames, ask: Asking, keep: Keep = keep) -> Frame:
     """Every fact of every customer: the ledger's, what was decided before, overrides, the score."""
     facts = customer_facts(frames, ask.basis, keep).join(frames["previous"], on="customer_id", how="left")
-    return score(facts.with_columns(*_before(ask)), ask.edition.model)
+    return with_risk(score(facts.with_columns(*_before(ask)), ask.edition.model))
 
 
 def _before(ask: Asking) -> list[nw.Expr]:
     """Facts about what stood before, from ``was_*`` (outcomes) and ``at_*`` (standing)."""
     number = {"previous_level": nw.coalesce(nw.col("at_level"), nw.lit(0, dtype=nw.Int64))}
     texts = {"previous_step": nw.col("at_step_key")}
-    kept = {
-        f"previous_{name}": nw.col(f"was_{name}")
-        for name in PREVIOUS
-        if name in OUTCOMES and name not in {"level", "step"}
-    }
-    absent = {
-        f"previous_{name}": nw.lit(None, dtype=columns.dtype_of(column))
-        for name, column in OUTCOMES.items()
-        if name not in PREVIOUS
-    }
+    kept = {f"previous_{name}": nw.col(f"was_{name}") for name in OUTCOMES if name not in {"level", "step"}}
     today = nw.lit(ask.as_of_day, dtype=nw.Int64)
     moved = (nw.col("at_level") > nw.lit(0, dtype=nw.Int64)) | ~nw.col("at_step_key").is_null()
     raised = (nw.col("at_since_day") >= today) & moved
@@ -141,7 +133,7 @@ def _before(ask: Asking) -> list[nw.Expr]:
         # While nothing may begin, every step waits as if one had been taken today.
         "raised_today": raised.fill_null(False) if ask.begins else nw.lit(True),
     }
-    named = {**number, **texts, **kept, **absent, **claims}
+    named = {**number, **texts, **kept, **claims}
     return [expression.alias(name) for name, expression in named.items()]
 
 

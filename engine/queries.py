@@ -140,6 +140,8 @@ PREVIOUS: Mapping[str, Any] = {
     "hold_reason": nw.String,
     "level": nw.Int64,
     "step": nw.String,
+    "worklist_points": nw.Int64,
+    "alert": nw.String,
     "as_of_day": nw.Int64,
 }
 STANDING: Mapping[str, Any] = {

@@ -421,9 +421,41 @@ class Outcome(Table):
     hold_reason = CharField(null=True)
     level = IntegerField(default=0)
     step = CharField(null=True)
+    worklist_points = IntegerField(null=True)  # ranks the worklist
+    alert = TextField(null=True)  # codes of the alerts that hold, joined by commas
     run_id = IntegerField()
     decision_id = IntegerField(null=True)
     as_of_day = IntegerField()
+
+    class Meta:
+        indexes = ((("worklist_points", "customer"), False),)
+
+
+class Alert(Table):
+    """Something about a customer that somebody should look at, raised once when its rule begins to hold.
+
+    Not to be confused with an alarm, which is about the system. One row per edge: when the rule no
+    longer holds the row is over, and the next time it holds another row is raised.
+    """
+
+    entity_id = IntegerField()
+    customer = ForeignKeyField(Customer, on_delete="RESTRICT", index=True)
+    alert = CharField()  # its code
+    rules = TextField()  # keys of the rules that raised it, JSON
+    facts = TextField()  # what those rules saw, canonical JSON
+    decision = ForeignKeyField(Decision, on_delete="RESTRICT")  # that raised it
+    since_day = IntegerField()
+    over_day = IntegerField(null=True)  # from when on it no longer held
+    over_decision_id = IntegerField(null=True)
+    acknowledged_by = ForeignKeyField(User, null=True)
+    acknowledged_at = BigIntegerField(null=True)
+    snoozed_by = ForeignKeyField(User, null=True)
+    snoozed_until_day = IntegerField(null=True)  # comes up again on this day
+    reason = TextField(default="")  # of the acknowledgement or the snooze
+    version = IntegerField(default=1)
+
+    class Meta:
+        indexes = ((("decision", "alert"), True), (("entity_id", "over_day"), False))
 
 
 class Standing(Table):

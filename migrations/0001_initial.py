@@ -186,6 +186,31 @@ def up(migrator, db):
 
     db.create_tables([Alarm])
 
+    class Alert(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+        alert = CharField()
+        rules = TextField()
+        facts = TextField()
+        decision = ForeignKeyField(Decision, on_delete="RESTRICT")
+        since_day = IntegerField()
+        over_day = IntegerField(null=True)
+        over_decision_id = IntegerField(null=True)
+        acknowledged_by = ForeignKeyField(User, null=True)
+        acknowledged_at = BigIntegerField(null=True)
+        snoozed_by = ForeignKeyField(User, null=True)
+        snoozed_until_day = IntegerField(null=True)
+        reason = TextField(default="")
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "alert"
+            indexes = ((("decision", "alert"), True), (("entity_id", "over_day"), False))
+
+    db.create_tables([Alert])
+
     class Credit(Model):
         entity_id = IntegerField()
         customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
@@ -524,6 +549,8 @@ def up(migrator, db):
         hold_reason = CharField(null=True)
         level = IntegerField(default=0)
         step = CharField(null=True)
+        worklist_points = IntegerField(null=True)
+        alert = TextField(null=True)
         run_id = IntegerField()
         decision_id = IntegerField(null=True)
         as_of_day = IntegerField()
@@ -532,6 +559,7 @@ def up(migrator, db):
             database = db
             legacy_table_names = False
             table_name = "outcome"
+            indexes = ((("worklist_points", "customer"), False),)
 
     db.create_tables([Outcome])
 
@@ -593,6 +621,22 @@ def up(migrator, db):
             indexes = ((("target", "target_id"), True),)
 
     db.create_tables([Reversal])
+
+    class RoleProposal(Model):
+        user = ForeignKeyField(User, on_delete="RESTRICT")
+        role = CharField()
+        state = CharField(default="proposed")
+        proposed_by = ForeignKeyField(User, on_delete="RESTRICT")
+        proposed_at = BigIntegerField()
+        approved_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
+        approved_at = BigIntegerField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "role_proposal"
+
+    db.create_tables([RoleProposal])
 
     class ScoreModel(Model):
         task = CharField()
@@ -667,6 +711,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("user_role"))
     migrator.migrate(migrator.drop_table("standing"))
     migrator.migrate(migrator.drop_table("score_model"))
+    migrator.migrate(migrator.drop_table("role_proposal"))
     migrator.migrate(migrator.drop_table("reversal"))
     migrator.migrate(migrator.drop_table("promise"))
     migrator.migrate(migrator.drop_table("override"))
@@ -689,6 +734,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("allocation"))
     migrator.migrate(migrator.drop_table("due_line"))
     migrator.migrate(migrator.drop_table("credit"))
+    migrator.migrate(migrator.drop_table("alert"))
     migrator.migrate(migrator.drop_table("alarm"))
     migrator.migrate(migrator.drop_table("action"))
     migrator.migrate(migrator.drop_table("decision"))

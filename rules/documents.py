@@ -52,7 +52,7 @@ __all__ = [
     "shipped",
 ]
 
-SHIPPED = ("parameters", "scorecard", "segmentation", "credit_limit", "hold", "escalation")
+SHIPPED = ("parameters", "scorecard", "segmentation", "credit_limit", "hold", "escalation", "worklist", "alert")
 MODIFIERS = frozenset({"exclusion", "final"})  # of a hold's `then`: how it ranks, not what it sets
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from ledger.columns import Column, Kind
+from ledger.columns import MONEY_BOUND, Column, Kind
 from ledger.lines import LINE_COLUMNS
 from ledger.state import CUSTOMER_COLUMNS
 from rules.conditions import Scalar
@@ -31,6 +31,15 @@ SCORE = (
         nullable=True,
         label="Thin history",
         meaning="Too few paid invoices for the score to lean on the customer's own habits.",
+    ),
+    Column(
+        name="at_risk_minor",
+        kind=Kind.MONEY,
+        nullable=True,
+        label="Amount at risk",
+        meaning="Net overdue times the score: what is likely to come late once more; unknown without a score.",
+        low=0,
+        high=MONEY_BOUND,
     ),
 )
 STANDING = (
@@ -81,8 +90,15 @@ PREVIOUS_OUTCOMES = tuple(
     for name, column in OUTCOMES.items()
 )
 NULL_SAYS_SOMETHING = frozenset(
-    {"credit_limit_minor", "headroom_minor", "leader_open_minor", "group_exposure_minor", "uninsured_exposure_minor"}
-)  # money whose null is an answer (no limit, no leader, no group), not a missing rate
+    {
+        "credit_limit_minor",
+        "headroom_minor",
+        "leader_open_minor",
+        "group_exposure_minor",
+        "uninsured_exposure_minor",
+        "at_risk_minor",
+    }
+)  # money whose null is an answer (no limit, no leader, no group, no score), not a missing rate
 
 
 def _joined(*columns: tuple[Column, ...]) -> Mapping[str, Column]:

@@ -18,6 +18,7 @@ STATES = (
     *("kept", "broken"),  # of a promise
     *("champion", "challenger"),  # of a score model
     *("durable", "reference"),  # what confirmed a decision
+    *("snoozed", "acknowledged", "over"),  # of an alert
     "replaced",
 )
 KINDS = (
@@ -45,17 +46,20 @@ CHANGED = (  # names of values in the audit trail and in a conflict
     *("rows", "posted", "known", "entries", "file", "mapping", "code", "zone", "country", "task", "version"),
     *("acknowledged", "erased", "approved_by", "needs_approval", "kind", "accepted", "due_line", "reason", "value"),
     *("result", "owner_role", "target", "settled_at", "waiting_for", "credit_limit_minor", "replaces", "key"),
-    *("attempts", "not_before_at", "receipt", "until_day", "from_day"),
+    *("attempts", "not_before_at", "receipt", "until_day", "from_day", "snoozed_until_day"),
 )
 TARGETS = ("risk_class", "segment", "limit", "terms", "hold", "level", "collector")  # of an override
 STEPS = ("facts", "stages", "store", "again", "confirm and write", "reasons for waiting", "sample of points", "after")
 SEGMENTS = ("standard", "risky", "key_account", "new", "insolvent")  # of the shipped policies
 HOLD_REASONS = ("group", "insolvent", "key_account", "over_limit", "overdue")
+ALERTS = tuple(
+    rule["then"]["alert"] for document in shipped() if document.get("stage") == "alert" for rule in document["rules"]
+)
 WAITS = tuple(wait.value for wait in Wait)
 PARAMETERS = tuple(part["name"] for document in shipped() for part in document.get("parameters", ()))
 
 TITLES = (
-    *(*STATES, *KINDS, *ALARMS, *SUBJECTS, *CHANGED, *TARGETS, *STEPS, *SEGMENTS, *HOLD_REASONS, *STAGE_NAMES),
+    *(*STATES, *KINDS, *ALARMS, *SUBJECTS, *CHANGED, *TARGETS, *STEPS, *SEGMENTS, *HOLD_REASONS, *ALERTS, *STAGE_NAMES),
     *(*OUTCOMES, *access.ROLES, *diary.RESULTS, *WAITING, *WAITS),
 )
 PHRASES = (*HOLD_REASONS, *WAITS, *access.ROLES, *PARAMETERS)

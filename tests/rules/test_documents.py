@@ -28,7 +28,7 @@ def changed(key, **values):
 
 def test_every_stage_that_decides_has_a_shipped_document():
     """Parameters come first, then the stages in their order."""
-    wanted = ["parameters", "scorecard", "segmentation", "credit_limit", "hold", "escalation"]
+    wanted = ["parameters", "scorecard", "segmentation", "credit_limit", "hold", "escalation", "worklist", "alert"]
     assert list(DOCUMENTS) == wanted
 
 
