@@ -59,7 +59,7 @@ def _run(case: Case, policy: Policy, parameters: list[Parameters], dictionary: M
         **{name: value for name, value in empty_row(dictionary).items() if name not in OUTCOMES},
         **case.facts,
     }
-    decided = _decide_alone(row, case, book)
+    decided = decide_alone(row, case, book)
     problems = []
     for name, wanted in case.expect.items():
         found = decided.outcomes[name]
@@ -87,7 +87,7 @@ def _run(case: Case, policy: Policy, parameters: list[Parameters], dictionary: M
     return problems
 
 
-def _decide_alone(row: dict[str, Scalar | None], case: Case, book: Book) -> Decided:
+def decide_alone(row: Mapping[str, Scalar | None], case: Case, book: Book) -> Decided:
     """Decide with earlier outcomes as the case gives them: they arrive as overrides."""
     given = {f"override_{name}": value for name, value in case.facts.items() if name in OUTCOMES}
     return decide({**row, **given}, book)

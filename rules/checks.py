@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ledger.columns import Column, Kind
 from ledger.problems import Problem, has_errors
 from rules import limits
+from rules.boundary_checks import boundary_problems
 from rules.case_checks import case_problems
 from rules.conditions import (
     LISTS,
@@ -72,6 +73,8 @@ def check(
         problems += overlap_problems(policy, sets, dictionary)
     if not has_errors(problems):
         problems += case_problems(policy, sets, dictionary)
+    if not has_errors(problems):
+        problems += boundary_problems(policy, sets, dictionary)
     return _once(problems)
 
 

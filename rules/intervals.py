@@ -5,7 +5,7 @@ counts as possible.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ledger.columns import Column, Kind
 from rules.conditions import Const, FactRef, Op, Scalar, Test, operands_of, pair
@@ -23,6 +23,7 @@ class Possible:
         only: the values left, None for all.
         never: values excluded.
         value: whether it may be known at all.
+        is_text: whether its values are text.
     """
 
     null: bool = True
@@ -31,6 +32,7 @@ class Possible:
     only: frozenset[Scalar] | None = None
     never: frozenset[Scalar] = frozenset()
     value: bool = True
+    is_text: bool = False
 
     def is_empty(self) -> bool:
         """Whether nothing is left."""
@@ -40,13 +42,14 @@ class Possible:
         if not self.value or self.low > self.high:
             return False
         if self.only is not None:
-            return any(one not in self.never and self._within(one) for one in self.only)
+            return any(one not in self.never and self.within(one) for one in self.only)
         span = self.high - self.low
         if span < len(self.never):
             return any(one not in self.never for one in range(self.low, self.high + 1))
         return True
 
-    def _within(self, one: Scalar) -> bool:
+    def within(self, one: Scalar) -> bool:
+        """Whether a value lies in the range; text and truth have none."""
         return isinstance(one, bool | str) or self.low <= one <= self.high
 
 
@@ -55,7 +58,7 @@ def possible(column: Column) -> Possible:
     if column.kind is Kind.BOOL:
         return Possible(null=column.nullable, only=frozenset({True, False}))
     if column.unit is None:
-        return Possible(null=column.nullable, only=frozenset(column.values) or None)
+        return Possible(null=column.nullable, only=frozenset(column.values) or None, is_text=True)
     low = -NOWHERE if column.low is None else column.low
     return Possible(null=column.nullable, low=low, high=NOWHERE if column.high is None else column.high)
 
@@ -93,20 +96,44 @@ def _with_constants(known: Possible, test: Test, values: list[Scalar]) -> Possib
             return replace(known, low=max(known.low, int(values[0])))
 
 
-def possible_after(tests: Iterable[Test], dictionary: Mapping[str, Column]) -> dict[str, Possible] | None:
-    """What facts may be when all tests of a path hold; None when they never can."""
-    left: dict[str, Possible] = {}
-    against: dict[tuple[str, str], set[Op]] = {}
-    for test in tests:
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What facts may be after some tests, and which comparisons between two facts must hold."""
+
+    left: Mapping[str, Possible] = field(default_factory=dict)
+    against: Mapping[tuple[str, str], frozenset[Op]] = field(default_factory=dict)
+
+    def after(self, test: Test, dictionary: Mapping[str, Column]) -> "Space | None":
+        """The space with one more test; None when nothing is left of it."""
+        left = dict(self.left)
         left[test.fact] = narrowed(left.get(test.fact, possible(dictionary[test.fact])), test)
+        changed = {test.fact}
+        against = self.against
         if isinstance(test.value, FactRef):
             other = test.value.name
             left[other] = replace(left.get(other, possible(dictionary[other])), null=False)
-            against.setdefault((test.fact, other), set()).add(test.op)
-            against.setdefault((other, test.fact), set()).add(MIRRORED[test.op])
-    if any(one.is_empty() for one in left.values()):
-        return None
-    return None if any(_clash(pair_, ops, left) for pair_, ops in against.items()) else left
+            changed.add(other)
+            against = dict(against)
+            for pair_, op in (((test.fact, other), test.op), ((other, test.fact), MIRRORED[test.op])):
+                against[pair_] = against.get(pair_, frozenset()) | {op}
+        if any(left[name].is_empty() for name in changed):
+            return None
+        if any(_clash(pair_, ops, left) for pair_, ops in against.items() if changed & set(pair_)):
+            return None
+        return Space(left, against)
+
+
+EVERYTHING = Space()
+
+
+def possible_after(
+    tests: Iterable[Test], dictionary: Mapping[str, Column], start: Space = EVERYTHING
+) -> Mapping[str, Possible] | None:
+    """What facts may be when all tests of a path hold; None when they never can."""
+    space: Space | None = start
+    for test in tests:
+        space = space.after(test, dictionary) if space is not None else None
+    return None if space is None else space.left
 
 
 MIRRORED = {Op.LT: Op.GT, Op.GT: Op.LT, Op.LE: Op.GE, Op.GE: Op.LE, Op.EQ: Op.EQ, Op.NE: Op.NE}
@@ -120,7 +147,7 @@ ALLOWED = {  # signs of (left - right) that an operator lets pass
 }
 
 
-def _clash(facts: tuple[str, str], ops: set[Op], left: Mapping[str, Possible]) -> bool:
+def _clash(facts: tuple[str, str], ops: frozenset[Op], left: Mapping[str, Possible]) -> bool:
     """Whether comparisons between two facts, and their ranges, leave no sign."""
     signs = {0} if facts[0] == facts[1] else {-1, 0, 1}
     for op in ops:
@@ -152,10 +179,10 @@ def _implied(test: Test, held: list[Test], left: Mapping[str, Possible], diction
         return False
     if test.op is Op.IS_NOT_NULL:
         return True
-    return all(narrowed(now, negative).is_empty() for negative in _negatives(test))
+    return all(narrowed(now, negative).is_empty() for negative in negatives(test))
 
 
-def _negatives(test: Test) -> list[Test]:
+def negatives(test: Test) -> list[Test]:
     """Tests of which at least one holds when a test on a known fact does not."""
     if test.op is Op.BETWEEN:
         low, high = pair(test)

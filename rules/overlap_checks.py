@@ -1,4 +1,4 @@
-"""Checks between rules: contradictions, rules never reached, overlaps under `unique`.
+"""Checks between rules: contradictions, rules never reached, overlaps under `unique`, gaps.
 
 Parameters take the values of the day the policy begins, for all segments.
 """
@@ -10,10 +10,14 @@ from ledger.problems import Problem
 from rules.book import Book, BookRule, BookStage
 from rules.conditions import Test, paths
 from rules.facts import readable
+from rules.gap_checks import gap_problems
 from rules.intervals import implies, possible_after
 from rules.policies import Parameters, Policy
+from rules.regions import left_after
 
 PAIRS_LIMIT = 20_000  # comparisons of paths; beyond it coverage is not looked for
+TOGETHER_MAX = 40  # paths of earlier rules; beyond it what they cover together is not looked for
+PARTS_MAX = 200
 
 Paths = list[tuple[Test, ...]]
 
@@ -41,7 +45,7 @@ def overlap_problems(policy: Policy, parameters: list[Parameters], dictionary: M
         problems += _overlaps(stage, known, facts)
     if policy.hit in ("sum", "count", "collect", "min", "max", "unique", "any"):
         problems += _twins(stage)
-    return problems
+    return problems + gap_problems(stage, facts)
 
 
 def stage_for_checks(policy: Policy, parameters: list[Parameters]) -> BookStage:
@@ -77,7 +81,20 @@ def _unreachable(stage: BookStage, known: Mapping[str, Paths], facts: Mapping[st
                     )
                 )
                 break
+        else:
+            problems += _covered_together(rule, mine, [known[one.key] for one in stage.ranked[:place]], facts)
     return problems
+
+
+def _covered_together(rule: BookRule, mine: Paths, earlier: list[Paths], facts: Mapping[str, Column]) -> list[Problem]:
+    """Whether rules that come first leave nothing to this one, though none covers it alone."""
+    taken = [path for theirs in earlier for path in theirs if _meet(mine, [path], facts)]
+    if not mine or len(taken) < 2 or len(taken) > TOGETHER_MAX:
+        return []
+    if left_after(mine, taken, facts, PARTS_MAX) != []:
+        return []
+    what = f"the rule {rule.key!r} is never reached: the rules before it cover it together"
+    return [Problem(f"{rule.rule.place}/when", what, "change the order or the conditions")]
 
 
 def _covers(theirs: Paths, mine: Paths, facts: Mapping[str, Column]) -> bool:

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 
+from rules.boundary_checks import proposed_cases
 from rules.checks import check
 from rules.documents import parse, parse_parameters, shipped
 from rules.facts import DICTIONARY
@@ -16,6 +17,13 @@ def findings(document):
     policy, problems = parse(document)
     assert problems == []
     return check(policy, parameters, DICTIONARY)
+
+
+def with_cases(document):
+    """The document with the cases that are proposed for it."""
+    parameters, _ = parse_parameters(DOCUMENTS["parameters"])
+    policy, _ = parse(document)
+    return {**document, "cases": [*document["cases"], *proposed_cases(policy, [parameters], DICTIONARY)]}
 
 
 def document(stage, rules, hit="first", otherwise=None, cases=()):
@@ -102,6 +110,24 @@ PLANTED = {
     "overlap under unique": (
         document("segmentation", [rule(["tenure_days", "<", 9], "a"), rule(["tenure_days", ">", 7], "b")], "unique"),
         "/rules/1/when", "can both match",
+    ),
+    "covered by two together": (
+        document("segmentation", [
+            rule(["overdue_count", "<", 9], "a"), rule(["overdue_count", ">=", 9], "b"),
+            rule(["insolvent", "==", True], "c"),
+        ]),
+        "/rules/2/when", "cover it together",
+    ),
+    "gap of a day": (
+        document("segmentation", [rule(["tenure_days", "<", 30], "a"), rule(["tenure_days", ">", 30], "b")]),
+        "/rules/1/when", "no rule covers tenure_days 30",
+    ),
+    "gap of less than one euro": (
+        document("segmentation", [
+            rule({"all": [["overdue_minor", "<=", 4_900], ["insolvent", "==", False]]}, "a"),
+            rule(["overdue_minor", ">=", 5_000], "b"),
+        ]),
+        "/rules/1/when", "no rule covers overdue_minor 4901 to 4999",
     ),
     "otherwise without outcome": (
         document("hold", [rule(["insolvent", "==", True], then=HOLD)], otherwise={"hold_reason": "x"}),
@@ -230,11 +256,100 @@ GOOD = [
 
 @pytest.mark.parametrize("good", GOOD)
 def test_good_policies_have_no_finding(good):
-    """Boundaries that meet are neither gap nor overlap."""
-    assert findings(good) == []
+    """Boundaries that meet are neither gap nor overlap, once each has its cases."""
+    assert findings(with_cases(good)) == []
+
+
+def test_a_space_as_wide_as_a_unit_is_left_to_otherwise():
+    """99 cents between two rules are a slip, a euro is meant; and a rule in between closes it."""
+    for start, found in ((5_000, 1), (5_001, 0)):
+        rules = [rule(["overdue_minor", "<=", 4_900], "a"), rule(["overdue_minor", ">=", start], "b")]
+        assert sum("no rule covers" in problem.what for problem in findings(document("segmentation", rules))) == found
+    closed = [*rules, rule(["overdue_minor", "between", [4_901, 5_000]], "c")]
+    assert not any("no rule covers" in problem.what for problem in findings(document("segmentation", closed)))
+
+
+def test_the_example_of_a_gap_is_met_by_no_rule():
+    """Other tests of the two rules stand in it: there alone the gap is open."""
+    rules = [
+        rule({"all": [["tenure_days", "<", 30], ["country", "==", "DE"]]}, "a"),
+        rule({"all": [["tenure_days", ">", 30], ["insolvent", "==", False]]}, "b"),
+        rule({"all": [["tenure_days", "==", 30], ["country", "!=", "DE"]]}, "c"),
+    ]
+    [gap] = [p for p in findings(document("segmentation", rules)) if "no rule covers" in p.what]
+    assert "country 'DE'" in gap.what
+    assert "insolvent False" in gap.what
+    assert "tenure_days 30" in gap.what
+    other = [*rules, rule({"all": [["tenure_days", "==", 30], ["country", "==", "DE"]]}, "d")]
+    assert not any("no rule covers" in problem.what for problem in findings(document("segmentation", other)))
+
+
+BOUNDARIES = [  # a test, and the values of which each wants a case
+    (["tenure_days", "<", 9], [8, 9]),
+    (["tenure_days", ">=", 9], [8, 9]),
+    (["tenure_days", "<=", 9], [9, 10]),
+    (["tenure_days", ">", 9], [9, 10]),
+    (["tenure_days", "between", [5, 9]], [4, 5, 9, 10]),
+    (["tenure_days", ">=", 0], [0]),
+    (["country", "==", "DE"], []),
+]
+
+
+@pytest.mark.parametrize(("test", "values"), BOUNDARIES)
+def test_each_side_of_a_threshold_wants_a_case(test, values):
+    """The value that still holds and the first that does not; none beyond the range of the fact."""
+    policy, _ = parse(document("segmentation", [rule(test)]))
+    parameters, _ = parse_parameters(DOCUMENTS["parameters"])
+    proposed = proposed_cases(policy, [parameters], DICTIONARY)
+    assert sorted(case["facts"]["tenure_days"] for case in proposed) == values
+    for case in proposed:
+        holds = case["expect"]["segment"] == "a"
+        assert holds is (case["rule"] == "r")
+    missing = [p for p in findings(document("segmentation", [rule(test)])) if "no case shows" in p.what]
+    assert len(missing) == len(values)
+    assert all(problem.severity == "warning" and problem.place == "/rules/0/when" for problem in missing)
+
+
+def test_a_case_shows_a_boundary_only_where_nothing_else_decides():
+    """The value alone proves nothing while another test of the rule fails."""
+    asked = rule({"all": [["tenure_days", "<", 9], ["insolvent", "==", True]]})
+    for insolvent, left in ((False, 2), (True, 1)):
+        case = {"name": "c", "facts": {"tenure_days": 8, "insolvent": insolvent}}
+        found = findings(document("segmentation", [asked], cases=[case]))
+        assert sum("no case shows" in problem.what for problem in found) == left
+
+
+def test_a_boundary_behind_a_parameter_stays_shown_when_the_parameter_moves():
+    """A case holds the parameter it was made with fixed."""
+    policy = with_cases(one(["overdue_minor", ">", {"param": "small_balance"}]))
+    assert findings(policy) == []
+    moved = copy.deepcopy(DOCUMENTS["parameters"])
+    next(p for p in moved["parameters"] if p["name"] == "small_balance")["values"][0]["value"] += 100
+    parameters, _ = parse_parameters(moved)
+    parsed, _ = parse(policy)
+    assert check(parsed, parameters, DICTIONARY) == []
+
+
+def test_the_proposed_case_of_a_later_rule_avoids_the_earlier_ones():
+    """A boundary that an earlier rule hides is shown where that rule does not hold."""
+    rules = [rule(["insolvent", "==", False], "early"), rule(["tenure_days", "<", 9], "late", {"segment": "b"})]
+    policy, _ = parse(document("segmentation", rules))
+    parameters, _ = parse_parameters(DOCUMENTS["parameters"])
+    proposed = {case["facts"]["tenure_days"]: case for case in proposed_cases(policy, [parameters], DICTIONARY)}
+    assert proposed[8]["rule"] == "late"
+    assert proposed[9]["rule"] == "otherwise"
+
+
+def test_shipped_policies_have_no_finding():
+    """Each threshold of theirs has its cases, and no two rules leave a gap."""
+    for key, shipped_document in DOCUMENTS.items():
+        if key != "parameters":
+            assert findings(shipped_document) == [], key
 
 
 def test_a_large_policy_is_checked_in_bounded_time():
-    """500 rules: pairs are compared up to a limit."""
+    """500 rules: pairs are compared, and missing cases looked for, up to a limit."""
     rules = [rule(["tenure_days", "between", [i, i + 1]], f"r{i}") for i in range(500)]
-    assert findings(document("segmentation", rules)) == []
+    found = findings(document("segmentation", rules))
+    assert {problem.severity for problem in found} == {"warning"}
+    assert len(found) == 100

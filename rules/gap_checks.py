@@ -1,0 +1,80 @@
+"""Gaps: values between two rules that neither covers, as when one says `< 30` and the next `> 30`.
+
+A space between two rules is a gap when it is narrower than one unit a person writes; a wider one
+is what `otherwise` is for. Each finding names an example row.
+"""
+
+from collections.abc import Mapping
+from itertools import product
+
+from ledger.columns import Column, Kind
+from ledger.problems import Problem
+from rules.book import BookRule, BookStage
+from rules.conditions import Const, Op, Test, paths
+from rules.regions import Path, example, left_after, span_of
+
+PAIRS_MAX = 5_000  # pairs of bounds; beyond it gaps are not looked for
+PARTS_MAX = 500
+UNIT = {Kind.MONEY: 100, Kind.RATIO: 100}  # what a person writes as 1; days and counts are whole anyway
+
+Bound = tuple[int, Path, BookRule]
+
+
+def gap_problems(stage: BookStage, facts: Mapping[str, Column]) -> list[Problem]:
+    """Gaps between the rules of a stage.
+
+    Args:
+        stage: with parameters resolved.
+        facts: what its policy may read.
+    """
+    known = [(rule, path) for rule in stage.rules for path in paths(rule.condition)]
+    tested = sorted({test.fact for _, path in known for test in path if facts[test.fact].unit is not None})
+    problems: list[Problem] = []
+    for fact in tested:
+        ends, starts = _bounds(known, fact, facts)
+        if len(ends) * len(starts) > PAIRS_MAX:
+            continue
+        for before, after in product(ends, starts):
+            if 0 < after[0] - before[0] - 1 <= _width(facts[fact]):
+                problems += _gap(fact, before, after, [path for _, path in known], facts)
+    return list({problem.place: problem for problem in problems}.values())
+
+
+def _width(column: Column) -> int:
+    return UNIT.get(column.kind, 2) - 1
+
+
+def _bounds(
+    known: list[tuple[BookRule, Path]], fact: str, facts: Mapping[str, Column]
+) -> tuple[list[Bound], list[Bound]]:
+    """Where paths that test a fact end and start, inside the fact's own range."""
+    ends, starts = [], []
+    for rule, path in known:
+        span = span_of(path, fact, facts) if any(test.fact == fact for test in path) else None
+        if span is None:
+            continue
+        rest = tuple(test for test in path if test.fact != fact)
+        low, high = span_of((), fact, facts) or span
+        if span[1] < high:
+            ends.append((span[1], rest, rule))
+        if span[0] > low:
+            starts.append((span[0], rest, rule))
+    return ends, starts
+
+
+def _gap(fact: str, before: Bound, after: Bound, taken: list[Path], facts: Mapping[str, Column]) -> list[Problem]:
+    low, high = before[0] + 1, after[0] - 1
+    inside = Test(fact, Op.BETWEEN, (Const(low), Const(high)))
+    left = left_after([(*before[1], *after[1], inside)], taken, facts, PARTS_MAX)
+    found = next((row for row in (example(path, facts) for path in left or ()) if row is not None), None)
+    if found is None:
+        return []
+    shown = ", ".join(f"{name} {value!r}" for name, value in sorted(found.items()))
+    values = str(low) if low == high else f"{low} to {high}"
+    return [
+        Problem(
+            f"{after[2].rule.place}/when",
+            f"no rule covers {fact} {values}, between {before[2].key!r} and {after[2].key!r}; for example {shown}",
+            "let one of the two include it",
+        )
+    ]
