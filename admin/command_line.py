@@ -25,6 +25,7 @@ from admin.command_parts import (
     show_table,
     with_runtime,
 )
+from admin.command_proofs import replay_command, verify_command
 from engine.runtime import Runtime
 from engine.settings import SETTINGS
 from engine.tables import Entity
@@ -53,6 +54,10 @@ def main() -> None:
 @click.version_option(package_name="dunwell")
 def dunwell() -> None:
     """Dunwell: credit limits, segments and escalations decided by rules, explained, sent once."""
+
+
+dunwell.add_command(verify_command)
+dunwell.add_command(replay_command)
 
 
 @dunwell.command("settings")
@@ -259,28 +264,6 @@ def go_live_command(runtime: Runtime, entity: str, email: str, daily_cap: int, s
 
     answer = go_live(runtime, find_entity(entity), actor=find_user(email), daily_cap=daily_cap, start_level=start_level)
     show(answer, json_)
-
-
-@dunwell.command("verify")
-@as_json
-@with_runtime
-def verify_command(runtime: Runtime, json_: bool) -> None:
-    """Check balances, standings, the audit chain and the database's settings; exit 1 on a finding."""
-    from engine.verify import verify
-
-    report = verify(runtime)
-    values = report.values()
-    if json_:
-        show(values, True)
-    else:
-        show_table(["check", "checked", "found"], [(c["name"], c["checked"], c["found"]) for c in values["checks"]])
-        for check in values["checks"]:
-            for finding in check["findings"]:
-                click.echo(f"{check['name']}: {finding}")
-        click.echo(f"audit head {values['audit_head']} after {values['audit_entries']} entries")
-        click.echo("sound" if report.sound else "NOT SOUND")
-    if not report.sound:
-        sys.exit(1)
 
 
 @dunwell.command("user")

@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any, NoReturn
 
 import click
+from peewee import DatabaseError
 
 from admin import starting
 from engine import runtime as composition
@@ -60,6 +61,8 @@ def open_runtime() -> Runtime:
         return composition.build(settings)
     except (WeakDatabase, OSError) as error:
         fail(f"the database cannot be opened: {error}")
+    except DatabaseError as error:
+        fail(f"the database is damaged or is none: {error}. Cure: restore the last backup that verified")
 
 
 def with_runtime(function: Callable[..., Any]) -> Callable[..., Any]:

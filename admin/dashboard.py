@@ -12,6 +12,7 @@ from admin.figures import Portfolio
 from admin.signs import alarms_of, few, signs
 from engine import access
 from engine.tables import Action, Alarm, Customer, Entity, Outcome, Run
+from engine.verify import latest
 from ledger.kpis import dso_simple_days_e2
 
 BUCKETS = (
@@ -25,6 +26,7 @@ BUCKETS = (
 DSO_DAYS = 91  # the window of turnover_3m
 TOP_ROWS = 8
 RUNS_SHOWN = 30
+VERIFIED_HOURS_MAX = 26  # a night and two hours
 CLASSES = ("A", "B", "C", "D", "E")
 
 
@@ -39,6 +41,21 @@ class Days:
     def late_e2(self) -> int | None:
         """Average days delinquent: what is above the best possible."""
         return None if self.dso_e2 is None or self.best_e2 is None else self.dso_e2 - self.best_e2
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The last verification, as the dashboard says it.
+
+    Args:
+        state: good | failed | old (well, but too long ago) | never.
+        at: when it ended, microseconds UTC.
+        problems: how many it found.
+    """
+
+    state: str
+    at: int | None = None
+    problems: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,16 @@ def share_bp(part: int, whole: int) -> int | None:
     return None if whole <= 0 else (20_000 * part + whole) // (2 * whole)
 
 
+def verified() -> Verified:
+    """What the last verification found, and whether it is too old to count."""
+    last = latest()
+    if last is None:
+        return Verified("never")
+    at, problems = int(last.finished_at), int(last.problems)
+    old = gate.runtime().now_at() - at > VERIFIED_HOURS_MAX * 3_600_000_000
+    return Verified("failed" if problems else "old" if old else "good", at, problems)
+
+
 def values() -> dict[str, Any]:
     """What the dashboard's template needs."""
     entity = chosen_entity()
@@ -89,6 +116,7 @@ def values() -> dict[str, Any]:
         "portfolio": found,
         "run": _last_run(entity, user),
         "work": _work(entity, user),
+        "verified": verified(),
         **({} if found is None else _figures(found, entity, user)),
     }
 

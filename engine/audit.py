@@ -46,7 +46,7 @@ def append(
         actor: id of the user, None for the system.
         before, after: plain values without personal data, which is referenced by id only.
     """
-    previous = AuditEntry.select(AuditEntry.hash).order_by(AuditEntry.id.desc()).limit(1).scalar() or FIRST
+    last, previous = head()
     values = {
         "at": at,
         "actor_id": actor,
@@ -58,26 +58,27 @@ def append(
         "after": None if after is None else canonical(after),
         "reason": reason,
     }
-    entry: AuditEntry = AuditEntry.create(**values, previous_hash=previous, hash=_hash(previous, values))
+    # The number is given, not drawn: one that a rolled back transaction drew would look like a missing entry.
+    entry: AuditEntry = AuditEntry.create(id=last + 1, **values, previous_hash=previous, hash=_hash(previous, values))
     return entry
 
 
 def head() -> tuple[int, str]:
     """How many entries there are and the last one's hash, to be kept outside."""
-    last = AuditEntry.select().order_by(AuditEntry.id.desc()).first()
+    last = AuditEntry.select(AuditEntry.id, AuditEntry.hash).order_by(AuditEntry.id.desc()).first()
     return (0, FIRST) if last is None else (last.id, last.hash)
 
 
-def verify_chain(outside_head: tuple[int, str] | None = None) -> ChainReport:
+def verify_chain(*outside_heads: tuple[int, str]) -> ChainReport:
     """Read the whole chain and name each entry that was changed, removed, inserted or swapped.
 
     Args:
-        outside_head: (entries, hash) as kept elsewhere earlier; shows a chain that was cut at its
-            end or rewritten as a whole, which the chain alone cannot.
+        outside_heads: (entries, hash) as kept elsewhere earlier; they show a chain that was cut at
+            its end or rewritten as a whole, which the chain alone cannot.
     """
     broken: list[str] = []
     previous, count, last_id = FIRST, 0, 0
-    outside_seen = outside_head is None or outside_head[0] == 0
+    unseen = {(number, kept) for number, kept in outside_heads if number > 0}
     while True:
         page = list(AuditEntry.select().where(AuditEntry.id > last_id).order_by(AuditEntry.id).limit(PAGE))
         for entry in page:
@@ -89,13 +90,11 @@ def verify_chain(outside_head: tuple[int, str] | None = None) -> ChainReport:
                 broken.append(f"entry {entry.id} does not follow the one before it")
             if entry.hash != _hash(entry.previous_hash, {name: getattr(entry, name) for name in SEALED}):
                 broken.append(f"entry {entry.id} was changed after it was written")
-            if outside_head is not None and entry.id == outside_head[0]:
-                outside_seen = entry.hash == outside_head[1]
+            unseen.discard((entry.id, entry.hash))
             previous, last_id = entry.hash, entry.id
         if len(page) < PAGE:
             break
-    if outside_head is not None and not outside_seen:
-        broken.append(f"entry {outside_head[0]} is not the one whose hash was kept outside")
+    broken += [f"entry {number} is not the one whose hash was kept outside" for number, _ in sorted(unseen)]
     return ChainReport(entries=count, head=previous, broken=tuple(broken))
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,20 @@ def durability(opened: Database) -> list[str]:
         if seen != wanted:
             weak.append(f"{name} is {seen}, must be {wanted}")
     return weak
+
+
+def damage(opened: Database) -> list[str]:
+    """What of the stored rows is damaged or refers to nothing, in words."""
+    rows = opened.execute_sql("pragma integrity_check").fetchall()
+    broken = [str(row[0]) for row in rows if row[0] != "ok"]
+    lost = opened.execute_sql("pragma foreign_key_check").fetchall()
+    return broken + [f"{row[0]} {row[1]} refers to a row of {row[2]} that is not there" for row in lost]
+
+
+def snapshot(opened: Database) -> AbstractContextManager[Any]:
+    """A transaction that reads one state and takes no write lock."""
+    reading: AbstractContextManager[Any] = opened.atomic("DEFERRED")
+    return reading
 
 
 def create_triggers(opened: Database) -> None:

@@ -10,7 +10,7 @@ import queue
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,7 @@ def read_frames(
     customers: Sequence[int] | None = None,
     as_of_day: int | None = None,
     question: Question | None = None,
+    more: Mapping[str, Table] | None = None,
 ) -> Frames:
     """Read one entity's tables, all as of the same instant.
 
@@ -70,6 +71,7 @@ def read_frames(
         customers: ids to read, with the other members of their groups; None reads all.
         as_of_day: the day asked for, by default the entity's today.
         question: what else the read depends on; made from the other arguments by default.
+        more: further frames of all customers, read as of the same instant.
 
     Returns:
         The frames of ``ledger.state.FRAMES``, and ``previous`` with what was decided before.
@@ -77,7 +79,7 @@ def read_frames(
     day = runtime.today(entity) if as_of_day is None else as_of_day
     tables = questions(question or Question(entity_id=entity.id, as_of_day=day, zone=entity.zone))
     if customers is None:
-        return _read_all(runtime, tables)
+        return _read_all(runtime, {**tables, **(more or {})})
     return typed_rows(tables, read_rows(runtime, tables, customers))
 
 
@@ -247,11 +249,26 @@ def scan_frame(runtime: "Runtime", file: str) -> nw.LazyFrame[Any]:
     return nw.from_native(pl.scan_parquet(path))
 
 
+def stored_sha256(runtime: "Runtime", file: str) -> str:
+    """The sha256 over what a stored frame holds, read column by column.
+
+    Raises:
+        FileNotFoundError: it was removed.
+    """
+    native: pl.LazyFrame = scan_frame(runtime, file).to_native()
+    names = native.collect_schema().names()
+    return _columns_sha256(native.select(name).collect()[name] for name in names)
+
+
 def frame_sha256(table: pl.DataFrame) -> str:
     """The sha256 over a table's schema and values."""
+    return _columns_sha256(table[name] for name in table.columns)
+
+
+def _columns_sha256(columns: Iterable[pl.Series]) -> str:
     digest = hashlib.sha256()
-    for name in table.columns:
-        column = table[name]
+    for column in columns:
+        name = column.name
         digest.update(json.dumps([name, str(column.dtype), len(column)]).encode())
         digest.update(column.is_null().to_numpy().tobytes())
         if column.dtype == pl.String:

@@ -19,7 +19,7 @@ from engine.finishing import Steps, clean, finish
 from engine.locks import Busy, alone
 from engine.matching import Matcher
 from engine.pipeline import Frame, asking, decided_day, last_portfolio_run, read_facts
-from engine.replaying import replay_day
+from engine.replaying import replayed_run
 from engine.tables import Alarm, Entity, Run
 from ledger.days import date_of
 from rules.book import Book
@@ -54,7 +54,7 @@ def run_entity(runtime: "Runtime", entity: Entity, as_of_day: int, *, replay: bo
         engine.replaying.Different: a replay does not give what was decided.
     """
     if replay:
-        return replay_day(runtime, entity, as_of_day)
+        return replayed_run(runtime, entity, as_of_day)
     with alone(runtime, entity):
         matching = matcher_of(runtime)
         entity = Entity.get_by_id(entity.id)

@@ -237,10 +237,19 @@ def day_at(action: Action, at: int) -> int:
 
     As ``engine.queries`` counts contacts: an action of a past run belongs to its due day.
     """
-    entity = Entity.get_by_id(action.entity_id)
-    moment = datetime.fromtimestamp(at // MICROSECONDS, UTC).astimezone(ZoneInfo(entity.zone))
-    created = datetime.fromtimestamp(action.created_at // MICROSECONDS, UTC).astimezone(ZoneInfo(entity.zone))
-    behind = day_of(created.date()) - action.due_day
+    zone = str(Entity.get_by_id(action.entity_id).zone)
+    return contact_day(zone, action.created_at, action.due_day, at)
+
+
+def contact_day(zone: str, created_at: int, due_day: int, at: int) -> int:
+    """``day_at`` of an action from its columns.
+
+    Args:
+        zone: of its entity.
+    """
+    moment = datetime.fromtimestamp(at // MICROSECONDS, UTC).astimezone(ZoneInfo(zone))
+    created = datetime.fromtimestamp(created_at // MICROSECONDS, UTC).astimezone(ZoneInfo(zone))
+    behind = day_of(created.date()) - due_day
     return day_of(moment.date()) - (behind if behind > PAST_RUN_DAYS else 0)
 
 

@@ -555,6 +555,17 @@ class Alarm(Table):
     acknowledged_at = BigIntegerField(null=True)
 
 
+class Verification(Table):
+    """What must always hold, checked once; the last one is shown on the dashboard."""
+
+    night = IntegerField(null=True, unique=True)  # the day whose nightly verification it is; null: by a person
+    started_at = BigIntegerField()
+    finished_at = BigIntegerField(null=True)  # null: under way, or died
+    seconds = IntegerField(default=0)
+    problems = IntegerField(default=0)
+    checks = TextField(default="[]")  # JSON: name, checked, found, seconds, findings of each
+
+
 class CommandRecord(Table):
     """An answered command: the same key and body gets the same answer, another body is refused."""
 

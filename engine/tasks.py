@@ -21,6 +21,7 @@ from huey.storage import SqliteStorage
 
 from engine import outbox, retention, runs, uploads
 from engine.tables import Alarm
+from engine.verify import verify_nightly
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -148,7 +149,10 @@ def drain_now(runtime: "Runtime") -> None:
 
 
 def sweep_now(runtime: "Runtime") -> None:
-    """Find what was left behind: days not decided yet, leases that ran out, rings that were lost."""
+    """Find what was left behind: days not decided yet, leases that ran out, rings that were lost.
+
+    Once a night, after its runs, everything is verified.
+    """
     recovered = outbox.sweep(runtime)
     if recovered.total:
         log.info("swept: %s", recovered.counts)
@@ -156,6 +160,7 @@ def sweep_now(runtime: "Runtime") -> None:
     retention.purge_frames(runtime)
     _decide(runtime, "the day", lambda: runs.run_due_days(runtime))
     drain_now(runtime)
+    verify_nightly(runtime)
 
 
 def _decide(runtime: "Runtime", what: str, decide: Callable[[], object]) -> None:

@@ -705,8 +705,24 @@ def up(migrator, db):
 
     db.create_tables([UserScope])
 
+    class Verification(Model):
+        night = IntegerField(unique=True, null=True)
+        started_at = BigIntegerField()
+        finished_at = BigIntegerField(null=True)
+        seconds = IntegerField(default=0)
+        problems = IntegerField(default=0)
+        checks = TextField(default="[]")
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "verification"
+
+    db.create_tables([Verification])
+
 
 def down(migrator, db):
+    migrator.migrate(migrator.drop_table("verification"))
     migrator.migrate(migrator.drop_table("user_scope"))
     migrator.migrate(migrator.drop_table("user_role"))
     migrator.migrate(migrator.drop_table("standing"))

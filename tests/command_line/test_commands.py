@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 ACCOUNTS = ROOT / "samples" / "accounts"
 MAPPINGS = ROOT / "samples" / "mappings"
 Said = subprocess.CompletedProcess[str]
-WANTED = ["import", "run", "facts", "explain", "report", "demo", "go-live", "verify", "serve", "work"]
+WANTED = ["import", "run", "facts", "explain", "report", "demo", "go-live", "verify", "replay", "serve", "work"]
 
 
 @pytest.fixture

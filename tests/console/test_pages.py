@@ -10,7 +10,8 @@ from admin import figures
 from admin.messages_view import letter_for_frame
 from engine import outbox
 from engine.runtime import Runtime
-from engine.tables import Action, Alarm, Customer, Decision, Entity, Outcome, Run
+from engine.tables import Action, Alarm, Customer, Decision, Entity, Outcome, Run, Verification
+from engine.verify import verify
 
 PAYLOAD = "<script>window.__hit=1</script>\"'><img src=x onerror=window.__hit=1>"
 
@@ -26,6 +27,32 @@ def test_the_dashboard_sums_are_those_of_the_facts(
     assert found.customers == 30
     text = signed_in(people.manager).get("/").text
     assert f"{(found.sums['overdue_minor'] + 50) // 100:,}" in text
+
+
+def test_the_dashboard_says_when_all_was_verified_and_with_what_result(
+    signed_in: Callable[..., Any], people: SimpleNamespace, decided: Entity, runtime: Runtime
+) -> None:
+    """Never; well; well but more than 26 hours ago; problems, whatever their age. One under way says nothing."""
+    hour = 3_600_000_000
+
+    def said(hours: int | None, problems: int = 0) -> tuple[bool, ...]:
+        Verification.delete().execute()
+        if hours is not None:
+            ended = runtime.now_at() - hours * hour - 60_000_000
+            Verification.create(started_at=ended, finished_at=ended, problems=problems)
+        Verification.create(started_at=runtime.now_at())
+        text = signed_in(people.manager).get("/").text
+        signs = (">never<", ">All well<", "The last verification is too old", "Verification found")
+        return tuple(sign in text for sign in signs)
+
+    assert said(None) == (True, False, False, False)
+    assert said(3) == said(25) == (False, True, False, False)
+    assert said(26) == (False, False, True, False)
+    assert said(1, problems=1) == said(100, problems=7) == (False, False, False, True)
+    assert "Verification found 7 problems" in signed_in(people.manager).get("/").text
+    Verification.delete().execute()
+    assert verify(runtime).sound
+    assert ">All well<" in signed_in(people.manager).get("/").text
 
 
 def test_the_customer_page_tells_everything(

@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from engine import demo
 from engine.audit import verify_chain
 from engine.demo.place import EPOCH, LOGINS_FILE, PEOPLE
+from engine.replaying import decided_on, replay_day
 from engine.runtime import Runtime, build
 from engine.settings import Settings
 from engine.tables import (
@@ -31,6 +32,7 @@ from engine.tables import (
     Standing,
     User,
 )
+from engine.verify import verify
 from scoring.model import load
 
 TODAY = 20_600
@@ -108,6 +110,16 @@ def test_nothing_went_wrong_unseen() -> None:
     assert verify_chain().broken == ()
     assert {alarm.kind for alarm in Alarm.select()} <= {"gated"}
     assert not Alarm.select().where(Alarm.acknowledged_at.is_null()).exists()
+
+
+@pytest.mark.promise("D2")
+def test_it_verifies_and_every_day_replays_without_a_difference(place: Runtime) -> None:
+    """Balances, stored facts, standings, decisions; each day of each entity decided again."""
+    report = verify(place)
+    assert report.sound, report.values()
+    replays = [replay_day(place, entity, day) for day in range(TODAY - DECIDED, TODAY) for entity in decided_on(day)]
+    assert sum(replay.decisions for replay in replays) == Decision.select().count()
+    assert [replay.values() for replay in replays if replay.found or replay.from_own_facts] == []
 
 
 def test_logins_are_private_and_open_the_accounts(place: Runtime) -> None:

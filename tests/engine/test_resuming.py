@@ -17,7 +17,6 @@ from engine.tables import (
     Action,
     Alarm,
     CreditLimit,
-    Customer,
     CustomerGroup,
     Decision,
     DirtyCustomer,
@@ -286,7 +285,7 @@ def test_proposals_within_the_automatic_band_are_limits_for_the_next_run(runtime
     assert small.creditlimit_set.count() == 1
 
 
-# --- replay and verify -----------------------------------------------------------------
+# --- replay -----------------------------------------------------------------
 
 
 def test_a_past_day_comes_out_the_same_from_its_facts_and_edition(runtime, entity, books, policies, go_live):
@@ -305,26 +304,6 @@ def test_a_past_day_comes_out_the_same_from_its_facts_and_edition(runtime, entit
     frame.write_bytes((runtime.settings.var / str(Run.get_by_id(2).facts_file)).read_bytes())
     with pytest.raises(Different, match="level"):
         run_entity(runtime, entity, DAY, replay=True)
-
-
-def test_verify_finds_nothing_where_all_is_well_and_names_what_is_not(runtime, entity, books, policies, go_live):
-    """A standing that was changed by hand, an allocation beyond its line, a dropped trigger, a changed audit entry."""
-    portfolio(books)
-    run_entity(runtime, entity, DAY)
-    go_live(DAY)
-    run_entity(runtime, entity, DAY + 1)
-    report = verify(runtime)
-    assert report.sound, report.values()
-    assert {c.name: c.checked for c in report.checks}["standings"] == 9
-    Standing.update(level=7).where(Standing.level == 1).execute()
-    customer = Customer.get()
-    line = customer.dueline_set.get()
-    books.payment(customer, line, 50_001, DAY)
-    runtime.database.execute_sql("drop trigger due_line_no_update")
-    runtime.database.execute_sql("update due_line set amount_minor = 49000 where id = 2")
-    found = {check.name: check.found for check in verify(runtime).checks if check.found}
-    assert set(found) == {"append-only triggers", "standings", "allocations", "balances"}
-    assert "sound" in verify(runtime).values()
 
 
 def test_the_states_of_an_unfinished_message_are_those_of_the_outbox():
