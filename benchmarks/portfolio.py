@@ -33,7 +33,7 @@ ENTITY_ID = 1  # of the one entity that is owed
 RECENT_DAYS, OLDEST_DAYS, RECENT = 100, 420, 0.86  # of invoices: most were written in the last weeks
 TERMS, TERMS_WEIGHTS = np.array([7, 14, 30, 45, 60]), [0.04, 0.07, 0.29, 0.28, 0.32]
 HABITS = ("prompt", "relaxed", "slow", "erratic", "worsening", "improving")
-HABITS_WEIGHTS = [0.47, 0.24, 0.09, 0.08, 0.06, 0.06]
+HABITS_WEIGHTS = [0.58, 0.24, 0.06, 0.04, 0.04, 0.04]
 ERRATIC = np.array([-5, 0, 2, 6, 12, 20, 33, 55])
 DRIFT_DAYS = 540  # in which a worsening customer has become what an improving one was
 STUCK, DISPUTED, CREDITED, PARTLY, UNAPPLIED, OVERPAID, UNDATED = 0.07, 0.05, 0.02, 0.04, 0.01, 0.01, 0.001
@@ -236,7 +236,7 @@ class _Block:
     def _drawn_lines(self) -> dict[str, np.ndarray]:
         """Invoices, one line each: who buys much buys often. Sorted by day, with what becomes of them."""
         rng, count = self.rng, self.size * LINES_PER_CUSTOMER
-        often = np.exp(rng.normal(0, 0.6, self.size))
+        often = np.exp(rng.normal(0, 1.6, self.size))
         owner = rng.choice(self.size, count, p=often / often.sum())
         recent = rng.random(count) < RECENT
         ago = np.where(recent, rng.integers(0, RECENT_DAYS, count), rng.integers(RECENT_DAYS, OLDEST_DAYS, count))
@@ -260,8 +260,8 @@ class _Block:
         rng, count = self.rng, len(owner)
         drift = np.clip(self.drift[owner] + (day - AS_OF_DAY) / DRIFT_DAYS, 0, 1)
         by_habit = [
-            rng.integers(-9, 4, count),
-            rng.integers(-7, 10, count),
+            rng.integers(-9, 3, count),
+            rng.integers(-7, 5, count),
             rng.integers(10, 33, count),
             rng.choice(ERRATIC, count),
             rng.integers(-6, 7, count) + (31 * drift).astype(np.int64),

@@ -59,12 +59,29 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class _Doubt:
+    """A rule whose unknown verdict sends rows to a person."""
+
+    rule: BookRule
+    verdict: Verdict
+
+    def is_unknown(self, row: Row) -> bool:
+        """Whether the verdict is unknown and that matters; only a missing fact can make it so."""
+        missing = False
+        for name in self.rule.facts:
+            if row.get(name) is None:
+                missing = True
+                break
+        return missing and self.rule.refers_on(row) and self.verdict(row) is None
+
+
+@dataclass(frozen=True, slots=True)
 class _Prepared:
     """Closures of one stage."""
 
     stage: BookStage
     holds: tuple[tuple[str, Holds], ...]
-    doubts: tuple[tuple[str, Verdict], ...]  # of the rules that refer
+    doubts: tuple["_Doubt", ...]  # of the rules that refer
 
 
 def decide(row: Row, book: Book, matched: Mapping[str, AbstractSet[str]] | None = None) -> Decided:
@@ -109,7 +126,7 @@ def _prepare(stage: BookStage) -> _Prepared:
     return _Prepared(
         stage,
         tuple((rule.key, holds_of(rule.condition)) for rule in stage.rules),
-        tuple((rule.key, verdict_of(rule.condition)) for rule in stage.rules if rule.may_refer()),
+        tuple(_Doubt(rule, verdict_of(rule.condition)) for rule in stage.rules if rule.may_refer()),
     )
 
 
@@ -118,7 +135,9 @@ def _decide_stage(
 ) -> None:
     stage = prepared.stage
     keys = frozenset(key for key, holds in prepared.holds if holds(seen)) if given is None else frozenset(given)
-    unknown = frozenset(key for key, verdict in prepared.doubts if key not in keys and verdict(seen) is None)
+    unknown = frozenset(
+        doubt.rule.key for doubt in prepared.doubts if doubt.rule.key not in keys and doubt.is_unknown(seen)
+    )
     found = hits.resolve(stage, keys, seen, unknown)
     decided.matched[stage.name] = keys
     decided.winner[stage.name] = found.winner
