@@ -236,7 +236,7 @@ class _Block:
     def _drawn_lines(self) -> dict[str, np.ndarray]:
         """Invoices, one line each: who buys much buys often. Sorted by day, with what becomes of them."""
         rng, count = self.rng, self.size * LINES_PER_CUSTOMER
-        often = np.exp(rng.normal(0, 1.6, self.size))
+        often = np.exp(rng.normal(0, 1.9, self.size))
         owner = rng.choice(self.size, count, p=often / often.sum())
         recent = rng.random(count) < RECENT
         ago = np.where(recent, rng.integers(0, RECENT_DAYS, count), rng.integers(RECENT_DAYS, OLDEST_DAYS, count))
