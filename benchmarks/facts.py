@@ -1,41 +1,92 @@
-"""How long the facts of a portfolio take. Prints; asserts nothing.
+"""How long a portfolio's ledger is read, its facts are computed, decided and kept, step by step.
 
-python -m benchmarks.facts --customers 100000
+    python -m benchmarks.facts --customers 100000
+
+Each figure is the median of a few rounds; the memory is the largest of all of them.
 """
 
-import argparse
-import resource
+import statistics
 import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-import narwhals as nw
+from benchmarks.goals import Found, Goal, Table
+from benchmarks.places import arguments, opened
+from benchmarks.portfolio import AS_OF_DAY
+from benchmarks.watching import memory_watched
+from engine.frames import STREAM, collected, read_frames, store_frame
+from engine.pipeline import asking, decided_day, facts_frame
+from engine.runtime import Runtime
+from engine.tables import Entity
 
-from benchmarks.portfolio import AS_OF_DAY, LINES_PER_CUSTOMER, portfolio
-from ledger.state import Basis, customer_facts
+FACTS_SECONDS = 6
+ROUNDS = 3
+
+
+class Laps:
+    """Seconds of each step, by wall and by processor, round after round."""
+
+    def __init__(self) -> None:
+        self.wall: dict[str, list[float]] = {}
+        self.busy: dict[str, list[float]] = {}
+
+    @contextmanager
+    def lap(self, name: str) -> Iterator[None]:
+        """Measure a step."""
+        wall, busy = time.monotonic(), time.process_time()
+        yield
+        self.wall.setdefault(name, []).append(time.monotonic() - wall)
+        self.busy.setdefault(name, []).append(time.process_time() - busy)
+        print(f"{name} {self.wall[name][-1]:.2f} s, {self.busy[name][-1]:.2f} s of processor time", flush=True)
+
+    def median(self, name: str) -> float:
+        """By wall."""
+        return statistics.median(self.wall[name])
+
+    def rows(self) -> list[list[str]]:
+        """Step, seconds, seconds of processor time."""
+        return [[name, f"{self.median(name):.2f}", f"{statistics.median(self.busy[name]):.2f}"] for name in self.wall]
+
+
+def one_round(runtime: Runtime, laps: Laps) -> None:
+    """Read, compute, decide, keep."""
+    entity = Entity.get()
+    ask = asking(runtime, entity, AS_OF_DAY)
+    with laps.lap("read the ledger"):
+        frames = read_frames(runtime, entity, as_of_day=AS_OF_DAY, question=ask.question)
+    with laps.lap("facts"):
+        facts = collected(facts_frame(frames, ask), STREAM)
+    del frames
+    with laps.lap("stages and differences"):
+        decided_day(runtime, entity, ask.edition, AS_OF_DAY, ask.begins, facts)
+    with laps.lap("keep the facts"):
+        store_frame(runtime, facts)
+
+
+def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
+    """All rounds."""
+    laps = Laps()
+    with memory_watched() as memory:
+        for _ in range(ROUNDS):
+            one_round(runtime, laps)
+    found.goal(Goal(f"{chosen.database}.facts", laps.median("facts"), FACTS_SECONDS, "s"))
+    note = (
+        f"{chosen.customers:,} customers, median of {ROUNDS}. The ledger is read by a child process, whose processor "
+        f"time is not counted. Peak memory {memory.peak_gb:.2f} GB."
+    )
+    found.table(Table(f"Facts, {chosen.database}", ["step", "seconds", "processor seconds"], laps.rows(), note))
 
 
 def main() -> None:
-    """Build a portfolio in memory and time customer_facts on it."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--customers", type=int, default=100_000)
-    arguments.add_argument("--repeat", type=int, default=3)
-    chosen = arguments.parse_args()
-    tables = portfolio(chosen.customers)
-    frames = {name: nw.from_native(table.lazy()) for name, table in tables.items()}
-    basis = Basis(as_of_day=AS_OF_DAY, entity="DE01", currency="EUR")
-    lines = tables["due_line"].height
-    print(f"{chosen.customers:,} customers, {lines:,} lines ({LINES_PER_CUSTOMER} each)")
-
-    def keep(frame: nw.LazyFrame) -> nw.LazyFrame:
-        return nw.from_native(frame.to_native().collect(engine="streaming").lazy())
-
-    for _ in range(chosen.repeat):
-        start, busy = time.monotonic(), time.process_time()
-        facts = customer_facts(frames, basis, keep).to_native().collect(engine="streaming")
-        took = time.monotonic() - start
-        busy = time.process_time() - busy
-        print(f"facts {took:.2f} s ({busy:.2f} s of processor time), {facts.height:,} rows x {facts.width} columns")
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"peak {peak_mb:,} MB, the portfolio in memory included")
+    """Measure on a filled database."""
+    chosen = arguments(__doc__).parse_args()
+    with opened(chosen.database, chosen.folder) as place:
+        runtime = place.runtime(chosen.customers)
+        try:
+            measure(runtime, chosen, Found(chosen.json))
+        finally:
+            runtime.close()
 
 
 if __name__ == "__main__":

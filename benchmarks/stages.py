@@ -1,102 +1,156 @@
-"""How long the stages take: rules in columns over many rows, and the reference over one.
+"""How long rules over a whole portfolio take: stages, live counts while editing, a simulation.
 
-Run: python benchmarks/stages.py [rows] [rules]. Prints seconds; asserts nothing.
+    python -m benchmarks.stages --customers 100000
+
+On the facts of the last run, read by ``benchmarks.night`` or decided here. The shipped policies
+are filled up with drawn rules of three tests, to 100 rules in all and to a hundred a stage.
 """
 
+import copy
 import random
-import sys
+import statistics
 import time
+from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import narwhals as nw
-import polars as pl
 
-from rules import columns, reference
+from benchmarks.goals import Found, Goal, Table
+from benchmarks.places import arguments, opened
+from benchmarks.portfolio import AS_OF_DAY
+from engine.frames import STREAM, collected, rows_of, scan_frame
+from engine.pipeline import last_portfolio_run
+from engine.runs import run_entity
+from engine.runtime import Runtime
+from engine.simulation import simulate
+from engine.tables import Entity, Run
+from rules import columns
 from rules.book import Book
+from rules.condition_columns import Sight, condition_column
 from rules.documents import parse, parse_parameters, shipped
-from rules.facts import DICTIONARY
+from rules.facts import dictionary_of
 
-DAY = 20_000
-SHAPES = {"money": (0, 10_000_000), "ratio": (0, 10_000), "days": (-20, 400), "count": (0, 40)}
-
-
-def table(rows: int, names: list[str]) -> pl.DataFrame:
-    """Random facts, a tenth of the nullable ones null."""
-    import numpy as np
-
-    chance = np.random.default_rng(7)
-    series = []
-    for name in names:
-        column = DICTIONARY[name]
-        if column.unit is not None:
-            low, high = SHAPES[column.kind.value]
-            values = pl.Series(name, chance.integers(low, high, rows), dtype=pl.Int64)
-        elif column.kind.value == "bool":
-            values = pl.Series(name, chance.random(rows) < 0.05)
-        else:
-            values = pl.Series(name, np.array(["DE", "FR", "standard", "overdue"])[chance.integers(0, 4, rows)])
-        if column.nullable:
-            values = pl.Series(name, values.to_frame().select(
-                pl.when(pl.Series(chance.random(rows) > 0.1)).then(pl.col(name))
-            ).to_series())  # fmt: skip
-        series.append(values)
-    return pl.DataFrame(series)
+STAGES_SECONDS, STAGES_700_SECONDS, COUNTS_SECONDS, SIMULATION_SECONDS = 0.5, 5, 0.3, 1
+ROUNDS = 5
+COUNTED = 40  # 30 conditions and 10 rules, as a policy that is being edited shows
+DRAWN: dict[str, Callable[[int], dict[str, Any]]] = {
+    "scorecard": lambda number: {"points": number % 9},
+    "segmentation": lambda number: {"segment": f"drawn-{number % 9}"},
+    "credit_limit": lambda number: {"proposed_limit_minor": 100_000 * (number % 50), "proposed_terms_days": 14},
+    "hold": lambda number: {"hold": number % 2 == 0, "hold_reason": "overdue" if number % 2 == 0 else None},
+    "worklist": lambda number: {"worklist_points": number % 9},
+    "alert": lambda number: {"alert": f"drawn-{number % 9}"},
+}
+RANGES = {  # facts that are drawn tests of, and from where to where
+    **dict.fromkeys(("open_minor", "overdue_minor", "exposure_minor", "not_due_minor"), (0, 5_000_000)),
+    **dict.fromkeys(("credit_limit_minor", "headroom_minor", "leader_open_minor"), (0, 20_000_000)),
+    **dict.fromkeys(("utilisation_bp", "late_share_12m_bp"), (0, 10_000)),
+    **dict.fromkeys(("leader_days_past_due", "terms_days"), (-20, 90)),
+    "tenure_days": (0, 4_000),
+}
 
 
-def generated(count: int) -> dict[str, object]:
-    """A segmentation of so many rules of three tests each."""
-    chance = random.Random(3)
-    numbers = [c for c in DICTIONARY.values() if c.unit in ("minor", "days", "bp") and c.name in FACTS]
-    rules = []
-    for index in range(count):
-        tests = []
-        for column in chance.sample(numbers, 3):
-            low, high = SHAPES[column.kind.value]
-            tests.append([column.name, chance.choice(["<", ">=", ">"]), chance.randint(low, high)])
-        rules.append({"key": f"r{index}", "when": {"all": tests}, "then": {"segment": f"s{index % 9}"}})
-    return {
-        "format": 1, "kind": "policy", "key": "segmentation", "name": "generated", "stage": "segmentation",
-        "effective": {"from": "2010-01-01"}, "source": "generated", "because": "measuring", "hit": "first",
-        "rules": rules, "otherwise": {"then": {"segment": "standard"}},
-    }  # fmt: skip
+def book_of(rules: int) -> Book:
+    """The shipped policies, filled up evenly to so many rules in all."""
+    parameters, *documents = copy.deepcopy(shipped())
+    counted = sum(len(stage.rules) for stage in _built(parameters, documents).stages.values())
+    dice = random.Random(7)
+    fillable = [document for document in documents if document["stage"] in DRAWN]
+    for number in range(rules - counted):
+        document = fillable[number % len(fillable)]
+        tests = [
+            [name, dice.choice(["<", ">=", ">"]), dice.randint(*RANGES[name])] for name in dice.sample([*RANGES], 3)
+        ]
+        key = f"drawn-{number}"
+        drawn = {"key": key, "label": key, "because": "drawn", "priority": 900 + number, "when": {"all": tests}}
+        document["rules"].append(drawn | {"then": DRAWN[document["stage"]](number)})
+    return _built(parameters, documents)
 
 
-FACTS = [name for name, column in DICTIONARY.items() if column.name not in ("entity",)][:55]
+def _built(parameters: dict[str, Any], documents: list[dict[str, Any]]) -> Book:
+    found, problems = parse_parameters(parameters)
+    policies = []
+    for document in documents:
+        policy, faults = parse(document)
+        problems += [fault for fault in faults if fault.severity == "error"]
+        if policy is not None:
+            policies.append(policy)
+    if problems or found is None:
+        raise ValueError(problems)
+    return Book.build(policies, [found], AS_OF_DAY, entity="DE01")
 
 
-def measure(label: str, book: Book, frame: pl.DataFrame) -> None:
-    """Print what columns and reference take for a book."""
-    started = time.perf_counter()
-    plan = columns.decide(nw.from_native(frame.lazy()), book)
-    planned = time.perf_counter()
-    wanted = [name for stage in book.stages.values() for name in stage.stage.settable]
-    plan.select(*wanted).to_native().collect(engine="streaming")
-    done = time.perf_counter()
-    rows = frame.head(2_000).to_dicts()
-    reference.decide(rows[0], book)
-    single = time.perf_counter()
-    for row in rows:
-        reference.decide(row, book)
-    each = (time.perf_counter() - single) / len(rows)
-    print(
-        f"{label}: {frame.height:,} rows, plan {planned - started:.3f} s, columns {done - planned:.3f} s, "
-        f"reference {each * 1000:.3f} ms a row"
+def seconds_of(act: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Median, after a first time that does not count."""
+    act()
+    taken = []
+    for _ in range(rounds):
+        start = time.monotonic()
+        act()
+        taken.append(time.monotonic() - start)
+    return statistics.median(taken)
+
+
+def stages(facts: nw.LazyFrame[Any], book: Book) -> None:
+    """Decide all rows; outcomes, masks and doubts are computed, the facts are not copied."""
+    decided = columns.decide(facts, book)
+    names = [column.name for stage in book.stages.values() for column in stage.stage.outcomes]
+    names += [name for name in decided.collect_schema().names() if name.startswith(("matched_", "undecided_"))]
+    collected(decided.select("customer_id", *names), STREAM)
+
+
+def counts(runtime: Runtime, run: Run, book: Book) -> None:
+    """How many customers each of so many rules would match, from the stored facts."""
+    facts = scan_frame(runtime, str(run.facts_file))
+    sight = Sight(frozenset(facts.collect_schema().names()), dictionary_of("customer"))
+    rules = [rule for stage in book.stages.values() for rule in stage.rules if rule.key.startswith("drawn")]
+    rows_of(
+        facts.select(
+            condition_column(rule.condition, sight).fill_null(False).sum().alias(str(number))
+            for number, rule in enumerate(rules[:COUNTED])
+        )
     )
 
 
+def changed_hold() -> dict[str, Any]:
+    """The shipped hold policy with one rule left out."""
+    document = copy.deepcopy(next(one for one in shipped() if one.get("stage") == "hold"))
+    document["rules"] = document["rules"][1:]
+    return document
+
+
+def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
+    """Stages, counts, simulation."""
+    run = last_portfolio_run(Entity.get()) or run_entity(runtime, Entity.get(), AS_OF_DAY - 1)
+    facts = collected(scan_frame(runtime, str(run.facts_file)))
+    rows, name = [], chosen.database
+    for rules, target in ((100, STAGES_SECONDS), (700, STAGES_700_SECONDS)):
+        book = book_of(rules)
+        taken = seconds_of(partial(stages, facts, book), 3)
+        found.goal(Goal(f"{name}.stages_{rules}_rules", taken, target, "s"))
+        rows.append([f"stages, {rules} rules in all", f"{taken:.2f}"])
+    taken = seconds_of(lambda: counts(runtime, run, book))
+    found.goal(Goal(f"{name}.live_counts", taken, COUNTS_SECONDS, "s"))
+    rows.append([f"counts of {COUNTED} rules, from the stored facts", f"{taken:.2f}"])
+    document = changed_hold()
+    taken = seconds_of(lambda: simulate(runtime, Entity.get(), [document]), 3)
+    found.goal(Goal(f"{name}.simulation", taken, SIMULATION_SECONDS, "s"))
+    rows.append(["simulation of a changed hold policy among the shipped rules", f"{taken:.2f}"])
+    note = f"{chosen.customers:,} customers, medians, warm: the first time is not counted."
+    found.table(Table(f"Rules over all customers, {name}", ["what", "seconds"], rows, note))
+
+
 def main() -> None:
-    """Measure the shipped documents and a generated policy."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 100
-    documents = shipped()
-    parameters, _ = parse_parameters(documents[0])
-    policies = [policy for policy, _ in map(parse, documents[1:]) if policy is not None]
-    frame = table(rows, FACTS)
-    rules = sum(len(policy.rules) for policy in policies)
-    measure(f"shipped documents, {rules} rules", Book.build(policies, parameters, DAY), frame)
-    policy, problems = parse(generated(count))
-    if policy is None:
-        raise SystemExit(str(problems))
-    measure(f"generated, {count} rules in one stage", Book.build([policy], parameters, DAY), frame)
+    """Measure on a filled database."""
+    chosen = arguments(__doc__).parse_args()
+    with opened(chosen.database, chosen.folder) as place:
+        runtime = place.runtime(chosen.customers)
+        try:
+            measure(runtime, chosen, Found(chosen.json))
+        finally:
+            runtime.close()
 
 
 if __name__ == "__main__":
