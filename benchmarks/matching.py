@@ -1,15 +1,18 @@
 """How fast outcomes are confirmed: rows a second through the matching child, with its memory.
 
 30 rules of three tests over twelve facts, as cage.md 6. Prints one line per number of
-processes. Run: ``python -m benchmarks.matching [rows]``.
+processes.
+
+    python -m benchmarks.matching --rows 40000
 """
 
+import argparse
 import random
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
+from benchmarks.goals import Found, Table, json_argument
+from benchmarks.watching import GB, resident_bytes
 from engine.matching import Matcher
 from rules.book import Book
 from rules.documents import parse
@@ -40,27 +43,29 @@ def book_of(rules: int, dice: random.Random) -> Book:
     return Book.build([policy], [], 20_000)
 
 
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * 4096 / 2**20
-
-
-def main(rows: int = 40_000) -> None:
-    """Print the figures."""
+def main() -> None:
+    """Measure with one process and with two."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rows", type=int, default=40_000)
+    json_argument(arguments)
+    chosen = arguments.parse_args()
     dice = random.Random(1)
     book = book_of(30, dice)
-    asked = [{name: dice.randint(0, 100) for name in FACTS} for _ in range(rows)]
+    asked = [{name: dice.randint(0, 100) for name in FACTS} for _ in range(chosen.rows)]
+    rows = []
     for processes in (1, 2):
         with Matcher(processes) as matcher:
             matcher.confirm(book, {"hold": asked[:100]})
             start = time.perf_counter()
             found = matcher.confirm(book, {"hold": asked})
             seconds = time.perf_counter() - start
-            matches = sum(len(match.keys) for match in found.matches["hold"]) / rows
-            memory = ", ".join(f"{resident_mb(pid):.0f} MB" for pid in matcher.process_ids)
-            print(f"{processes} process(es): {rows / seconds:,.0f} rows/s, {matches:.2f} rules matched a row, {memory}")
+            matches = sum(len(match.keys) for match in found.matches["hold"]) / chosen.rows
+            memory = max(resident_bytes(pid) for pid in matcher.process_ids) / GB
+            rows.append([str(processes), f"{chosen.rows / seconds:,.0f}", f"{matches:.2f}", f"{memory:.2f} GB"])
+    columns = ["processes", "rows a second", "rules matched a row", "memory of a process"]
+    note = f"30 rules of three tests over twelve facts, {chosen.rows:,} rows."
+    Found(chosen.json).table(Table("Confirmation by durable-rules alone", columns, rows, note))
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in sys.argv[1:]))
+    main()
