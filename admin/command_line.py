@@ -5,7 +5,7 @@ import os
 import secrets
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from argon2 import PasswordHasher
@@ -33,6 +33,9 @@ from ledger.days import date_of
 from ledger.money import format_minor
 from rules.facts import FACTS
 from rules.words import Voice, value_words
+
+if TYPE_CHECKING:
+    from engine.runs import Engine
 
 DEMO_CUSTOMERS = 340
 DEMO_DAYS = 180
@@ -141,14 +144,22 @@ def import_command(
 @click.argument("entity")
 @as_of_option
 @click.option("--replay", is_flag=True, help="Decide a past day again without writing anything.")
+@click.option(
+    "--engine",
+    type=click.Choice(["polars", "spark"]),
+    help="What computes facts and outcomes; spark where DUNWELL_SPARK_MASTER is set, else polars.",
+)
 @as_json
 @with_runtime
-def run_command(runtime: Runtime, entity: str, as_of: int | None, replay: bool, json_: bool) -> None:
+def run_command(
+    runtime: Runtime, entity: str, as_of: int | None, replay: bool, engine: "Engine | None", json_: bool
+) -> None:
     """Decide every customer of ENTITY as of a day."""
     from engine.runs import run_entity
 
     found = find_entity(entity)
-    run = run_entity(runtime, found, runtime.today(found) if as_of is None else as_of, replay=replay)
+    day = runtime.today(found) if as_of is None else as_of
+    run = run_entity(runtime, found, day, replay=replay, engine=engine)
     names = ("id", "kind", "state", "as_of_day", "customers", "changed", "applied", "undecided", "disagreed", "edition")
     values = {name: getattr(run, name) for name in names}
     values["as_of"] = date_of(values.pop("as_of_day")).isoformat()

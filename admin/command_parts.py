@@ -20,6 +20,7 @@ from engine.locks import Busy
 from engine.replaying import Different
 from engine.runtime import Runtime
 from engine.settings import Settings
+from engine.spark import ClusterError
 from engine.tables import Customer, Entity, User
 from ledger.days import day_of
 
@@ -75,7 +76,7 @@ def with_runtime(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(runtime, *args, **kwargs)
         except Invalid as error:
             fail("; ".join(f"{p.place}: {p.what}. Cure: {p.cure}" for p in error.problems))
-        except (CommandError, Busy, Different, Unusable, ValueError) as error:
+        except (CommandError, Busy, ClusterError, Different, Unusable, ValueError) as error:
             fail(str(error))
         finally:
             runtime.close()

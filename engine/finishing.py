@@ -17,6 +17,7 @@ from engine.editions import edition_of
 from engine.matching import Matcher
 from engine.pipeline import Asking, Frame, decided_day, may_begin
 from engine.tables import Decision, DirtyCustomer, Entity, Outcome, Run
+from ledger.expressions import lit
 from rules.book import Book
 from rules.reference import Decided
 
@@ -44,6 +45,32 @@ class Steps:
     def as_json(self) -> str:
         """Rounded, for the run's row."""
         return json.dumps({name: round(taken, 3) for name, taken in self.seconds.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What a run decides from, and what it decided.
+
+    Args:
+        facts: of every customer.
+        decided: with differences; every row, or those of ``rows_to_apply``.
+    """
+
+    facts: Frame
+    decided: Frame
+
+
+def rows_to_apply(decided: Frame, book: Book, customers: int, as_of_day: int) -> Frame:
+    """The rows and columns of a decided frame that the rest of a run reads.
+
+    That is whatever differs from what stood before, what could not be decided, and tonight's sample.
+    """
+    names = tuple(decided.collect_schema().names())
+    marks = ("changed", "moved", "stale", "points_changed", *(f"undecided_{name}" for name in book.stages))
+    wanted = nw.any_horizontal(*(nw.col(mark) for mark in marks), ignore_nulls=True)
+    return decided.filter(wanted | _is_sampled(customers, as_of_day)).select(
+        *columns_to_apply(names, book), "points_changed"
+    )
 
 
 def finish(
@@ -122,11 +149,16 @@ def _written(run: Run) -> set[int]:
 def _sample(applying: Applying, decided: Frame) -> list[Claimed]:
     """Rows whose points are checked tonight, drawn by customer and day."""
     book = applying.edition.book
-    every = max(1, applying.run.customers // SAMPLE_ROWS)
-    place = (nw.col("customer_id") * 7_919 + applying.run.as_of_day * 104_729) % every
     wanted = columns_to_apply(tuple(decided.collect_schema().names()), book)
-    rows = decided.filter(place == 0, ~nw.col("changed")).select(wanted).head(SAMPLE_ROWS)
+    drawn = _is_sampled(applying.run.customers, applying.run.as_of_day)
+    rows = decided.filter(drawn, ~nw.col("changed")).select(wanted).head(SAMPLE_ROWS)
     return [claim_of(row, book) for row in frames.rows_of(rows)]
+
+
+def _is_sampled(customers: int, as_of_day: int) -> nw.Expr:
+    """Whether a row is drawn tonight."""
+    every = lit(max(1, customers // SAMPLE_ROWS))
+    return (nw.col("customer_id") * lit(7_919) + lit(as_of_day * 104_729)) % every == lit(0)
 
 
 def _write_rest(applying: Applying, decided: Frame) -> None:

@@ -109,13 +109,27 @@ def _read_all(runtime: "Runtime", tables: Mapping[str, Table]) -> Frames:
         with runtime.database.atomic("DEFERRED"):
             rows = {name: runtime.database.execute_sql(table.all).fetchall() for name, table in tables.items()}
         return typed_rows(tables, rows)
-    frames: Frames = {}
+    with _as_files(runtime, tables) as frames:
+        return {name: collected(frame) for name, frame in frames.items()}
+
+
+def export_tables(runtime: "Runtime", tables: Mapping[str, Table], folder: Path) -> None:
+    """Write every table as a Parquet file into a folder: one snapshot, never whole in memory."""
+    with _as_files(runtime, tables) as frames:
+        for name, frame in frames.items():
+            native: pl.LazyFrame = frame.to_native()
+            native.sink_parquet(folder / f"{name}.parquet", compression="zstd")
+
+
+@contextmanager
+def _as_files(runtime: "Runtime", tables: Mapping[str, Table]) -> Iterator[Frames]:
+    """One snapshot of everything, in files that last as long as the ``with``."""
     with tempfile.TemporaryDirectory(dir=runtime.settings.var, prefix="reading-") as folder:
         _read_by_child(runtime, {name: table.all for name, table in tables.items()}, folder)
-        for name, table in tables.items():
-            columns = pl.read_ipc(Path(folder) / f"{name}.arrow")
-            frames[name] = nw.from_native(columns.lazy().select(_casts(table)))
-    return frames
+        yield {
+            name: nw.from_native(pl.scan_ipc(Path(folder) / f"{name}.arrow").select(_casts(table)))
+            for name, table in tables.items()
+        }
 
 
 def is_small(runtime: "Runtime") -> bool:
@@ -258,6 +272,11 @@ def stored_sha256(runtime: "Runtime", file: str) -> str:
     native: pl.LazyFrame = scan_frame(runtime, file).to_native()
     names = native.collect_schema().names()
     return _columns_sha256(native.select(name).collect()[name] for name in names)
+
+
+def scan_folder(folder: Path) -> nw.LazyFrame[Any]:
+    """A frame that Spark wrote as a folder of Parquet files."""
+    return nw.from_native(pl.scan_parquet(folder / "*.parquet"))
 
 
 def frame_sha256(table: pl.DataFrame) -> str:

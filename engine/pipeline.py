@@ -34,7 +34,7 @@ from engine.queries import Question, questions
 from engine.tables import Customer, Entity, Run
 from ledger.lines import LINE_COLUMNS, LINE_TECHNICAL, line_facts
 from ledger.money import convert
-from ledger.state import Basis, Keep, customer_facts
+from ledger.state import Basis, Keep, customer_facts, unkept
 from rules import columns, reference
 from rules.reference import Decided
 from rules.stages import OUTCOMES
@@ -137,9 +137,9 @@ def _before(ask: Asking) -> list[nw.Expr]:
     return [expression.alias(name) for name, expression in named.items()]
 
 
-def decide_frame(facts: Frame, edition: Edition) -> Frame:
+def decide_frame(facts: Frame, edition: Edition, keep: Keep = unkept) -> Frame:
     """Decide every row: outcomes, masks of the rules that hold, undecided stages."""
-    return columns.decide(facts, edition.book)
+    return columns.decide(facts, edition.book, keep)
 
 
 def facts_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[Row]:

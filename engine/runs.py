@@ -6,19 +6,21 @@ order, and only the last of them creates actions.
 """
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from engine import frames
 from engine.commands import Invalid
 from engine.confirming import matcher_of
 from engine.editions import activate, keep
-from engine.finishing import Steps, clean, finish
+from engine.finishing import Computed, Steps, clean, finish
 from engine.locks import Busy, alone
 from engine.matching import Matcher
-from engine.pipeline import Frame, asking, decided_day, last_portfolio_run, read_facts
+from engine.pipeline import Asking, asking, decided_day, last_portfolio_run, read_facts
 from engine.replaying import replayed_run
 from engine.tables import Alarm, Entity, Run
 from ledger.days import date_of
@@ -34,8 +36,13 @@ CATCH_UP_ALONE_MAX = 31  # days the workers decide without being asked
 STARTS_AT = time(2)  # in the entity's zone
 UNFINISHED = ("gated", "confirming")
 
+Engine = Literal["polars", "spark"]
+Computing = Callable[["Runtime", Asking, Steps], AbstractContextManager[Computed]]
 
-def run_entity(runtime: "Runtime", entity: Entity, as_of_day: int, *, replay: bool = False) -> Run:
+
+def run_entity(
+    runtime: "Runtime", entity: Entity, as_of_day: int, *, replay: bool = False, engine: Engine | None = None
+) -> Run:
     """Decide an entity as of a day, and every day missed before it.
 
     A run that would change too much stops (state ``gated``) until somebody approves it; calling
@@ -43,6 +50,7 @@ def run_entity(runtime: "Runtime", entity: Entity, as_of_day: int, *, replay: bo
 
     Args:
         replay: decide a past day again from its stored facts and edition, writing nothing.
+        engine: what computes facts and outcomes; by default Spark where the settings name its master.
 
     Returns:
         The run of the day; of an earlier one if that is gated.
@@ -52,9 +60,11 @@ def run_entity(runtime: "Runtime", entity: Entity, as_of_day: int, *, replay: bo
         Busy: another process is deciding this entity.
         engine.editions.Unusable: a document or model in force cannot be read.
         engine.replaying.Different: a replay does not give what was decided.
+        engine.spark.ClusterError: Spark is asked for and cannot be used.
     """
     if replay:
         return replayed_run(runtime, entity, as_of_day)
+    computing = _computing(runtime, engine)
     with alone(runtime, entity):
         matching = matcher_of(runtime)
         entity = Entity.get_by_id(entity.id)
@@ -65,7 +75,7 @@ def run_entity(runtime: "Runtime", entity: Entity, as_of_day: int, *, replay: bo
         days = _days(entity, as_of_day)
         acted = _last_acting_day(entity)
         for day in days:
-            run = _decide_day(runtime, entity, day, matching, acts=day == days[-1], sent_until_day=acted)
+            run = _decide_day(runtime, entity, day, matching, computing, acts=day == days[-1], sent_until_day=acted)
             if run.state != "done":
                 return run
             entity = Entity.get_by_id(entity.id)
@@ -175,7 +185,14 @@ class Counted:
 
 
 def _decide_day(
-    runtime: "Runtime", entity: Entity, day: int, matcher: Matcher, *, acts: bool, sent_until_day: int | None
+    runtime: "Runtime",
+    entity: Entity,
+    day: int,
+    matcher: Matcher,
+    computing: Computing,
+    *,
+    acts: bool,
+    sent_until_day: int | None,
 ) -> Run:
     steps = Steps()
     started_at = runtime.now_at()
@@ -186,27 +203,39 @@ def _decide_day(
         raise Invalid.because(
             "policies", f"none is live for {entity.code} on {date_of(day)}", "propose and approve policies first"
         )
-    with steps.step("facts"):
-        facts = frames.collected(read_facts(runtime, ask), frames.STREAM)
-    with steps.step("stages"):
-        decided = decided_day(runtime, entity, ask.edition, day, ask.begins, facts)
-        counted = _count(decided, ask.edition.book)
-    again = last is not None and last.as_of_day == day
-    if again and last is not None and counted.nothing:
-        clean(entity, started_at)
-        return last
-    with steps.step("store"):
-        stored = frames.store_frame(runtime, facts)
-    gated = last is not None and _is_gated(entity, counted)
+    with computing(runtime, ask, steps) as computed:
+        counted = _count(computed, ask.edition.book)
+        if last is not None and last.as_of_day == day and counted.nothing:
+            clean(entity, started_at)
+            return last
+        with steps.step("store"):
+            stored = frames.store_frame(runtime, computed.facts)
+        run = _begin(runtime, ask, stored, counted, last, acts=acts, started_at=started_at, steps=steps)
+        return run if run.state == "gated" else finish(runtime, run, matcher, ask, computed.decided, steps)
+
+
+def _begin(
+    runtime: "Runtime",
+    ask: Asking,
+    stored: frames.Stored,
+    counted: Counted,
+    last: Run | None,
+    *,
+    acts: bool,
+    started_at: int,
+    steps: Steps,
+) -> Run:
+    """Write down the run: its facts are stored, nothing of it has taken effect yet."""
+    gated = last is not None and _is_gated(ask.entity, counted)
     with runtime.database.atomic():
         keep(ask.edition)
-        run = Run.create(
-            entity=entity,
-            as_of_day=day,
+        run: Run = Run.create(
+            entity=ask.entity,
+            as_of_day=ask.as_of_day,
             kind="adoption" if last is None else "nightly",
             state="gated" if gated else "confirming",
             acts=acts and last is not None,
-            sent_until_day=sent_until_day,
+            sent_until_day=ask.question.sent_until_day,
             edition=ask.edition.sha256,
             policy_key=ask.edition.policy_key,
             facts_sha256=stored.sha256,
@@ -218,16 +247,36 @@ def _decide_day(
             started_at=started_at,
         )
         if gated:
-            _tell_gated(entity, run, counted, started_at)
-    return run if gated else finish(runtime, run, matcher, ask, decided, steps)
+            _tell_gated(ask.entity, run, counted, started_at)
+    return run
 
 
-def _count(decided: Frame, book: Book) -> Counted:
+@contextmanager
+def _here(runtime: "Runtime", ask: Asking, steps: Steps) -> Iterator[Computed]:
+    """Facts and outcomes by Polars, in this process."""
+    with steps.step("facts"):
+        facts = frames.collected(read_facts(runtime, ask), frames.STREAM)
+    with steps.step("stages"):
+        decided = decided_day(runtime, ask.entity, ask.edition, ask.as_of_day, ask.begins, facts)
+    yield Computed(facts, decided)
+
+
+def _computing(runtime: "Runtime", engine: Engine | None) -> Computing:
+    """What computes; Spark is refused before anything is done where it cannot be used."""
+    if (engine or ("spark" if runtime.settings.spark_master else "polars")) == "polars":
+        return _here
+    from engine import spark
+
+    spark.require(runtime.settings)
+    return spark.computed
+
+
+def _count(computed: Computed, book: Book) -> Counted:
     undecided = [f"undecided_{name}" for name in book.stages]
     marks = ["changed", "moved", "stale", "points_changed"]
-    columns = frames.sums_of(decided, marks, undecided)
+    columns = frames.sums_of(computed.decided, marks, undecided)
     return Counted(
-        customers=frames.count_of(decided),
+        customers=frames.count_of(computed.facts),
         changed=columns["changed"],
         moved=columns["moved"],
         stale=columns["stale"],

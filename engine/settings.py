@@ -1,5 +1,6 @@
 """Settings from the environment, read once at the start; problems are reported together."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from ledger.problems import Problem
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"", "0", "false", "no", "off"})
 SECRET_LENGTH_MIN = 32
+MASTER = re.compile(r"(spark|k8s)://\S+$|yarn$|local(-cluster)?\[[^\]]+\]$")  # what Spark takes for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ SETTINGS = (
     ),
     Setting("DUNWELL_BIND", "127.0.0.1:0", "Address of the console; port 0 takes a free one."),
     Setting("DUNWELL_LEDGERS", "", "Folder of the public test ledgers."),
+    Setting("DUNWELL_SPARK_MASTER", "", "Master of a Spark cluster, spark://host:7077; runs then compute there."),
+    Setting(
+        "DUNWELL_SPARK_FOLDER", "<var>/spark", "Folder that this machine and all executors share under the same path."
+    ),
     Setting("DUNWELL_ZONE", "UTC", "Time zone of the console where no entity gives one."),
 )
 
@@ -54,6 +60,8 @@ class Settings:
         bind: host:port of the console.
         ledgers: folder of the public test ledgers, or None.
         zone: IANA name of the time zone used where no entity gives one.
+        spark_master: address of the Spark cluster that runs compute on, or None.
+        spark_share: folder for the exchange with it; by default below ``var``.
     """
 
     database: str
@@ -64,6 +72,13 @@ class Settings:
     bind: str = "127.0.0.1:0"
     ledgers: Path | None = None
     zone: str = "UTC"
+    spark_master: str | None = None
+    spark_share: Path | None = None
+
+    @property
+    def spark_folder(self) -> Path:
+        """The folder shared with the executors."""
+        return self.spark_share or self.var / "spark"
 
     @property
     def database_path(self) -> Path:
@@ -114,6 +129,10 @@ class Settings:
         if zone not in available_timezones():
             complain("DUNWELL_ZONE", f"is {zone!r}, not a time zone", "give an IANA name such as Europe/Berlin")
             zone = "UTC"
+        master = value("DUNWELL_SPARK_MASTER") or None
+        if master is not None and not MASTER.match(master):
+            complain("DUNWELL_SPARK_MASTER", f"is {master!r}, not a master's address", "give spark://host:7077")
+            master = None
         ledgers = Path(value("DUNWELL_LEDGERS")).resolve() if value("DUNWELL_LEDGERS") else None
         if ledgers is not None and not ledgers.is_dir():
             complain("DUNWELL_LEDGERS", f"names a folder that is not there: {ledgers}", "unset it or name a folder")
@@ -127,6 +146,8 @@ class Settings:
             bind=bind,
             ledgers=ledgers,
             zone=zone,
+            spark_master=master,
+            spark_share=Path(value("DUNWELL_SPARK_FOLDER")).resolve() if value("DUNWELL_SPARK_FOLDER") else None,
         )
         return settings, problems
 

@@ -47,7 +47,8 @@ def live(frames: Frames, table: str, day: int, owners: dict[str, str] | None = N
             .rename({"target_id": key})
         )
         entries = entries.join(taken_back, on=key, how="left")
-    first = nw.min_horizontal(*marks)
+    # Spark has no least of one column.
+    first = nw.min_horizontal(*marks) if len(marks) > 1 else nw.col(*marks)
     return (
         entries.filter(first.is_null() | (first == lit(day)))
         .with_columns(

@@ -12,6 +12,7 @@ from typing import Any as Anything
 
 import narwhals as nw
 
+from ledger.basis import Keep, unkept
 from ledger.columns import Column
 from rules.book import MASK_BITS, Book, BookRule, BookStage
 from rules.condition_columns import Sight, condition_column, dtype_of
@@ -32,13 +33,15 @@ PART = "part__"
 TURN = "turn__"  # rank of the winning rule
 
 
-def decide(frame: Frame, book: Book) -> Frame:
+def decide(frame: Frame, book: Book, keep: Keep = unkept) -> Frame:
     """Decide every row of a frame through all stages.
 
     Args:
         frame: facts as columns; one that is missing is unknown. ``previous_*`` outcomes and
             ``override_*`` values stand among them.
         book: of the day.
+        keep: how a frame is kept between two stages that have a policy; an engine that reads
+            SQL plans all stages at once for longer than it computes them one by one.
 
     Returns:
         The frame with, per stage that has a policy: its outcomes, ``undecided_<stage>`` and
@@ -56,7 +59,8 @@ def decide(frame: Frame, book: Book) -> Frame:
         else:
             frame = frame.with_columns(*(_absent(stage, column).alias(column.name) for column in stage.outcomes))
         frame = _apply_overrides(frame, stage, book.stages.get(stage.name), sight)
-        frame = frame.drop(*_temporary(book.stages[stage.name])) if stage.name in book.stages else frame
+        if stage.name in book.stages:
+            frame = keep(frame.drop(*_temporary(book.stages[stage.name])))
         names |= {column.name for column in stage.outcomes}
     return frame
 
