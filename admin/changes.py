@@ -9,6 +9,8 @@ from markupsafe import Markup
 
 from admin import formatting
 from admin.steps import step_label
+from engine.alerts import codes_of
+from rules.stages import POINT_OUTCOMES
 
 STAGES = ("scorecard", "segmentation", "credit_limit", "hold", "escalation", "worklist", "alert")
 KINDS = {
@@ -69,10 +71,12 @@ def outcome_badge(outcome: str, value: Any, currency: str | None = None) -> Mark
         return formatting.badge("hold" if value else "done", _("Held") if value else _("Released"))
     if outcome == "risk_class":
         return formatting.badge(value, str(value))
-    if outcome == "points":
+    if outcome in POINT_OUTCOMES:
         return formatting.count(int(value))
     if outcome == "step":
         return formatting.badge(value, step_label(value), "calm")
+    if outcome == "alert":
+        return Markup(" ").join(formatting.badge(code, formatting.title(code), "warm") for code in codes_of(value))
     return formatting.badge(value, formatting.title(str(value)), "calm")
 
 
@@ -86,7 +90,7 @@ def summary(changes: str | dict[str, Any], currency: str | None = None) -> Marku
             outcome_badge(d.outcome, d.after, currency),
         )
         for d in differences(changes)
-        if d.outcome != "points"
+        if d.outcome not in POINT_OUTCOMES
     ]
     return Markup(" ").join(parts)
 
@@ -103,5 +107,7 @@ def outcome_label(outcome: str) -> str:
         "level": _("Level"),
         "step": _("Step"),
         "points": _("Points"),
+        "worklist_points": _("Worklist points"),
+        "alert": _("Alerts"),
     }
     return labels.get(outcome, formatting.title(outcome))

@@ -18,13 +18,20 @@ from admin.shapes import SHAPES
 from admin.signs import alarms_of
 from engine import access
 from engine.commands import COMMANDS, Conflict, Invalid
-from engine.tables import Action, Alarm, Block, Customer, Dispute, DueLine, Entity, Override, Run, User
+from engine.tables import Action, Alarm, Alert, Block, Customer, Dispute, DueLine, Entity, Override, Run, User
 from ledger.problems import Problem
 
 blueprint = Blueprint("commands", __name__, url_prefix="/commands")
 
 # What a form is about, by the argument that names it. Rows of a customer are looked up through the reader's scope.
-OF_CUSTOMER = {"action": Action, "override": Override, "dispute": Dispute, "block": Block, "due_line": DueLine}
+OF_CUSTOMER = {
+    "action": Action,
+    "alert": Alert,
+    "override": Override,
+    "dispute": Dispute,
+    "block": Block,
+    "due_line": DueLine,
+}
 
 
 def command_open(name: str) -> bool:

@@ -128,6 +128,7 @@ class ConsoleView(ModelView):
     choices: ClassVar[tuple[Choice, ...]] = ()
     tabs: ClassVar[tuple[Tab, ...]] = ()
     sorts: ClassVar[dict[str, Field]] = {}
+    never_null: ClassVar[frozenset[str]] = frozenset()  # sorts without unknown values here: an index orders them
     first_sort: ClassVar[tuple[str, bool]] = ("", True)
     searched: ClassVar[bool] = False
     list_template = "console/list.html"
@@ -214,8 +215,13 @@ class ConsoleView(ModelView):
         query = self.narrowed(asked)
         at = asked.before if back else asked.after
         if at is not None:
-            query = query.where(_beyond(field, key, at, falling, nulls_last=not back))
-        nulls = [] if field is key else [field.is_null().desc() if back else field.is_null()]
+            nulls_last = not back and asked.sort not in self.never_null
+            query = query.where(_beyond(field, key, at, falling, nulls_last=nulls_last))
+        nulls = (
+            []
+            if field is key or asked.sort in self.never_null
+            else [field.is_null().desc() if back else field.is_null()]
+        )
         order = (field.desc(), key.desc()) if falling else (field, key)
         found = list(query.order_by(*nulls, *order).limit(rows + 1))
         more, found = len(found) > rows, found[:rows]

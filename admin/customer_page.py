@@ -10,6 +10,7 @@ from admin import gate
 from engine.pipeline import Asking, asking, facts_of, lines_of
 from engine.tables import (
     Action,
+    Alert,
     Allocation,
     AuditEntry,
     Block,
@@ -218,6 +219,7 @@ def _audit(customer: Customer) -> list[AuditEntry]:
         ("dispute", Dispute),
         ("block", Block),
         ("action", Action),
+        ("alert", Alert),
     ):
         theirs = [str(key) for (key,) in model.select(model.id).where(model.customer == customer).limit(500).tuples()]
         if theirs:

@@ -12,7 +12,7 @@ from flask_login import current_user
 from markupsafe import Markup
 from peewee import JOIN, ModelSelect
 
-from admin import explaining, figures, formatting, gate
+from admin import alerts_shown, explaining, figures, formatting, gate
 from admin.console import PAGE_ROWS, Asked, Choice, ConsoleView, Page, Tab, cursor
 from admin.customer_page import file_of
 from engine import access
@@ -292,6 +292,7 @@ class CustomersView(ConsoleView):
             file=file,
             stages=explaining.of_row(file.row, file.ask.edition.book, file.currency),
             facts=explaining.facts_shown(file.row, file.currency),
+            alerts=alerts_shown.on_customer(customer, url_for(".customer_page", customer_id=customer.id)),
         )
 
     def _by_ids(self, keys: list[int]) -> list[Customer]:

@@ -11,7 +11,8 @@ from admin import figures, gate
 from admin.figures import Portfolio
 from admin.signs import alarms_of, few, signs
 from engine import access
-from engine.tables import Action, Alarm, Customer, Entity, Outcome, Run
+from engine.alerts import State, in_state
+from engine.tables import Action, Alarm, Alert, Customer, Entity, Outcome, Run
 from engine.verify import latest
 from ledger.kpis import dso_simple_days_e2
 
@@ -155,11 +156,13 @@ def _work(entity: Entity, user: int) -> dict[str, Any]:
     mine = access.visible_to(user, Action.select(Action.id).join(Customer).where(Customer.entity == entity))
     held = access.visible_to(user, Outcome.select(Outcome.customer).join(Customer).where(Customer.entity == entity))
     letters = mine.where(Action.channel.not_in(("call", "task")))
+    alerts = access.visible_to(user, Alert.select(Alert.id).join(Customer).where(Alert.entity_id == entity.id))
     day = gate.runtime().today(entity)
     return {
         "held": few(held.where(Outcome.hold == True)),  # noqa: E712
         "waiting": few(letters.where(Action.state == "waiting")),
         "doubt": few(letters.where(Action.state.in_(("uncertain", "failed")))),
+        "alerts": few(alerts.where(in_state(State.OPEN, day))),
         "diary": few(mine.where(Action.state == "open", Action.due_day <= day)),
         "alarms": list(alarms_of(user).where(Alarm.acknowledged_at.is_null()).order_by(Alarm.id.desc()).limit(4)),
     }

@@ -18,7 +18,7 @@ from rules.book import Book
 from rules.conditions import FactRef, Op, Param
 from rules.explanation import RuleVerdict, Seen, SeenTest, StageExplanation, WhyNot, explain, why_not
 from rules.facts import DICTIONARY
-from rules.stages import OUTCOMES, PREVIOUS
+from rules.stages import OUTCOMES, POINT_OUTCOMES, PREVIOUS
 from rules.words import Voice
 
 MARKS = {True: "true", False: "false", None: "unknown"}
@@ -28,6 +28,8 @@ STAGE_LABELS = {
     "credit_limit": _l("Credit limit"),
     "hold": _l("Orders"),
     "escalation": _l("Escalation"),
+    "worklist": _l("Worklist"),
+    "alert": _l("Alerts"),
 }
 
 
@@ -163,6 +165,8 @@ def _effect(name: str, value: Any, voice: Voice) -> str:
         text = step_label(value)
     elif isinstance(value, bool):
         text = _("yes") if value else _("no")
+    elif name in POINT_OUTCOMES and isinstance(value, int):
+        text = f"{value:+d}".replace("-", "−")
     else:
         text = formatting.title(value) if isinstance(value, str) else str(value)
     return f"{changes.outcome_label(name)}: {text}"

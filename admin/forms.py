@@ -22,7 +22,9 @@ from ledger.days import day_of
 from ledger.money import parse_amount
 from ledger.problems import Problem
 
-CARRIED = frozenset({"version", "key", "customer", "action", "alarm", "override", "dispute", "block", "run", "user"})
+CARRIED = frozenset(
+    {"version", "key", "customer", "action", "alarm", "alert", "override", "dispute", "block", "run", "user"}
+)
 TEXT_LENGTH_MAX = 2_000
 
 

@@ -11,8 +11,10 @@ from markupsafe import Markup
 from admin import formatting
 from admin.changes import outcome_badge
 from engine import access
+from engine.alerts import codes_of
+from engine.simulation import is_graded
 from engine.tables import Customer, Entity
-from rules.stages import STAGE
+from rules.stages import POINT_OUTCOMES, STAGE
 
 DIRECTIONS = ("unchanged", "set", "raised", "lowered", "removed")
 
@@ -89,8 +91,8 @@ class ShownStage:
 
     @property
     def direction_only(self) -> bool:
-        """Whether columns are ways an amount goes instead of outcomes."""
-        return self.outcome.endswith("_minor")
+        """Whether columns are ways an amount or points go instead of outcomes."""
+        return is_graded(self.outcome)
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _stage(
     stage: Mapping[str, Any], named: Mapping[int, Customer], entity: Entity, labels: Mapping[str, str]
 ) -> ShownStage:
     outcome, moves = stage["outcome"], stage["moves"]
-    amount = outcome.endswith("_minor")
+    amount = is_graded(outcome)
     before = sorted({move["before"] for move in moves}, key=_order)
     after = list(DIRECTIONS) if amount else sorted({m[side] for m in moves for side in ("before", "after")}, key=_order)
     found = {(move["before"], move["after"]): move for move in moves}
@@ -183,7 +185,7 @@ def _stage(
         columns=tuple(direction(column) if amount else badge(outcome, column, entity.currency) for column in after),
         rows=tuple(
             Row(
-                label=Markup("{}").format(_("Proposed limits")) if amount else badge(outcome, row, entity.currency),
+                label=Markup("{}").format(_graded_label(outcome)) if amount else badge(outcome, row, entity.currency),
                 cells=tuple(cell(row, column) for column in after),
                 customers=sum(move["customers"] for move in moves if move["before"] == row),
                 url="" if amount else customers_url(outcome, row, entity),
@@ -208,6 +210,10 @@ def _stage(
         undecided=tuple(stage.get("undecided") or (0, 0)),
         sums=tuple(stage["total"]) if stage.get("total") else None,
     )
+
+
+def _graded_label(outcome: str) -> str:
+    return _("Worklist points") if outcome in POINT_OUTCOMES else _("Proposed limits")
 
 
 def _order(value: Any) -> tuple[int, Any]:
@@ -257,4 +263,6 @@ def outcome_text(outcome: str, value: Any, currency: str) -> str:
         return _("level %(n)s", n=value)
     if outcome.endswith("_minor") and isinstance(value, int):
         return f"{formatting.money_text(value, currency)} {currency}".strip()
+    if outcome == "alert":
+        return ", ".join(formatting.phrase(code) for code in codes_of(value))
     return formatting.title(str(value)) if len(str(value)) > 2 else str(value)

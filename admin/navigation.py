@@ -43,7 +43,9 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
     (
         _l("Collection"),
         (
+            Line(_l("Worklist"), "worklist.index_view", "trending-up"),
             Line(_l("Diary"), "actions.index_view", "list-checks", "diary"),
+            Line(_l("Alerts"), "alerts.index_view", "triangle-alert", "alerts"),
             Line(_l("Messages"), "messages.index_view", "mail", "letters"),
             Line(_l("Alarms"), "alarms.index_view", "bell-ring", "alarms"),
         ),

@@ -23,11 +23,13 @@ from admin import (
     steps,
     trying,
 )
+from admin.alerts_view import AlertsView
 from admin.customers import CustomersView
 from admin.messages_view import MessagesView
 from admin.records import DocumentsView, ImportsView, RunsView, UsersView
 from admin.views import ActionsView, AlarmsView, DecisionsView
-from engine.tables import Action, Alarm, AuditEntry, Customer, Decision, Document, Import, Run, User
+from admin.worklist_view import WorklistView
+from engine.tables import Action, Alarm, Alert, AuditEntry, Customer, Decision, Document, Import, Outcome, Run, User
 
 
 class Home(AdminIndexView):
@@ -54,8 +56,10 @@ def views() -> list[Any]:
     return [
         CustomersView(Customer, endpoint="customers", url="/customers"),
         DecisionsView(Decision, endpoint="decisions", url="/decisions"),
+        WorklistView(Outcome, endpoint="worklist", url="/worklist"),
         ActionsView(Action, endpoint="actions", url="/diary"),
         MessagesView(Action, endpoint="messages", url="/messages"),
+        AlertsView(Alert, endpoint="alerts", url="/alerts"),
         AlarmsView(Alarm, endpoint="alarms", url="/alarms"),
         RunsView(Run, endpoint="runs", url="/runs"),
         ImportsView(Import, endpoint="imports", url="/imports"),

@@ -198,6 +198,19 @@ SHAPES: dict[str, Shape] = {
             _l("Acknowledge"),
         ),
         Shape(
+            "AcknowledgeAlert",
+            _l("Acknowledge an alert"),
+            _l("It leaves the open list, and comes up again only when it has been over and begins anew."),
+            _l("Acknowledge"),
+        ),
+        Shape(
+            "SnoozeAlert",
+            _l("Snooze an alert"),
+            _l("It rests until that day, and comes up again if it still holds then."),
+            _l("Snooze"),
+            {"until_day": Ask(_l("Until"), first=_in(7))},
+        ),
+        Shape(
             "ConfirmMessage",
             _l("Let a message go"),
             _l("It is decided once more before it is sent."),

@@ -8,7 +8,8 @@ from peewee import ModelSelect
 
 from admin import gate
 from engine import access
-from engine.tables import Action, Alarm, Customer, Document, Entity, Run
+from engine.alerts import State, in_state
+from engine.tables import Action, Alarm, Alert, Customer, Document, Entity, Run
 
 COUNTED_TO = 99  # nobody needs to know whether it is 1,204 or 1,205; counting a million rows costs
 
@@ -21,6 +22,7 @@ class Signs:
         diary: open work due today or earlier.
         letters: messages that wait for a person's confirmation or verdict.
         alarms: not acknowledged.
+        alerts: open ones about customers.
         proposals: documents proposed, not yet approved.
         gates: runs stopped by the mass-change gate.
         entities: what the person sees a part of, with their sending state.
@@ -29,6 +31,7 @@ class Signs:
     diary: int = 0
     letters: int = 0
     alarms: int = 0
+    alerts: int = 0
     proposals: int = 0
     gates: int = 0
     entities: tuple[Entity, ...] = ()
@@ -55,15 +58,18 @@ def _read() -> Signs:
     user = current_user.id
     entities = sorted(access.visible_entities(user))
     whole = [entity for entity in entities if access.sees_whole_entity(user, entity)]
-    diary = letters = 0
+    diary = letters = alerts = 0
     if gate.may("customers.view"):
         work = access.visible_to(user, Action.select(Action.id).join(Customer))
         day = gate.runtime().today()
+        open_alerts = Alert.select(Alert.id).join(Customer).where(in_state(State.OPEN, day))
+        alerts = few(access.visible_to(user, open_alerts))
         diary = few(work.where(Action.state == "open", Action.due_day <= day))
         letters = few(work.where(Action.state.in_(("waiting", "uncertain")), Action.channel == "email"))
     return Signs(
         diary=diary,
         letters=letters,
+        alerts=alerts,
         alarms=few(alarms_of(user).where(Alarm.acknowledged_at.is_null())),
         proposals=few(Document.select(Document.id).where(Document.status == "proposed"))
         if gate.may("policies.view")

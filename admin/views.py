@@ -17,6 +17,7 @@ from admin.signs import alarms_of
 from admin.steps import step_label
 from engine import access
 from engine.diary import RESULTS, is_recorded
+from engine.differences import STAGE_OUTCOMES
 from engine.tables import Action, Alarm, Customer, Decision, Entity
 from ledger.days import day_of
 
@@ -76,7 +77,7 @@ class DecisionsView(OfCustomers):
     permission = "customers.view"
     can_view_details = False  # they have a page of their own
     heading = _l("Decisions")
-    lead = _l("Every change of class, segment, limit, hold or dunning level, with the facts it was made on.")
+    lead = _l("Every change of class, segment, limit, hold, dunning level or alert, with the facts it was made on.")
     empty = _l("No decision yet. The first run of an entity makes them.")
     column_list = ("as_of_day", "customer", "changes", "confirmed_by", "open")
     column_labels: ClassVar[dict[str, Any]] = {
@@ -95,7 +96,7 @@ class DecisionsView(OfCustomers):
             "stage",
             _l("Stage"),
             lambda q, v: q.where(Decision.changes.contains(f'"{v}":')),
-            _coded(changes.STAGES[:5]),
+            _coded(tuple(STAGE_OUTCOMES)),
         ),
         Choice("from", _l("From"), _on(Decision.as_of_day, True), kind="date"),
         Choice("until", _l("Until"), _on(Decision.as_of_day, False), kind="date"),

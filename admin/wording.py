@@ -19,6 +19,7 @@ from rules.conditions import All, Condition, Const, Not, Op, Param, Test
 from rules.documents import parse
 from rules.effects import Effect, map_params
 from rules.policies import Parameter, Policy, Rule, Step
+from rules.stages import POINT_OUTCOMES
 from rules.stepping import STANDARD
 from rules.thresholds import Threshold, thresholds_of
 from rules.words import Voice, effect_words, test_words, value_words
@@ -164,15 +165,15 @@ class Speaker:
         return _cut(effect_words(map_params(effect, mark), kind, self.voice), marked)
 
     def sets(
-        self, then: Mapping[str, Effect], points_place: str = ""
+        self, then: Mapping[str, Effect], place: str = ""
     ) -> tuple[tuple[str, str, tuple[Piece, ...] | None, Any], ...]:
         """Every outcome a rule sets: name, label, pieces or plain value."""
         found = []
         for name, effect in then.items():
             pieces: tuple[Piece, ...] | None = None
             value: Any = None
-            if name == "points" and isinstance(effect, Const):
-                pieces = (Piece(f"{effect.value:+d}".replace("-", "−"), place=points_place),)
+            if name in POINT_OUTCOMES and isinstance(effect, Const):
+                pieces = (Piece(f"{effect.value:+d}".replace("-", "−"), place=f"{place}/{name}" if place else ""),)
             elif isinstance(effect, Const):
                 value = effect.value
             else:
@@ -195,7 +196,7 @@ class Speaker:
             label=_(rule.label),
             because=_(rule.because) if rule.because else "",
             condition=self.condition(rule.when),
-            sets=self.sets(rule.then, f"{rule.place.removeprefix('/')}/then/points"),
+            sets=self.sets(rule.then, f"{rule.place.removeprefix('/')}/then"),
             notes=tuple(notes),
         )
 

@@ -11,7 +11,7 @@ from peewee import fn
 
 from engine.alerts import write_edges
 from engine.database import table_name, upsert, write_rows
-from engine.differences import AWAY, POINTS, STAGE_OUTCOMES, changed_stages, fact_row, waiting_code
+from engine.differences import AWAY, STAGE_OUTCOMES, changed_stages, fact_row, waiting_code
 from engine.editions import Edition
 from engine.queries import PREVIOUS
 from engine.tables import Action, Customer, Decision, Outcome, Override, Run, Standing
@@ -19,6 +19,7 @@ from ledger.canonical import canonical
 from rules.escalation import Move, coming
 from rules.policies import Step
 from rules.reference import Decided
+from rules.stages import POINT_OUTCOMES
 from rules.standing import Moved, Stand, action_key, fold, kept_event
 
 if TYPE_CHECKING:
@@ -166,12 +167,12 @@ def write_points(runtime: "Runtime", rows: Iterable[Mapping[str, Any]]) -> None:
     """Write points that are no decision: they and what they rank change every day.
 
     Args:
-        rows: customer_id and each of ``POINTS``.
+        rows: customer_id and each of ``POINT_OUTCOMES``.
     """
     mark = runtime.database.param
-    sets = ", ".join(f"{name} = {mark}" for name in POINTS)
+    sets = ", ".join(f"{name} = {mark}" for name in POINT_OUTCOMES)
     sql = f"update {table_name(Outcome)} set {sets} where customer_id = {mark}"  # noqa: S608 own names
-    values = [(*(row[name] for name in POINTS), row["customer_id"]) for row in rows]
+    values = [(*(row[name] for name in POINT_OUTCOMES), row["customer_id"]) for row in rows]
     if values:
         with runtime.database.atomic():
             runtime.database.connection().cursor().executemany(sql, values)

@@ -17,16 +17,15 @@ from rules.book import Book
 from rules.escalation import INPUTS, Move, Wait
 from rules.hits import matched_keys
 from rules.reference import OVERRIDE, Decided
-from rules.stages import OUTCOMES, STAGES
+from rules.stages import OUTCOMES, POINT_OUTCOMES, STAGES
 
 Frame = nw.LazyFrame[Any]
 Row = Mapping[str, Any]
 
-POINTS = ("points", "worklist_points")  # a class changes, its points alone are no decision; nor is a rank
 STAGE_OUTCOMES: Mapping[str, tuple[str, ...]] = {
-    stage.name: tuple(c.name for c in stage.outcomes if c.name not in POINTS)
+    stage.name: tuple(c.name for c in stage.outcomes if c.name not in POINT_OUTCOMES)
     for stage in STAGES
-    if any(c.name not in POINTS for c in stage.outcomes)
+    if any(c.name not in POINT_OUTCOMES for c in stage.outcomes)
 }
 MOVES = frozenset({Move.OPEN.value, Move.REOPEN.value, Move.CLOSE.value})
 AWAY = frozenset({Wait.PROMISE.value, Wait.DISPUTE.value, Wait.PAUSE.value, Wait.UNKNOWN.value})
@@ -42,7 +41,7 @@ def with_differences(decided: Frame, book: Book, as_of_day: int, begins: bool) -
     """
     frame = decided.with_columns(
         *(_changed(names).alias(f"changed_{stage}") for stage, names in STAGE_OUTCOMES.items()),
-        _changed(POINTS).alias("points_changed"),
+        _changed(POINT_OUTCOMES).alias("points_changed"),
     )
     new = ~nw.col("known").fill_null(False)
     if "escalation" in book.stages:
@@ -110,7 +109,7 @@ def changed_stages(row: Row, outcomes: Mapping[str, Any]) -> tuple[str, ...]:
 
 def points_changed(row: Row, outcomes: Mapping[str, Any]) -> bool:
     """Whether points are not what they were, for one row."""
-    return any(outcomes.get(name) != row.get(f"was_{name}") for name in POINTS)
+    return any(outcomes.get(name) != row.get(f"was_{name}") for name in POINT_OUTCOMES)
 
 
 def has_moved(row: Row, decided: Decided) -> bool:

@@ -12,7 +12,7 @@ import narwhals as nw
 from engine import after_run, frames
 from engine.confirming import SAMPLE_ROWS, Claimed, confirm, confirm_sample
 from engine.decisions import Applying, Verdict, standing_row, write, write_points
-from engine.differences import POINTS, STAGE_OUTCOMES, columns_to_apply, matched_in_columns
+from engine.differences import STAGE_OUTCOMES, columns_to_apply, matched_in_columns
 from engine.editions import edition_of
 from engine.matching import Matcher
 from engine.pipeline import Asking, Frame, decided_day, may_begin
@@ -20,6 +20,7 @@ from engine.tables import Decision, DirtyCustomer, Entity, Outcome, Run
 from ledger.expressions import lit
 from rules.book import Book
 from rules.reference import Decided
+from rules.stages import POINT_OUTCOMES
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -133,7 +134,7 @@ def _confirmed(applying: Applying, matcher: Matcher, decided: Frame) -> Iterator
 def claim_of(row: dict[str, Any], book: Book) -> Claimed:
     """A decided row as the columns' claim: what they say, apart from what they were told."""
     said = {name: row[name] for names in STAGE_OUTCOMES.values() for name in names}
-    said |= {name: row[name] for name in POINTS}
+    said |= {name: row[name] for name in POINT_OUTCOMES}
     if "escalation" in book.stages:
         said |= {name: row[name] for name in ("waiting", "enters_step", "episode_move")}
     return Claimed(row, said, matched_in_columns(row, book))
@@ -170,7 +171,7 @@ def _write_rest(applying: Applying, decided: Frame) -> None:
         rows = decided.filter(nw.col("stale") & quiet).select(columns_to_apply(names, book))
         for batch in frames.batches(rows, CONFIRM_ROWS):
             write_standings(applying, batch)
-    points = decided.filter(nw.col("points_changed") & quiet).select("customer_id", *POINTS)
+    points = decided.filter(nw.col("points_changed") & quiet).select("customer_id", *POINT_OUTCOMES)
     for batch in frames.batches(points, CONFIRM_ROWS):
         write_points(applying.runtime, batch)
 

@@ -23,7 +23,7 @@ from rules import columns
 from rules.book import MASK_BITS, Book, BookStage
 from rules.columns import mask_name
 from rules.documents import Parameters, Policy, parse, parse_parameters
-from rules.stages import STAGES
+from rules.stages import POINT_OUTCOMES, STAGES
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -37,6 +37,8 @@ DECISIVE = {
     "credit_limit": "proposed_limit_minor",
     "hold": "hold",
     "escalation": "level",
+    "worklist": "worklist_points",
+    "alert": "alert",
 }
 
 
@@ -74,8 +76,8 @@ class StageImpact:
     """What the change does to one stage.
 
     Args:
-        moves: every pair of outcomes that occurs, the unchanged ones too; of the credit limit only
-            raised, lowered, set, removed and unchanged.
+        moves: every pair of outcomes that occurs, the unchanged ones too; of the credit limit and of
+            worklist points only raised, lowered, set, removed and unchanged.
         changed: customers whose outcome changes, with their exposure in ``changed_minor``.
         undecided: customers that would wait for a person, before and after.
         total: of an amount, its sum over all customers before and after.
@@ -100,7 +102,8 @@ class Simulation:
     Args:
         as_of_day: the day of the facts.
         run_id: the run whose facts were used; None when today's were computed.
-        customers: how many were decided, ``changed`` of them with at least one other outcome.
+        customers: how many were decided, ``changed`` of them with at least one other outcome; points
+            alone are none, as in a run.
         outcomes_sha256: over the new outcomes of all customers, equal to those of a real run.
     """
 
@@ -251,7 +254,9 @@ def _differs(outcome: str) -> nw.Expr:
 
 def _total(both: Frame) -> tuple[int, int, int]:
     """Customers; those with any other decisive outcome; their exposure."""
-    moved = nw.any_horizontal(*(_differs(outcome) for outcome in DECISIVE.values()), ignore_nulls=True)
+    moved = nw.any_horizontal(
+        *(_differs(outcome) for outcome in DECISIVE.values() if outcome not in POINT_OUTCOMES), ignore_nulls=True
+    )
     (row,) = rows_of(
         both.select(
             nw.len().alias("customers"),
@@ -274,9 +279,7 @@ def _money(condition: nw.Expr) -> nw.Expr:
 def _impact(both: Frame, stage: str, before: Book, after: Book) -> StageImpact:
     outcome = DECISIVE[stage]
     known = nw.coalesce(nw.col("exposure_minor"), nw.lit(0, dtype=nw.Int64))
-    shown = (
-        _direction(outcome) if outcome.endswith("_minor") else (nw.col(f"before_{outcome}"), nw.col(f"after_{outcome}"))
-    )
+    shown = _direction(outcome) if is_graded(outcome) else (nw.col(f"before_{outcome}"), nw.col(f"after_{outcome}"))
     pairs = both.select(shown[0].alias("before"), shown[1].alias("after"), known.alias("exposure"))
     moves = rows_of(
         pairs.group_by("before", "after").agg(nw.len().alias("customers"), nw.col("exposure").sum().alias("exposure"))
@@ -320,8 +323,13 @@ def _sums(both: Frame, outcome: str) -> tuple[int, int]:
     return int(row[f"before_{outcome}"] or 0), int(row[f"after_{outcome}"] or 0)
 
 
+def is_graded(outcome: str) -> bool:
+    """Whether an outcome is a number on a long scale, of which only the direction is counted."""
+    return outcome.endswith("_minor") or outcome in POINT_OUTCOMES
+
+
 def _direction(outcome: str) -> tuple[nw.Expr, nw.Expr]:
-    """Of an amount: which way it goes, in place of the pair of amounts."""
+    """Of an amount or of points: which way they go, in place of the pair."""
     before, after = nw.col(f"before_{outcome}"), nw.col(f"after_{outcome}")
     way = (
         nw.when(before.is_null() & ~after.is_null())
@@ -334,7 +342,7 @@ def _direction(outcome: str) -> tuple[nw.Expr, nw.Expr]:
         .then(nw.lit("lowered"))
         .otherwise(nw.lit("unchanged"))
     )
-    return nw.lit("limit"), way
+    return nw.lit(outcome), way
 
 
 def _hits(both: Frame, before: BookStage | None, after: BookStage | None) -> tuple[RuleHits, ...]:

@@ -198,6 +198,7 @@ STAGES: tuple[Stage, ...] = (
 )
 STAGE: Mapping[str, Stage] = MappingProxyType({stage.name: stage for stage in STAGES})
 STAGE_NAMES = tuple(STAGE)
+POINT_OUTCOMES = ("points", "worklist_points")  # they change every day: a class is decided by them, a rank is not
 OUTCOMES: Mapping[str, Column] = MappingProxyType({c.name: c for stage in STAGES for c in stage.outcomes})
 
 

@@ -11,6 +11,7 @@ from typing import Any as Json
 
 from ledger.columns import Kind
 from rules.facts import dictionary_of
+from rules.stages import POINT_OUTCOMES
 
 Path = tuple[str | int, ...]
 
@@ -55,10 +56,11 @@ def thresholds_of(document: Mapping[str, Json]) -> list[Threshold]:
     found: list[Threshold] = []
     for index, rule in enumerate(document.get("rules", ())):
         found += _of_condition(document["subject"], rule, ("rules", index, "when"), rule["when"])
-        if _is_number(rule["then"].get("points")):
-            place = _written(("rules", index, "then", "points"))
-            points = rule["then"]["points"]
-            found.append(Threshold(place, rule["key"], _label(rule), "", "", Kind.COUNT, points))
+        for name in POINT_OUTCOMES:
+            points = rule["then"].get(name)
+            if _is_number(points):
+                place = _written(("rules", index, "then", name))
+                found.append(Threshold(place, rule["key"], _label(rule), "", "", Kind.COUNT, points))
     for index, band in enumerate(document.get("bands", ())):
         if "up_to" in band:
             place = _written(("bands", index, "up_to"))

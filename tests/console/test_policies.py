@@ -67,7 +67,7 @@ def test_the_stages_stand_in_the_order_they_decide_in(
     """With the number of rules, and how many customers each outcome has now, leading to them."""
     page = signed_in(people.sales).get("/policies/").text
     heads = re.findall(r'<h2><a href="/policies/\d+">([^<]+)</a></h2>', page)
-    assert heads == ["Scorecard", "Segmentation", "Credit limit", "Hold", "Escalation"]
+    assert heads == ["Scorecard", "Segmentation", "Credit limit", "Hold", "Escalation", "Worklist", "Alert"]
     assert "8 rules" in page
     assert 'href="/customers/?segment=standard"' in page
 
@@ -221,7 +221,7 @@ def test_a_trial_names_whom_it_touches_and_writes_nothing(
     words = words_of(page)
     assert "Customers touched" in words
     assert re.search(r"Hold \d+ customers? changes?", words)
-    assert "Nobody changes in: Scorecard, Segmentation, Credit limit, Escalation." in words
+    assert "Nobody changes in: Scorecard, Segmentation, Credit limit, Escalation, Alert." in words
     named = re.findall(r'href="/customers/(\d+)"', page)
     assert named
     assert all(Customer.get_by_id(key).name in words for key in named)
