@@ -8,6 +8,7 @@ imported when a run asks for it.
 
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -195,10 +196,16 @@ def _java(log: Any) -> Iterator[Any]:
     try:
         yield gateway
     finally:
-        SparkContext._gateway = SparkContext._jvm = None  # the next run starts its own
-        gateway.shutdown()
+        # The next run starts its own, also after a context that broke.
+        SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+        with suppress(Exception):
+            gateway.shutdown()
         gateway.proc.stdin.close()  # it ends when nobody can speak to it any more
-        gateway.proc.wait(STOP_SECONDS)
+        try:
+            gateway.proc.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            gateway.proc.kill()
+            gateway.proc.wait()
 
 
 def _session(settings: Settings, gateway: Any, local: str) -> Any:

@@ -1,7 +1,10 @@
 """What a run on Spark needs, and what it says when that is missing. Needs neither Spark nor Java."""
 
+import os
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from engine.spark import ClusterError, require
 from engine.tables import Run
 
 DAY = 20_543
+ROOT = Path(__file__).parent.parent.parent
 MASTER = "spark://127.0.0.1:7077"
 
 
@@ -78,3 +82,21 @@ def test_the_exchange_lies_below_the_state_unless_a_folder_is_named(tmp_path):
     assert settings.spark_folder == tmp_path / "spark"
     settings, _ = Settings.from_environment({"DUNWELL_VAR": str(tmp_path), "DUNWELL_SPARK_FOLDER": "/mnt/dunwell"})
     assert str(settings.spark_folder) == "/mnt/dunwell"
+
+
+def test_the_command_refuses_in_one_line(tmp_path):
+    """With exit code 2; ``--engine`` takes what there is."""
+    dunwell = str(Path(sys.executable).with_name("dunwell"))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DUNWELL_")}
+
+    def say(*words):
+        return subprocess.run(
+            [dunwell, *words], env={**kept, "DUNWELL_VAR": str(tmp_path)}, cwd=ROOT, capture_output=True, text=True
+        )
+
+    assert say("entity", "ACME", "--currency", "EUR").returncode == 0
+    refused = say("run", "ACME", "--engine", "spark")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "dunwell: DUNWELL_SPARK_MASTER is not set. Cure: name the master, such as spark://host:7077\n"
+    )
