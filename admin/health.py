@@ -25,7 +25,7 @@ def readyz() -> ResponseReturnValue:
     runtime = gate.runtime()
     try:
         checks = {
-            "durable": not storage.durability(runtime.database),
+            "durable": not runtime.database.weaknesses(),
             "guarded": not storage.missing_triggers(runtime.database),
             "outbox": not _late(runtime.now_at()),
         }

@@ -271,7 +271,9 @@ def mark_dirty(customer_ids: Iterable[int], at: int) -> None:
         noted = [{"customer": customer, "entity_id": entity, "since_at": at} for customer, entity in rows]
         if noted:
             # A newer mark replaces the older: a drain removes only marks as old as what it has read.
-            DirtyCustomer.insert_many(noted).on_conflict_replace().execute()
+            DirtyCustomer.insert_many(noted).on_conflict(
+                conflict_target=[DirtyCustomer.customer], preserve=[DirtyCustomer.entity_id, DirtyCustomer.since_at]
+            ).execute()
 
 
 def expect_version(row: Model, version: int | None, seen: Mapping[str, Any] | None = None) -> None:

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from peewee import fn
-
 from engine.alerts import write_edges
-from engine.database import table_name, upsert, write_rows
+from engine.database import update_rows, upsert, write_rows
 from engine.differences import AWAY, STAGE_OUTCOMES, changed_stages, fact_row, waiting_code
 from engine.editions import Edition
 from engine.queries import PREVIOUS
@@ -87,8 +85,8 @@ DECISION_COLUMNS = (
 
 def _write_decisions(applying: Applying, batch: Sequence[Verdict]) -> dict[int, int]:
     book, run = applying.edition.book, applying.run
-    first = (Decision.select(fn.max(Decision.id)).scalar() or 0) + 1  # ours: this transaction holds the write lock
-    ids = {verdict.customer_id: first + number for number, verdict in enumerate(batch)}
+    numbers = applying.runtime.database.numbers(Decision, len(batch))
+    ids = {verdict.customer_id: number for verdict, number in zip(batch, numbers)}
     rows = [
         (
             ids[verdict.customer_id],
@@ -169,13 +167,10 @@ def write_points(runtime: "Runtime", rows: Iterable[Mapping[str, Any]]) -> None:
     Args:
         rows: customer_id and each of ``POINT_OUTCOMES``.
     """
-    mark = runtime.database.param
-    sets = ", ".join(f"{name} = {mark}" for name in POINT_OUTCOMES)
-    sql = f"update {table_name(Outcome)} set {sets} where customer_id = {mark}"  # noqa: S608 own names
     values = [(*(row[name] for name in POINT_OUTCOMES), row["customer_id"]) for row in rows]
     if values:
         with runtime.database.atomic():
-            runtime.database.connection().cursor().executemany(sql, values)
+            update_rows(runtime.database, Outcome, POINT_OUTCOMES, ("customer_id",), values)
 
 
 STANDING_COLUMNS = (

@@ -11,12 +11,13 @@ import narwhals as nw
 
 from engine import after_run, frames
 from engine.confirming import SAMPLE_ROWS, Claimed, confirm, confirm_sample
+from engine.database import update_rows
 from engine.decisions import Applying, Verdict, standing_row, write, write_points
 from engine.differences import STAGE_OUTCOMES, columns_to_apply, matched_in_columns
 from engine.editions import edition_of
 from engine.matching import Matcher
 from engine.pipeline import Asking, Frame, decided_day, may_begin
-from engine.tables import Decision, DirtyCustomer, Entity, Outcome, Run
+from engine.tables import Decision, DirtyCustomer, Entity, Outcome, Run, Standing
 from ledger.expressions import lit
 from rules.book import Book
 from rules.reference import Decided
@@ -187,9 +188,8 @@ def write_standings(applying: Applying, rows: list[dict[str, Any]]) -> None:
         )
         found = standing_row(applying, Verdict(row, said, "columns"))
         if found is not None:
-            values.append((found["waiting_for"], found["next_step"], found["next_day"], row["customer_id"]))
+            changed = (found["waiting_for"], found["next_step"], found["next_day"])
+            values.append((*changed, row["customer_id"], applying.edition.policy_key))
     with applying.runtime.database.atomic():
-        applying.runtime.database.connection().executemany(
-            "update standing set waiting_for = ?, next_step = ?, next_day = ? where customer_id = ? and policy_key = ?",
-            [(*one, applying.edition.policy_key) for one in values],
-        )
+        columns, keys = ("waiting_for", "next_step", "next_day"), ("customer_id", "policy_key")
+        update_rows(applying.runtime.database, Standing, columns, keys, values)

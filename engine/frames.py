@@ -77,7 +77,7 @@ def read_frames(
         The frames of ``ledger.state.FRAMES``, and ``previous`` with what was decided before.
     """
     day = runtime.today(entity) if as_of_day is None else as_of_day
-    tables = questions(question or Question(entity_id=entity.id, as_of_day=day, zone=entity.zone))
+    tables = questions(question or Question(entity_id=entity.id, as_of_day=day, zone=entity.zone), runtime.database)
     if customers is None:
         return _read_all(runtime, {**tables, **(more or {})})
     return typed_rows(tables, read_rows(runtime, tables, customers))
@@ -88,16 +88,16 @@ def read_rows(runtime: "Runtime", tables: Mapping[str, Table], customers: Sequen
     if len(customers) > SMALL_READ:
         raise ValueError(f"at most {SMALL_READ} customers at a time, got {len(customers)}")
     database = runtime.database
-    with database.atomic("DEFERRED"):  # a snapshot that takes no write lock
+    with database.snapshot():
         wanted = json.dumps(_with_group_members(database, customers))
         return {name: database.execute_sql(table.some, (wanted,)).fetchall() for name, table in tables.items()}
 
 
 def _with_group_members(database: Any, customers: Sequence[int]) -> list[int]:
+    some = f"from customer where id in {database.listed}"
     found = database.execute_sql(
-        "select id from customer where customer_group_id in "
-        "(select customer_group_id from customer where id in (select value from json_each(?))) "
-        "and entity_id in (select entity_id from customer where id in (select value from json_each(?)))",
+        f"select id from customer where customer_group_id in (select customer_group_id {some}) "  # noqa: S608 own names
+        f"and entity_id in (select entity_id {some})",
         (json.dumps(list(customers)),) * 2,
     ).fetchall()
     return sorted({*customers, *(row[0] for row in found)})
@@ -106,7 +106,7 @@ def _with_group_members(database: Any, customers: Sequence[int]) -> list[int]:
 def _read_all(runtime: "Runtime", tables: Mapping[str, Table]) -> Frames:
     """One snapshot of everything: rows while they are few, columns by a child process when many."""
     if is_small(runtime):
-        with runtime.database.atomic("DEFERRED"):
+        with runtime.database.snapshot():
             rows = {name: runtime.database.execute_sql(table.all).fetchall() for name, table in tables.items()}
         return typed_rows(tables, rows)
     with _as_files(runtime, tables) as frames:
@@ -152,9 +152,20 @@ def _entries(database: Any) -> int:
 
 
 def _read_by_child(runtime: "Runtime", queries: Mapping[str, str], folder: str) -> None:
-    command = [sys.executable, "-P", str(CHILD), str(runtime.settings.database_path), folder]
+    settings = runtime.settings
+    order = {
+        "driver": runtime.database.driver,
+        "database": settings.database if settings.on_postgresql else str(settings.database_path),
+        "folder": folder,
+        "queries": queries,
+    }
     done = subprocess.run(  # noqa: S603 our own script, no shell
-        command, input=json.dumps(queries), text=True, capture_output=True, timeout=CHILD_SECONDS, check=False
+        [sys.executable, "-P", str(CHILD)],
+        input=json.dumps(order),  # a URL may hold a password: not for the list of processes
+        text=True,
+        capture_output=True,
+        timeout=CHILD_SECONDS,
+        check=False,
     )
     if done.returncode != 0:
         raise RuntimeError(f"the ledger could not be read: {done.stderr.strip()[-500:]}")
@@ -177,8 +188,9 @@ def _typed(table: Table, rows: Rows) -> pl.DataFrame:
         return pl.DataFrame(schema={c.name: TYPES[c.dtype] for c in table.columns})
     if not any(c.dtype is nw.Boolean or c.empty_is_null for c in table.columns):
         return pl.DataFrame(rows, schema={c.name: TYPES[c.dtype] for c in table.columns}, orient="row")
-    raw = {c.name: pl.Int64 if c.dtype is nw.Boolean else TYPES[c.dtype] for c in table.columns}
-    return pl.DataFrame(rows, schema=raw, orient="row").select(_casts(table))
+    # SQLite answers 0 and 1; a column of nulls alone shows no type.
+    raw = {c.name: None if c.dtype is nw.Boolean else TYPES[c.dtype] for c in table.columns}
+    return pl.DataFrame(rows, schema=raw, orient="row", infer_schema_length=None).select(_casts(table))
 
 
 def from_rows(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> nw.LazyFrame[Any]:

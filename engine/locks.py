@@ -1,6 +1,5 @@
 """Locks: one process at a time decides an entity. A process that dies lets go of its locks."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,11 +21,7 @@ def alone(runtime: "Runtime", entity: Entity) -> Iterator[None]:
     Raises:
         Busy: somebody else holds it.
     """
-    folder = runtime.settings.var / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"entity-{entity.id}.lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Busy(f"{entity.code} is being decided by another process") from error
+    with runtime.database.alone(f"entity-{entity.id}", runtime.settings.var / "locks") as held:
+        if not held:
+            raise Busy(f"{entity.code} is being decided by another process")
         yield

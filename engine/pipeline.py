@@ -30,7 +30,7 @@ from engine.frames import (
     schemas_of,
     typed_rows,
 )
-from engine.queries import Question, questions
+from engine.queries import Question, Table, questions
 from engine.tables import Customer, Entity, Run
 from ledger.lines import LINE_COLUMNS, LINE_TECHNICAL, line_facts
 from ledger.money import convert
@@ -146,38 +146,40 @@ def facts_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[
     """Fact rows of a few customers, through a plan that is ready."""
     if not customers:
         return []
-    tables = questions(ask.question)
+    tables = questions(ask.question, runtime.database)
     wanted = set(customers)
-    with _slots(runtime, ask).slot() as slot:
+    with _slots(runtime, ask, tables).slot() as slot:
         facts = slot.answer(typed_rows(tables, read_rows(runtime, tables, customers)), ask.as_of_day)
     return [row for row in rows_of(facts) if row["customer_id"] in wanted]
 
 
-def _slots(runtime: "Runtime", ask: Asking) -> Slots:
+def _slots(runtime: "Runtime", ask: Asking, tables: Mapping[str, Table]) -> Slots:
     of = (ask.entity.id, ask.edition, ask.begins)
-    return _kept_slots(runtime, "facts", of, lambda: _facts_slot(replace(ask, as_of_day=PLAN_DAY)))
+    return _kept_slots(runtime, "facts", of, lambda: _facts_slot(replace(ask, as_of_day=PLAN_DAY), tables))
 
 
 def lines_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[Row]:
     """Open due lines of a few customers, with the technical columns and facts of a line; oldest first."""
-    tables = questions(ask.question)
+    tables = questions(ask.question, runtime.database)
     of = (ask.entity.id, ask.edition, ask.begins)
-    with _kept_slots(runtime, "lines", of, lambda: _lines_slot(replace(ask, as_of_day=PLAN_DAY))).slot() as slot:
+    with _kept_slots(
+        runtime, "lines", of, lambda: _lines_slot(replace(ask, as_of_day=PLAN_DAY), tables)
+    ).slot() as slot:
         lines = rows_of(slot.answer(typed_rows(tables, read_rows(runtime, tables, customers)), ask.as_of_day))
     found = [row for row in lines if row["customer_id"] in set(customers)]
     return sorted(found, key=lambda row: (row["due_day"] is None, row["due_day"] or 0, row["number"], row["ordinal"]))
 
 
-def _lines_slot(ask: Asking) -> Slot:
+def _lines_slot(ask: Asking, tables: Mapping[str, Table]) -> Slot:
     names = dict.fromkeys([*LINE_TECHNICAL, *(column.name for column in LINE_COLUMNS)])
     return Slot(
-        schemas_of(questions(ask.question)),
+        schemas_of(tables),
         lambda frames, keep: line_facts(frames, ask.basis, keep).select(*names),
     )
 
 
-def _facts_slot(ask: Asking) -> Slot:
-    return Slot(schemas_of(questions(ask.question)), lambda frames, keep: facts_frame(frames, ask, keep))
+def _facts_slot(ask: Asking, tables: Mapping[str, Table]) -> Slot:
+    return Slot(schemas_of(tables), lambda frames, keep: facts_frame(frames, ask, keep))
 
 
 def _kept_slots(
@@ -296,5 +298,5 @@ def read_facts(runtime: "Runtime", ask: Asking) -> Frame:
     frames = read_frames(runtime, ask.entity, as_of_day=ask.as_of_day, question=ask.question)
     if not is_small(runtime):
         return facts_frame(frames, ask)
-    with _slots(runtime, ask).slot() as slot:
+    with _slots(runtime, ask, questions(ask.question, runtime.database)).slot() as slot:
         return slot.answer(frames, ask.as_of_day)

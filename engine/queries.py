@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import narwhals as nw
 from peewee import Model
 
+from engine.database import Store
 from engine.tables import TABLES
 from ledger.days import date_of
 from ledger.state import FRAMES
@@ -68,16 +69,16 @@ class Table:
     some: str
 
 
-def questions(question: Question) -> dict[str, Table]:
-    """The SQL of every frame for a question."""
-    tables = {name: _ledger_table(name, question) for name in FRAMES if name not in DERIVED}
-    tables["contact_made"] = _contact_made(question)
-    tables["group_other"] = _group_other(question)
-    tables["previous"] = _previous(question)
+def questions(question: Question, store: Store) -> dict[str, Table]:
+    """The SQL of every frame for a question, as its database wants it."""
+    tables = {name: _ledger_table(name, question, store) for name in FRAMES if name not in DERIVED}
+    tables["contact_made"] = _contact_made(question, store)
+    tables["group_other"] = _group_other(question, store)
+    tables["previous"] = _previous(question, store)
     return tables
 
 
-def _ledger_table(name: str, question: Question) -> Table:
+def _ledger_table(name: str, question: Question, store: Store) -> Table:
     model = MODELS[name]
     columns = []
     for column, dtype in FRAMES[name].items():
@@ -86,7 +87,7 @@ def _ledger_table(name: str, question: Question) -> Table:
     owner = "id" if name == "customer" else "customer_id"
     # The plus keeps SQLite from choosing an index on the entity, which would read all of its rows.
     sql = f"select {_selected(columns)} from {name} where +entity_id = {question.entity_id:d}"
-    return Table(tuple(columns), sql, f"{sql} and {owner} in (select value from json_each(?))")
+    return Table(tuple(columns), sql, f"{sql} and {owner} in {store.listed}")
 
 
 def _selected(columns: list[Field], prefix: str = "") -> str:
@@ -95,7 +96,7 @@ def _selected(columns: list[Field], prefix: str = "") -> str:
     )
 
 
-def _contact_made(question: Question) -> Table:
+def _contact_made(question: Question, store: Store) -> Table:
     columns = tuple(Field(name, dtype) for name, dtype in FRAMES["contact_made"].items())
     offset = _offset_us(question)
     settled = f"((settled_at + {offset}) / {DAY_US})"
@@ -109,7 +110,7 @@ def _contact_made(question: Question) -> Table:
         "and settled_at is not null and (state = 'sent' or (state = 'done' and channel = 'call' "
         "and coalesce(result, '') not in ('no_answer', 'wrong_contact')))"
     )
-    return Table(columns, sql, f"{sql} and customer_id in (select value from json_each(?))")
+    return Table(columns, sql, f"{sql} and customer_id in {store.listed}")
 
 
 def _offset_us(question: Question) -> int:
@@ -118,15 +119,15 @@ def _offset_us(question: Question) -> int:
     return 0 if offset is None else int(offset.total_seconds()) * 1_000_000
 
 
-def _group_other(question: Question) -> Table:
+def _group_other(question: Question, store: Store) -> Table:
     columns = tuple(Field(name, dtype) for name, dtype in FRAMES["group_other"].items())
     rows = [f"({group:d}, {'null' if amount is None else f'{amount:d}'})" for group, amount in question.group_exposure]
-    values = ", ".join(["(null, 0)", *rows])
+    values = ", ".join(["(cast(null as bigint), cast(null as bigint))", *rows])
     sql = (
-        f"select column1 as customer_group_id, column2 as exposure_minor from (values {values}) "
+        f"select column1 as customer_group_id, column2 as exposure_minor from (values {values}) as v "
         "where column1 is not null"
     )
-    some = "column1 in (select customer_group_id from customer where id in (select value from json_each(?)))"
+    some = f"column1 in (select customer_group_id from customer where id in {store.listed})"
     return Table(columns, sql, f"{sql} and {some}")
 
 
@@ -168,7 +169,10 @@ OVERRIDDEN: Mapping[str, tuple[str, Any]] = {
 }
 
 
-def _previous(question: Question) -> Table:
+SQL_TYPES: Mapping[Any, str] = {nw.Int64: "bigint", nw.String: "text", nw.Boolean: "boolean"}
+
+
+def _previous(question: Question, store: Store) -> Table:
     """What was decided before: ``was_*`` of outcomes, ``at_*`` of the standing, ``override_*``."""
     columns = [Field("customer_id", nw.Int64), Field("known", nw.Boolean)]
     parts = ["c.id as customer_id", "o.customer_id is not null as known"]
@@ -179,15 +183,19 @@ def _previous(question: Question) -> Table:
     joins += f" left join standing s on s.customer_id = c.id and s.policy_key = '{_quoted(question.policy_key)}'"
     for name, dtype in STANDING.items():
         columns.append(Field(f"at_{name}", dtype, empty_is_null=dtype is nw.String))
-        column = "json_extract(s.waiting_for, '$[0]')" if name == "waiting" else f"s.{name}"
+        column = store.first_of("s.waiting_for") if name == "waiting" else f"s.{name}"
         parts.append(_part(column, f"at_{name}", dtype))
     columns.append(Field("step_finished", nw.Boolean))
     parts.append(f"{_finished(question)} as step_finished")
     for target, (outcome, dtype) in OVERRIDDEN.items():
         columns.append(Field(f"override_{outcome}", dtype, empty_is_null=dtype is nw.String))
-        parts.append(_part(_override(target, question), f"override_{outcome}", dtype))
+        parts.append(
+            _part(
+                _override(target, store.value_of("v.value", SQL_TYPES[dtype]), question), f"override_{outcome}", dtype
+            )
+        )
     sql = f"select {', '.join(parts)} from customer c {joins} where +c.entity_id = {question.entity_id:d}"
-    return Table(tuple(columns), sql, f"{sql} and c.id in (select value from json_each(?))")
+    return Table(tuple(columns), sql, f"{sql} and c.id in {store.listed}")
 
 
 def _part(expression: str, name: str, dtype: Any) -> str:
@@ -201,14 +209,16 @@ def _finished(question: Question) -> str:
         "and a.episode = s.episode and a.step_key = s.step_key and ((a.channel not in ('call', 'task') "
         f"and a.state in ({states})) or (a.blocks and a.state = 'open')))"
     )
-    unsent = "0" if question.sent_until_day is None else f"coalesce(s.since_day > {question.sent_until_day:d}, 0)"
+    unsent = (
+        "false" if question.sent_until_day is None else f"coalesce(s.since_day > {question.sent_until_day:d}, false)"
+    )
     return f"not ({pending} or (coalesce(s.step_key, '') != '' and {unsent}))"
 
 
-def _override(target: str, question: Question) -> str:
+def _override(target: str, value: str, question: Question) -> str:
     # The latest one in force wins; one that needs a second person counts once it is approved.
     return (
-        "(select json_extract(v.value, '$') from override v where v.customer_id = c.id "
+        f"(select {value} from override v where v.customer_id = c.id "
         f"and v.target = '{target}' and v.from_day <= {question.as_of_day:d} and v.until_day > {question.as_of_day:d} "
         f"and (v.ended_day is null or v.ended_day > {question.as_of_day:d}) "
         "and (not v.needs_approval or v.approved_by_id is not null) order by v.id desc limit 1)"

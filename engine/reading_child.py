@@ -2,24 +2,41 @@
 
 A process of its own, because the driver brings a second copy of SQLite. Two copies in one process
 break each other's file locks: closing the driver's connection would delete the write-ahead log
-under the first copy's open connection, and with it every later commit. Run as a script with the
-database's path, the folder to write into, and on standard input a JSON object of name to SQL.
+under the first copy's open connection, and with it every later commit. PostgreSQL needs no such
+care, and is read the same way: what the driver takes of memory goes with the child.
+
+Run as a script with one JSON object on standard input: ``driver`` (sqlite | postgresql),
+``database`` (path or URL), ``folder`` to write into, ``queries`` (name to SQL).
 """
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-from adbc_driver_sqlite import dbapi
+
+FIRST = {
+    "sqlite": "pragma busy_timeout = 30000",
+    "postgresql": "set transaction isolation level repeatable read, read only",
+}
 
 
-def main(database: str, folder: str) -> None:
+def _connected(driver: str, database: str) -> Any:
+    if driver == "postgresql":
+        from adbc_driver_postgresql import dbapi as postgresql
+
+        return postgresql.connect(database)
+    from adbc_driver_sqlite import dbapi as sqlite
+
+    return sqlite.connect(database)
+
+
+def main(driver: str, database: str, folder: str, queries: dict[str, str]) -> None:
     """Read every table in one transaction."""
-    tables: dict[str, str] = json.load(sys.stdin)
-    with dbapi.connect(database) as connection, connection.cursor() as cursor:
-        cursor.execute("pragma busy_timeout = 30000")
-        for name, sql in tables.items():
+    with _connected(driver, database) as connection, connection.cursor() as cursor:
+        cursor.execute(FIRST[driver])
+        for name, sql in queries.items():
             cursor.execute(sql)
             reader = cursor.fetch_record_batch()
             with pa.ipc.new_file(Path(folder) / f"{name}.arrow", reader.schema) as writer:
@@ -28,4 +45,4 @@ def main(database: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(**json.load(sys.stdin))

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from peewee import SqliteDatabase
-
 from engine import database as storage
 from engine.settings import Settings
 from engine.tables import Entity
@@ -44,7 +42,7 @@ class Runtime:
     """
 
     settings: Settings
-    database: SqliteDatabase
+    database: storage.Store
     now: Callable[[], datetime]
     vault: Vault
     ring: Callable[[], object] = silence
@@ -78,8 +76,7 @@ class Runtime:
     def close(self) -> None:
         """Close this thread's connection and what modules keep."""
         self.forget()
-        if not self.database.is_closed():
-            self.database.close()
+        self.database.shut()
 
 
 def build(settings: Settings, now: Callable[[], datetime] = system_clock) -> Runtime:

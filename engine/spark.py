@@ -64,7 +64,7 @@ def computed(runtime: "Runtime", ask: Asking, steps: Steps) -> Iterator[Computed
     settings = runtime.settings
     require(settings)
     with _folder_of_run(settings.spark_folder, ask.entity.code) as folder:
-        tables = questions(ask.question)
+        tables = questions(ask.question, runtime.database)
         with steps.step("export"):
             export_tables(runtime, tables, folder)
         with _cluster(settings, folder, steps) as cluster:

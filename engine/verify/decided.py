@@ -9,7 +9,6 @@ from peewee import fn
 
 from engine import sending
 from engine.commands import NotFound
-from engine.database import snapshot
 from engine.diary import RESULTS
 from engine.differences import STAGE_OUTCOMES
 from engine.editions import Unusable
@@ -35,7 +34,7 @@ def standings(runtime: "Runtime") -> Iterator[Seen]:
     zones = dict(Entity.select(Entity.id, Entity.zone).tuples())
     last = Customer.select(fn.max(Customer.id)).scalar() or 0
     for first in range(1, last + 1, BATCH):
-        with snapshot(runtime.database):
+        with runtime.database.snapshot():
             histories, decided = _histories(first)
             contacts = _contacts(first, zones)
             kept = {

@@ -21,7 +21,7 @@ Head = tuple[int, str]
 def durability(runtime: "Runtime") -> Iterator[Seen]:
     """The connection keeps what it acknowledges."""
     yield 1
-    for weak in database.durability(runtime.database):
+    for weak in runtime.database.weaknesses():
         yield Problem("database", weak, "undo the change of the setting; commits since may be lost by a power cut")
 
 
@@ -35,7 +35,7 @@ def triggers(runtime: "Runtime") -> Iterator[Seen]:
 def file(runtime: "Runtime") -> Iterator[Seen]:
     """Pages and indexes are whole, and every reference leads to a row."""
     yield 1
-    for what in database.damage(runtime.database):
+    for what in runtime.database.damage():
         yield Problem("database file", what, RESTORE)
 
 

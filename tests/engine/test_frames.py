@@ -1,6 +1,5 @@
 """Frames: one snapshot, exact types, both ways of reading, one customer like the portfolio."""
 
-import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from engine import frames
+from engine.database import write_rows
 from engine.differences import with_differences
 from engine.pipeline import asking, decide_customer, decide_frame, decided_day, facts_frame, facts_of, read_facts
 from engine.queries import questions
-from engine.tables import CustomerGroup, Outcome, Standing
+from engine.tables import Customer, CustomerGroup, Outcome, Standing
 
 DAY = 20_543
 
@@ -43,7 +43,7 @@ def test_a_child_process_and_the_open_connection_read_the_same_frames(runtime, e
     assert {n: f.collect_schema() for n, f in few.items()} == {n: f.collect_schema() for n, f in many.items()}
     for name, frame in few.items():
         assert sorted(map(repr, frames.rows_of(frame))) == sorted(map(repr, frames.rows_of(many[name]))), name
-    for name, table in questions(asking(runtime, entity, DAY).question).items():
+    for name, table in questions(asking(runtime, entity, DAY).question, runtime.database).items():
         assert [(c.name, c.dtype) for c in table.columns] == list(few[name].collect_schema().items())
 
 
@@ -52,11 +52,14 @@ def test_reading_leaves_later_commits_durable(runtime, entity, ledger, policies,
     monkeypatch.setattr(frames, "ROWS_BY_CURSOR", 0)
     read(runtime, entity, policies)
     Outcome.update(segment="key").execute()
+    driver, place = "sqlite3", str(runtime.settings.database_path)
+    if runtime.settings.on_postgresql:
+        driver, place = "psycopg", runtime.settings.database
     script = (
-        "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('select segment from outcome').fetchall())"
+        f"import {driver}, sys; c = {driver}.connect(sys.argv[1]); "
+        "print(c.execute('select segment from outcome').fetchall()); c.close()"
     )
-    path = str(runtime.settings.database_path)
-    seen = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True).stdout
+    seen = subprocess.run([sys.executable, "-c", script, place], capture_output=True, text=True, check=True).stdout
     assert seen.strip() == "[('key',)]"
 
 
@@ -64,13 +67,9 @@ def test_texts_that_begin_with_many_nulls_are_read(runtime, entity, policies, mo
     """Two thousand customers without a country, then one with: nothing fails and null stays null."""
     monkeypatch.setattr(frames, "ROWS_BY_CURSOR", 0)
     rows = [(entity.id, f"{i:06d}", "x", "DE" if i == 2_000 else None) for i in range(2_001)]
-    with sqlite3.connect(runtime.settings.database_path) as other:
-        other.executemany(
-            "insert into customer (entity_id, number, name, country, language, custom, version) "
-            "values (?, ?, ?, ?, 'en', '{}', 1)",
-            rows,
-        )
-    other.close()
+    columns = ("entity_id", "number", "name", "country", "language", "custom", "version")
+    with runtime.database.atomic():
+        write_rows(runtime.database, Customer, columns, [(*row, "en", "{}", 1) for row in rows])
     countries = [row["country"] for row in frames.rows_of(read(runtime, entity, policies)["customer"])]
     assert (countries.count(None), countries.count("DE")) == (2_000, 1)
 
@@ -140,7 +139,7 @@ def test_a_frame_is_named_by_its_schema_and_values_in_any_order(runtime):
 
 def test_at_most_a_thousand_customers_are_read_row_by_row(runtime, entity, policies):
     """The limit holds at the limit and refuses above it."""
-    tables = questions(asking(runtime, entity, DAY).question)
+    tables = questions(asking(runtime, entity, DAY).question, runtime.database)
     frames.read_rows(runtime, tables, range(frames.SMALL_READ))
     with pytest.raises(ValueError, match="at most 1000"):
         frames.read_rows(runtime, tables, range(frames.SMALL_READ + 1))

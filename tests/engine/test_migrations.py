@@ -1,16 +1,17 @@
 """Migrations: they give the schema of the tables, once, whatever interrupts them."""
 
 import pytest
-from peewee import SqliteDatabase
 from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
 from engine import database
 from engine.database import HISTORY, MIGRATIONS, migrate, missing_triggers
+from engine.postgres import Postgres
+from engine.sqlite import Sqlite
 from engine.tables import TABLES
 
 
-class Interrupted(SqliteDatabase):
+class Dying:
     """A database that dies at its n-th statement."""
 
     dies_at = 0
@@ -23,35 +24,55 @@ class Interrupted(SqliteDatabase):
         return super().execute_sql(*arguments, **named)
 
 
+class DyingSqlite(Dying, Sqlite):
+    pass
+
+
+class DyingPostgres(Dying, Postgres):
+    pass
+
+
+@pytest.fixture
+def empty(store, tmp_path, request):
+    """Open an empty database by a name: ``empty("first")``; the same name opens the same one again."""
+    places, opened = {}, []
+
+    def open_it(name, kinds=(Sqlite, Postgres)):
+        if name not in places and store == "postgresql":
+            places[name] = request.getfixturevalue("server").copy(ready=False)
+        made = kinds[0](tmp_path / f"{name}.db") if store == "sqlite" else kinds[1](places[name])
+        opened.append(made)
+        database.database.initialize(made)
+        return made
+
+    yield open_it
+    for one in opened:
+        one.shut()
+    for url in places.values():
+        request.getfixturevalue("server").drop(url)
+
+
 def schema(opened):
-    """Every table with the name, type and nullability of its columns and what it refers to; indexes; triggers."""
-    rows = opened.execute_sql("select type, name from sqlite_master where name not like 'sqlite_%'").fetchall()
-    found = {}
-    for kind, name in rows:
-        if kind == "table":
-            columns = {row[1:4] for row in opened.execute_sql(f"pragma table_info({name})").fetchall()}
-            refers = {row[2:7] for row in opened.execute_sql(f"pragma foreign_key_list({name})").fetchall()}
-            found[name] = (frozenset(columns), frozenset(refers))
-        else:
-            found[name] = kind
+    """Every table with the name, type and nullability of its columns, what it refers to, its indexes; triggers."""
+    found = {"triggers": opened.triggers()}
+    for table in opened.get_tables():
+        columns = {(c.name, c.data_type, c.null) for c in opened.get_columns(table)}
+        refers = {(r.column, r.dest_table, r.dest_column, *r[4:]) for r in opened.get_foreign_keys(table)}
+        found[table] = (columns, refers, {(i.name, tuple(i.columns), i.unique) for i in opened.get_indexes(table)})
     return found
 
 
-def test_the_migrations_give_the_schema_of_the_tables(tmp_path):
+def test_the_migrations_give_the_schema_of_the_tables(empty):
     """No column, index or table differs."""
-    opened = SqliteDatabase(tmp_path / "migrated.db", pragmas=database.PRAGMAS, lock_type="immediate")
-    database.database.initialize(opened)
+    opened = empty("migrated")
     Runner(opened, str(MIGRATIONS), table_name=HISTORY).up()
     found = diff_models(opened, list(TABLES))
     differing = {name: value for name, value in found._asdict().items() if value}
     assert differing == {}, "run python -m migrations.regenerate"
     database.create_triggers(opened)
-    created = SqliteDatabase(tmp_path / "created.db", pragmas=database.PRAGMAS, lock_type="immediate")
-    database.database.initialize(created)
+    created = empty("created")
     migrate(created)
     assert schema(opened) == schema(created)
-    created.close()
-    opened.close()
 
 
 def test_a_fresh_database_counts_every_migration_as_applied(runtime):
@@ -65,12 +86,11 @@ def test_a_fresh_database_counts_every_migration_as_applied(runtime):
 
 
 @pytest.mark.parametrize("step", [1, 7])
-def test_a_start_killed_at_any_statement_is_finished_by_the_next(tmp_path, step):
+def test_a_start_killed_at_any_statement_is_finished_by_the_next(empty, step):
     """Killed at the first, then at later and later statements: whole or absent, and whole in the end."""
-    path, dies_at = tmp_path / "killed.db", 1
+    dies_at = 1
     while True:
-        opened = Interrupted(path, pragmas=database.PRAGMAS, lock_type="immediate")
-        database.database.initialize(opened)
+        opened = empty("killed", (DyingSqlite, DyingPostgres))
         opened.dies_at = dies_at
         try:
             migrate(opened)
@@ -79,10 +99,7 @@ def test_a_start_killed_at_any_statement_is_finished_by_the_next(tmp_path, step)
             dies_at += step * 11
         finally:
             opened.dies_at = 0
-            opened.close()
-    whole = SqliteDatabase(tmp_path / "whole.db", pragmas=database.PRAGMAS, lock_type="immediate")
-    database.database.initialize(whole)
+            opened.shut()
+    whole = empty("whole")
     migrate(whole)
     assert schema(opened) == schema(whole)
-    whole.close()
-    opened.close()

@@ -8,7 +8,7 @@ from engine.commands import NotFound, mark_dirty
 from engine.events import drain_dirty
 from engine.replaying import Different, decided_on, replay_day
 from engine.runs import run_entity
-from engine.tables import Decision, Entity, Run
+from engine.tables import Action, Decision, Entity, Run
 
 from .conftest import in_force, parameters
 
@@ -31,23 +31,24 @@ def day(runtime, entity, books, policies, go_live):
 
 def rewrite(runtime, decision, **columns):
     """Change a decision behind the program's back."""
-    runtime.database.execute_sql("drop trigger if exists decision_no_update")
+    on = " on decision" if runtime.settings.on_postgresql else ""
+    runtime.database.execute_sql(f"drop trigger if exists decision_no_update{on}")
     Decision.update(**columns).where(Decision.id == decision.id).execute()
 
 
 @pytest.mark.promise("D2")
-def test_a_day_replays_without_a_difference_and_nothing_is_written(runtime, entity, day):
+def test_a_day_replays_without_a_difference_and_nothing_is_written(runtime, entity, day, dump):
     """Runs and events alike, although policies and entries are others by now."""
     in_force(parameters(dunning_tolerance=10**9), DAY + 1)
     run_entity(runtime, Entity.get(), DAY + 1)
-    before = list(runtime.database.connection().iterdump())
+    before = dump()
     replay = replay_day(runtime, entity, day)
     assert (replay.runs, replay.found, replay.from_own_facts) == (2, 0, 1)
     assert replay.decisions == Decision.select().where(Decision.as_of_day == day).count() > 5
     assert replay_day(runtime, entity, day - 1).found == 0
     assert [one.id for one in decided_on(day)] == [entity.id]
     assert decided_on(day + 5) == []
-    assert list(runtime.database.connection().iterdump()) == before
+    assert dump() == before
 
 
 def test_facts_kept_no_more_leave_each_decision_its_own(runtime, entity, day):
@@ -88,14 +89,15 @@ def test_each_planted_difference_is_named_by_customer_and_stage(runtime, entity,
         run_entity(runtime, entity, day, replay=True)
 
 
-def test_a_decision_that_is_missing_or_too_many_is_named(runtime, entity, day):
+def test_a_decision_that_is_missing_or_too_many_is_named(runtime, entity, day, drop_trigger):
     """One was deleted, one is of a customer that the run's facts do not know."""
     run = Run.get(Run.as_of_day == day, Run.kind == "nightly")
     gone, foreign = Decision.select().where(Decision.run == run).order_by(Decision.id)[:2]
-    runtime.database.execute_sql("pragma foreign_keys = 0")
-    runtime.database.execute_sql("drop trigger decision_no_delete")
+    keys_off = "set session_replication_role = replica" if runtime.settings.on_postgresql else "pragma foreign_keys = 0"
+    runtime.database.execute_sql(keys_off)
+    drop_trigger("decision_no_delete", "decision")
     rewrite(runtime, foreign, customer=999)
-    runtime.database.execute_sql("delete from action where decision_id = ?", (gone.id,))
+    Action.delete().where(Action.decision == gone.id).execute()
     Decision.delete().where(Decision.id == gone.id).execute()
     found = replay_day(runtime, entity, day).differences
     missing = {d.customer for d in found if d.decision is None and "replay gives" in d.what}

@@ -60,7 +60,7 @@ POINTS += [(decisions, "_write_actions"), (finishing, "confirm_sample"), (finish
 
 @pytest.mark.parametrize(("module", "name"), POINTS, ids=lambda point: point if isinstance(point, str) else "")
 def test_a_run_killed_at_any_boundary_is_finished_by_the_next_call(
-    runtime, entity, books, policies, go_live, monkeypatch, module, name
+    request, runtime, entity, books, policies, go_live, monkeypatch, module, name
 ):
     """Killed at the first, second, third ... passing of a boundary; the end is always the same."""
     monkeypatch.setattr(decisions, "DECISIONS_PER_TRANSACTION", 2)
@@ -87,6 +87,7 @@ def test_a_run_killed_at_any_boundary_is_finished_by_the_next_call(
         except Killed:
             runtime.close()
             runtime = build(runtime.settings, runtime.now)
+            request.addfinalizer(runtime.close)
     assert deaths >= 1
     assert (run.state, run.applied, Run.select().count()) == ("done", 7, 2)
     assert verify(runtime).values()["sound"]
@@ -288,7 +289,7 @@ def test_proposals_within_the_automatic_band_are_limits_for_the_next_run(runtime
 # --- replay -----------------------------------------------------------------
 
 
-def test_a_past_day_comes_out_the_same_from_its_facts_and_edition(runtime, entity, books, policies, go_live):
+def test_a_past_day_comes_out_the_same_from_its_facts_and_edition(runtime, entity, books, policies, go_live, dump):
     """Although policies, entries and outcomes are others by now; nothing is written."""
     portfolio(books)
     first = run_entity(runtime, entity, DAY)
@@ -296,10 +297,10 @@ def test_a_past_day_comes_out_the_same_from_its_facts_and_edition(runtime, entit
     run_entity(runtime, entity, DAY + 1)
     in_force(parameters(dunning_tolerance=10**9), DAY + 2)
     run_entity(runtime, entity, DAY + 2)
-    before = list(runtime.database.connection().iterdump())
+    before = dump()
     assert run_entity(runtime, entity, DAY, replay=True).id == first.id
     run_entity(runtime, entity, DAY + 1, replay=True)
-    assert list(runtime.database.connection().iterdump()) == before
+    assert dump() == before
     frame = runtime.settings.var / str(first.facts_file)
     frame.write_bytes((runtime.settings.var / str(Run.get_by_id(2).facts_file)).read_bytes())
     with pytest.raises(Different, match="level"):

@@ -52,21 +52,16 @@ def test_after_go_live_each_customer_at_a_step_gets_exactly_one_action(runtime, 
     assert {s.customer.number: (s.next_step, s.next_day) for s in Standing}["3 late"] == ("p4", DAY + 2)
 
 
-def test_a_second_run_of_a_day_changes_nothing_and_creates_nothing(runtime, entity, books, policies, go_live):
+def test_a_second_run_of_a_day_changes_nothing_and_creates_nothing(runtime, entity, books, policies, go_live, dump):
     """Not one row of any table differs."""
     books.invoice(books.customer("1"), 50_000, DAY - 60, DAY - 40)
     run_entity(runtime, entity, DAY)
     go_live(DAY)
     first = run_entity(runtime, entity, DAY + 1)
-    before = dump(runtime)
+    before = dump()
     second = run_entity(runtime, entity, DAY + 1)
     assert second.id == first.id
-    assert dump(runtime) == before
-
-
-def dump(runtime):
-    """Every row of every table."""
-    return list(runtime.database.connection().iterdump())
+    assert dump() == before
 
 
 def test_one_level_a_day_and_only_after_the_step_before_is_finished(runtime, entity, books, policies, go_live):
@@ -108,14 +103,14 @@ def test_a_step_before_due_that_was_missed_lapses(runtime, entity, books, polici
     assert Action.select().count() == 0
 
 
-def test_a_run_refuses_to_go_back_in_time(runtime, entity, books, policies):
+def test_a_run_refuses_to_go_back_in_time(runtime, entity, books, policies, dump):
     """Nothing is written for a day before the last decided one."""
     books.invoice(books.customer("1"), 50_000, DAY - 60, DAY - 40)
     run_entity(runtime, entity, DAY)
-    before = dump(runtime)
+    before = dump()
     with pytest.raises(Invalid, match="2026-03-30 lies before 2026-03-31"):
         run_entity(runtime, entity, DAY - 1)
-    assert dump(runtime) == before
+    assert dump() == before
 
 
 @pytest.mark.parametrize("outcome_changes_too", [False, True])
@@ -145,9 +140,7 @@ def test_a_broken_promise_brings_the_step_again(runtime, entity, books, policies
     ]
     assert seen[1:6] == ['["promise"]'] * 5
     Standing.update(last_contact_day=DAY + 11).execute()  # the outbox's part, which these mails did not pass
-    assert {check.name: check.findings for check in verify(runtime).checks if check.name == "standings"} == {
-        "standings": ()
-    }
+    assert [check.findings for check in verify(runtime).checks if "standings" in check.name] == [()]
 
 
 def test_an_episode_that_is_paid_closes_and_takes_its_open_actions_with_it(runtime, entity, books, policies, go_live):

@@ -49,7 +49,10 @@ def decided(runtime, entity, books, policies, go_live):
 
 
 def open_triggers(runtime):
-    """What somebody does first who changes rows behind the program's back."""
+    """What somebody does first who changes rows behind the program's back; what closes them again."""
+    if runtime.settings.on_postgresql:
+        runtime.database.execute_sql("set session_replication_role = replica")
+        return ["set session_replication_role = origin"]
     rows = runtime.database.execute_sql("select name, sql from sqlite_master where type = 'trigger'").fetchall()
     for name, _ in rows:
         runtime.database.execute_sql(f'drop trigger "{name}"')
@@ -134,6 +137,7 @@ FAULTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.sqlite("a copy of the files is broken again and again; what finds the faults is the same SQL")
 @pytest.mark.promise("B1")
 def test_each_planted_fault_is_named_with_its_place(runtime, decided):
     """By the check whose matter it is; the result kept says so; no head is kept of it."""
@@ -204,7 +208,7 @@ def test_a_check_that_fails_does_not_hide_the_others(runtime, decided):
     Standing.update(level=9).where(Standing.customer == 9).execute()
     runtime.database.execute_sql("alter table allocation rename to gone")
     found = findings(runtime)
-    assert "cannot be checked: OperationalError" in found["allocations"][0]
+    assert "cannot be checked: " in found["allocations"][0]
     assert len(found[DECIDED]) == 1
 
 

@@ -335,14 +335,14 @@ def test_a_missing_rate_makes_the_message_wait(runtime, books, decided):
     assert (Action.get_by_id(action.id).state, Action.get_by_id(action.id).waiting_for) == ("due", "unknown")
 
 
-def test_without_rules_nothing_is_sent_and_nothing_is_lost(runtime, books, decided, clock):
+def test_without_rules_nothing_is_sent_and_nothing_is_lost(runtime, books, decided, clock, drop_trigger):
     """A document that is not what was approved: every message waits, one alarm says so; mended, they leave."""
     for number in range(3):
         books.invoice(books.customer(str(number)), 50_000, 5)
     decided()
     document = Document.get(Document.key == "escalation")
     runtime.cache.clear()
-    runtime.database.execute_sql("drop trigger document_is_fixed")
+    drop_trigger("document_is_fixed", "document")
     Document.update(body=document.body.replace("reminder_1", "reminder_2")).where(Document.id == document.id).execute()
     assert outbox.deliver(runtime).counts == {"wait": 3}
     assert [alarm.kind for alarm in Alarm.select()] == ["undecidable"]

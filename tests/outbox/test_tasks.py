@@ -3,16 +3,15 @@
 import json
 import os
 import pickle
-import sqlite3
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from engine import runs, tasks
+from engine import queues, runs, tasks
 from engine.commands import Change, Command, register
 from engine.tables import Action, Alarm
 from notifiers.mailbox import MailboxGateway
@@ -24,27 +23,6 @@ def huey(runtime):
     made = tasks.make_huey(runtime)
     yield made
     made.storage.close()
-
-
-def queue_of(runtime) -> Path:
-    return runtime.settings.var / tasks.QUEUE_FILE
-
-
-def rows_of(runtime):
-    connection = sqlite3.connect(queue_of(runtime))
-    try:
-        return [bytes(data) for (data,) in connection.execute("select data from task order by id")]
-    finally:
-        connection.close()
-
-
-def insert_row(runtime, content):
-    connection = sqlite3.connect(queue_of(runtime))
-    try:
-        connection.execute("insert into task (queue, data) values (?, ?)", (tasks.QUEUE_NAME, content))
-        connection.commit()
-    finally:
-        connection.close()
 
 
 def work_off(huey):
@@ -61,7 +39,7 @@ def work_off(huey):
 def test_a_ring_carries_a_name_and_nothing_else(runtime, huey):
     """JSON, without arguments."""
     runtime.ring()
-    (row,) = rows_of(runtime)
+    (row,) = huey.storage.enqueued_items()
     assert json.loads(row)["name"] == "queuetask_drain" or json.loads(row)["name"].endswith("drain")
     assert set(json.loads(row)) == {"id", "name", "retries"}
 
@@ -82,19 +60,14 @@ def test_a_forged_row_runs_no_code(runtime, huey, tmp_path, place):
     """A pickle bomb in any table of the queue does not go off, and the worker goes on."""
     hit = tmp_path / "hit"
     content = pickle.dumps(Bomb(hit))
-    insert_row(runtime, content)
-    connection = sqlite3.connect(queue_of(runtime))
+    huey.storage.enqueue(content)
     if place == "schedule":
-        connection.execute(
-            "insert into schedule (queue, data, timestamp) values (?, ?, 0)", (tasks.QUEUE_NAME, content)
-        )
+        huey.storage.add_to_schedule(content, datetime(1970, 1, 2))
     elif place == "result":
-        connection.execute("insert into kv (queue, key, value) values (?, 'r:1', ?)", (tasks.QUEUE_NAME, content))
-    connection.commit()
-    connection.close()
-    with suppress(tasks.ForgedMessage):
+        huey.storage.put_data("r:1", content)
+    with suppress(queues.ForgedMessage):
         huey.read_schedule(datetime(2030, 1, 1))
-    with suppress(tasks.ForgedMessage):
+    with suppress(queues.ForgedMessage):
         huey.get("r:1")
     runtime.ring()
     work_off(huey)
@@ -119,32 +92,63 @@ def test_a_forged_row_runs_no_code(runtime, huey, tmp_path, place):
 )
 def test_a_row_that_is_no_message_is_dropped(content):
     """Refused by what it is, before anything is looked up."""
-    with pytest.raises(tasks.ForgedMessage):
-        tasks.BellSerializer().deserialize(content)
+    with pytest.raises(queues.ForgedMessage):
+        queues.BellSerializer().deserialize(content)
 
 
 def test_a_row_with_arguments_loses_them(runtime, huey):
     """Whoever can write the queue can ring the bell, and that is all."""
-    insert_row(runtime, json.dumps({"id": "1", "name": "os.system", "args": ["touch x"]}).encode())
+    huey.storage.enqueue(json.dumps({"id": "1", "name": "os.system", "args": ["touch x"]}).encode())
     work_off(huey)
     assert huey.storage.queue_size() == 0
-    message = tasks.BellSerializer().deserialize(b'{"id": "1", "name": "drain", "args": ["x"], "kwargs": {"a": 1}}')
+    message = queues.BellSerializer().deserialize(b'{"id": "1", "name": "drain", "args": ["x"], "kwargs": {"a": 1}}')
     assert (message.args, message.kwargs) == ((), {})
 
 
-def deleted(path):
+def remove_file(runtime):
+    path = runtime.settings.var / queues.QUEUE_FILE
     for end in ("", "-wal", "-shm"):
         Path(f"{path}{end}").unlink(missing_ok=True)
+    return path
 
 
-def noise(path):
-    deleted(path)
-    path.write_bytes(os.urandom(20_000))
+def deleted(runtime, huey):
+    """The file, or the tables."""
+    if runtime.settings.on_postgresql:
+        for table in ("task", "schedule", "kv", "counter"):
+            runtime.database.execute_sql(f"drop table {queues.QUEUE_TABLES}_{table}")
+    else:
+        remove_file(runtime)
 
 
-def emptied(path):
-    deleted(path)
-    path.touch()
+def noise(runtime, huey):
+    """In the file, or in a row."""
+    if runtime.settings.on_postgresql:
+        huey.storage.enqueue(os.urandom(20_000))
+    else:
+        remove_file(runtime).write_bytes(os.urandom(20_000))
+
+
+def emptied(runtime, huey):
+    """The file, or the table."""
+    if runtime.settings.on_postgresql:
+        huey.storage.flush_queue()
+    else:
+        remove_file(runtime).touch()
+
+
+@contextmanager
+def barred(runtime):
+    """Nothing can be put into the queue."""
+    if runtime.settings.on_postgresql:
+        runtime.database.execute_sql(f"alter table {queues.QUEUE_TABLES}_task add column missing int not null")
+        yield
+        runtime.database.execute_sql(f"alter table {queues.QUEUE_TABLES}_task drop column missing")
+    else:
+        path = remove_file(runtime)
+        path.mkdir()
+        yield
+        path.rmdir()
 
 
 @pytest.mark.promise("A7")
@@ -160,11 +164,11 @@ def test_losing_the_queue_loses_nothing(
     )
     action = make_action(make_customer("1"))
     runtime.ring()
-    harm(queue_of(runtime))
+    harm(runtime, huey)
     tasks.sweep_now(runtime)
     assert Action.get_by_id(action.id).state == "sent"
     runtime.ring()
-    assert rows_of(runtime)
+    assert huey.storage.enqueued_items()
     work_off(huey)
     assert huey.storage.queue_size() == 0
 
@@ -188,20 +192,18 @@ def test_the_bell_rings_after_the_commit_and_only_then(runtime, huey):
     """A command that fails rings nothing."""
     with pytest.raises(RuntimeError):
         runtime.execute(Knock(actor=None, reason="test", fails=True))
-    assert rows_of(runtime) == []
+    assert huey.storage.enqueued_items() == []
     runtime.execute(Knock(actor=None, reason="test", fails=False))
-    assert len(rows_of(runtime)) == 1
+    assert len(huey.storage.enqueued_items()) == 1
 
 
 def test_a_bell_that_cannot_ring_fails_no_command(runtime, huey, caplog):
     """The command is committed; the log says that the sweep will find the work."""
-    deleted(queue_of(runtime))
-    queue_of(runtime).mkdir()
-    runtime.execute(Knock(actor=None, reason="test", fails=False))
-    assert "the sweep will find the work" in caplog.text
-    queue_of(runtime).rmdir()
+    with barred(runtime):
+        runtime.execute(Knock(actor=None, reason="test", fails=False))
+        assert "the sweep will find the work" in caplog.text
     runtime.ring()
-    assert rows_of(runtime)
+    assert huey.storage.enqueued_items()
 
 
 def test_a_real_consumer_sends_after_a_ring(runtime, huey, make_customer, make_action, monkeypatch, counting, prepare):

@@ -16,6 +16,8 @@ from typing import Any
 import apsw
 from playhouse.apsw_ext import APSWDatabase
 
+from engine.sqlite import SqliteWays
+
 SECTOR_BYTES = 512
 WATCHED = (
     apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_SUPER_JOURNAL
@@ -174,7 +176,7 @@ def database_on(disk: Disk, name: str, committed: Callable[[APSWDatabase], None]
     """
     vfs = DiskVFS(disk, name)
 
-    class OnDisk(APSWDatabase):  # type: ignore[misc]
+    class OnDisk(SqliteWays, APSWDatabase):  # type: ignore[misc]
         kept_vfs = vfs  # SQLite holds no reference of its own
         changes_seen = 0
 

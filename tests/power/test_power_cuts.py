@@ -12,6 +12,7 @@ import pytest
 from peewee import DatabaseError
 
 from engine import database as storage
+from engine import sqlite
 from engine.commands import execute
 from engine.runtime import build
 from engine.setting_up import CreateEntity
@@ -50,8 +51,8 @@ def weaker(monkeypatch):
 
     def take_away(strength: str) -> None:
         level = ("off", "normal", "full").index(strength)
-        monkeypatch.setattr(storage, "PRAGMAS", {**storage.PRAGMAS, "synchronous": level})
-        monkeypatch.setattr(storage, "DURABLE", {**storage.DURABLE, "synchronous": level})
+        monkeypatch.setattr(sqlite, "PRAGMAS", {**sqlite.PRAGMAS, "synchronous": level})
+        monkeypatch.setattr(sqlite, "DURABLE", {**sqlite.DURABLE, "synchronous": level})
 
     return take_away
 
