@@ -2,7 +2,8 @@
 
 The same outcomes as ``rules.reference`` row by row, on Polars and DuckDB alike. Per stage:
 rule booleans, from them masks and winner, from those outcomes; then the booleans are
-dropped. Idioms and their reasons: columns.md 5 and 7.
+dropped. What nobody selects an engine never computes: masks cost only who reads them.
+Idioms and their reasons: columns.md 5 and 7.
 """
 
 from collections.abc import Sequence
@@ -18,22 +19,23 @@ from rules.book import MASK_BITS, Book, BookRule, BookStage
 from rules.condition_columns import Sight, condition_column, dtype_of
 from rules.conditions import Condition, Const
 from rules.effect_columns import TEXT, effect_column, literal, no_value
+from rules.effects import Effect
 from rules.escalation import INPUTS, Move, Wait, settle_columns
 from rules.facts import dictionary_of
 from rules.hits import ORDERED, SEPARATOR, SINGLE
 from rules.reference import OVERRIDDEN, OVERRIDE
 from rules.stages import PREVIOUS, STAGES, Stage
 
-__all__ = ["condition_column", "decide", "dtype_of", "mask_name", "match_one"]
+__all__ = ["condition_column", "decide", "dtype_of", "mask_name", "match_one", "winner_name"]
 
 Frame = nw.LazyFrame[Anything]
 RULE = "rule__"  # prefixes of columns that exist only while a stage is decided
 DOUBT = "doubt__"
 PART = "part__"
-TURN = "turn__"  # rank of the winning rule
+NUMBER: Anything = nw.Int16  # of a rule: a quarter of the memory that Int64 would move
 
 
-def decide(frame: Frame, book: Book, keep: Keep = unkept) -> Frame:
+def decide(frame: Frame, book: Book, keep: Keep = unkept, *, masks: bool = True) -> Frame:
     """Decide every row of a frame through all stages.
 
     Args:
@@ -42,11 +44,13 @@ def decide(frame: Frame, book: Book, keep: Keep = unkept) -> Frame:
         book: of the day.
         keep: how a frame is kept between two stages that have a policy; an engine that reads
             SQL plans all stages at once for longer than it computes them one by one.
+        masks: whether to say which rules hold; without, large books are planned in half the time.
 
     Returns:
         The frame with, per stage that has a policy: its outcomes, ``undecided_<stage>`` and
-        ``matched_<stage>_<word>`` (bit i: rule i in document order, 60 to a word); with an
-        escalation also ``waiting``, ``enters_step`` and ``episode_move``. Where an override
+        ``matched_<stage>_<word>`` (bit i: rule i in document order, 60 to a word); where one
+        rule decides also ``winner_<stage>`` (its number i; null: `otherwise`, or undecided);
+        with an escalation also ``waiting``, ``enters_step`` and ``episode_move``. Where an override
         column is there, ``<outcome>_by_rules`` keeps what the rules said. A stage without a
         policy has the outcomes of nothing decided.
     """
@@ -55,7 +59,7 @@ def decide(frame: Frame, book: Book, keep: Keep = unkept) -> Frame:
     for stage in STAGES:
         sight = Sight(names, dictionary)
         if stage.name in book.stages:
-            frame = _decide_stage(frame, book.stages[stage.name], sight)
+            frame = _decide_stage(frame, book.stages[stage.name], sight, masks)
         else:
             frame = frame.with_columns(*(_absent(stage, column).alias(column.name) for column in stage.outcomes))
         frame = _apply_overrides(frame, stage, book.stages.get(stage.name), sight)
@@ -80,14 +84,23 @@ def mask_name(stage: str, word: int) -> str:
     return f"matched_{stage}_{word}"
 
 
+def winner_name(stage: str) -> str:
+    """The column of the rule that decided a stage.
+
+    >>> winner_name("hold")
+    'winner_hold'
+    """
+    return f"winner_{stage}"
+
+
 # --- one stage -------------------------------------------------------------------------
 
 
-def _decide_stage(frame: Frame, stage: BookStage, sight: Sight) -> Frame:
+def _decide_stage(frame: Frame, stage: BookStage, sight: Sight, masks: bool) -> Frame:
     frame = _with(frame, _booleans(stage, sight))
-    if _needs_turn(stage):
-        frame = frame.with_columns(_turn(stage).alias(TURN))
-    parts = [*_masks(stage), _undecided(stage, sight).alias(f"undecided_{stage.name}")]
+    if _has_winner(stage):
+        frame = frame.with_columns(_winner(stage).alias(winner_name(stage.name)))
+    parts = [*(_masks(stage) if masks else []), _undecided(stage, sight).alias(f"undecided_{stage.name}")]
     if stage.plan is not None:
         return _settled(frame.with_columns(*parts), stage, sight)
     frame = frame.with_columns(*parts, *_values(stage, sight))
@@ -100,7 +113,6 @@ def _with(frame: Frame, columns: Sequence[nw.Expr]) -> Frame:
 
 def _temporary(stage: BookStage) -> list[str]:
     names = [_rule(rule) for rule in stage.rules] + [_doubt(rule) for rule in _doubtful(stage)]
-    names += [TURN] if _needs_turn(stage) else []
     return names + ([] if stage.plan is not None else [PART + name for name in stage.stage.settable])
 
 
@@ -143,15 +155,19 @@ def _masks(stage: BookStage) -> list[nw.Expr]:
     return masks
 
 
+def _may_be_undecided(stage: BookStage) -> bool:
+    return bool(stage.money or _doubtful(stage)) or stage.policy.hit in ("unique", "any")
+
+
 def _undecided(stage: BookStage, sight: Sight) -> nw.Expr:
     no, yes = literal(False), literal(True)
     unknown_money = _any([sight.fact(name).is_null() for name in sorted(stage.money)])
     if stage.plan is not None:
         return unknown_money
     doubtful = {rule.key for rule in _doubtful(stage)}
+    if not _may_be_undecided(stage):
+        return no
     if stage.policy.hit in ORDERED:
-        if not doubtful and not stage.money:
-            return no
         turns = []
         for rule in stage.ranked:
             turns.append(nw.when(_holds(rule)).then(no))
@@ -191,28 +207,39 @@ def _effect(stage: BookStage, rule: BookRule | None, outcome: str, sight: Sight)
     return effect_column(stage.effect(rule, outcome), dtype_of(stage.stage.outcome(outcome)), sight.fact)
 
 
-def _needs_turn(stage: BookStage) -> bool:
-    """Whether some rule may set an outcome to null, which coalesce would fall through."""
-    return stage.plan is None and not all(
-        _is_known(stage, rule, name) for rule in stage.rules for name in stage.stage.settable
-    )
+def _has_winner(stage: BookStage) -> bool:
+    """Whether one rule decides."""
+    return stage.plan is None and stage.policy.hit in SINGLE
 
 
-def _turn(stage: BookStage) -> nw.Expr:
-    turns = [nw.when(_holds(rule)).then(literal(rank)) for rank, rule in enumerate(stage.ranked)]
-    return nw.coalesce(*turns, literal(len(turns)))
+def _winner(stage: BookStage) -> nw.Expr:
+    """The number of the first rule that holds, null for none."""
+    turns = [nw.when(_holds(rule)).then(_number(rule)) for rule in stage.ranked]
+    return nw.coalesce(*turns) if turns else no_value(NUMBER)
+
+
+def _number(rule: BookRule) -> nw.Expr:
+    return nw.lit(rule.index, dtype=NUMBER)
+
+
+def _is_winner(stage: BookStage, rules: Sequence[BookRule]) -> nw.Expr:
+    winner = nw.col(winner_name(stage.name))
+    return winner == _number(rules[0]) if len(rules) == 1 else winner.is_in([rule.index for rule in rules])
 
 
 def _winning(stage: BookStage, outcome: str, sight: Sight) -> nw.Expr:
-    """The value of the first matching rule, which may be null."""
+    """The value of the first rule that holds, which may be null: one branch for each effect, not for each rule."""
+    alike: dict[Effect, list[BookRule]] = {}
+    for rule in stage.rules:
+        alike.setdefault(stage.effect(rule, outcome), []).append(rule)
     otherwise = _effect(stage, None, outcome, sight)
-    own = [_effect(stage, rule, outcome, sight) for rule in stage.ranked]
-    if not own:
+    if not alike:
         return otherwise
-    if not _needs_turn(stage):
-        return nw.coalesce(*(nw.when(_holds(r)).then(value) for r, value in zip(stage.ranked, own)), otherwise)
-    turn = nw.col(TURN)
-    return nw.coalesce(*(nw.when(turn == literal(i)).then(value) for i, value in enumerate([*own, otherwise])))
+    turns = nw.when(nw.col(winner_name(stage.name)).is_null()).then(otherwise)
+    *others, last = alike.values()
+    for rules in others:
+        turns = turns.when(_is_winner(stage, rules)).then(_effect(stage, rules[0], outcome, sight))
+    return turns.otherwise(_effect(stage, last[0], outcome, sight))
 
 
 def _joined(stage: BookStage, outcome: str, sight: Sight) -> nw.Expr:
@@ -258,7 +285,9 @@ def _any(claims: Sequence[nw.Expr]) -> nw.Expr:
 def _outcomes(stage: BookStage, sight: Sight) -> list[nw.Expr]:
     """Undecided rows keep what stood before; bands turn points into a class."""
     undecided = nw.col(f"undecided_{stage.name}")
-    outcomes = []
+    outcomes: list[nw.Expr] = []
+    if _has_winner(stage) and _may_be_undecided(stage):
+        outcomes.append(nw.when(~undecided).then(nw.col(winner_name(stage.name))).alias(winner_name(stage.name)))
     for column in stage.stage.outcomes:
         if column.name in stage.stage.settable:
             value = nw.col(PART + column.name)
@@ -266,9 +295,9 @@ def _outcomes(stage: BookStage, sight: Sight) -> list[nw.Expr]:
             value = _band(stage)
         else:
             value = no_value(dtype_of(column))
-        outcomes.append(
-            nw.when(undecided).then(_before(stage.stage, column, sight)).otherwise(value).alias(column.name)
-        )
+        if _may_be_undecided(stage):
+            value = nw.when(undecided).then(_before(stage.stage, column, sight)).otherwise(value)
+        outcomes.append(value.alias(column.name))
     return outcomes
 
 
@@ -347,5 +376,5 @@ def _final(stage: BookStage) -> nw.Expr:
     """Whether a final rule decided the row."""
     if stage.policy.hit not in SINGLE or not any(rule.rule.final for rule in stage.rules):
         return literal(False)
-    turns = [nw.when(_holds(rule)).then(literal(rule.rule.final)) for rule in stage.ranked]
-    return nw.coalesce(*turns, literal(False)) & ~nw.col(f"undecided_{stage.name}")
+    final = [rule for rule in stage.ranked if rule.rule.final]
+    return _is_winner(stage, final).fill_null(False) & ~nw.col(f"undecided_{stage.name}")

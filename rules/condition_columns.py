@@ -65,7 +65,7 @@ def _test(test: Test, sight: Sight) -> nw.Expr:
             return _compare(fact, test.op, right)
 
 
-def _compare(left: nw.Expr, op: Op, right: nw.Expr) -> nw.Expr:
+def _compare(left: nw.Expr, op: Op, right: nw.Expr | Scalar) -> nw.Expr:
     match op:
         case Op.LT:
             return left < right
@@ -88,7 +88,8 @@ def _is_in(fact: nw.Expr, test: Test) -> nw.Expr:
     return known.then(fact.is_in(sorted(set(values), key=str)))
 
 
-def _constant(operand: object) -> nw.Expr:
+def _constant(operand: object) -> Scalar:
+    """A plain value: what a column is compared with takes the column's type, and plans are made sooner."""
     if not isinstance(operand, Const) or operand.value is None:
         raise ValueError(f"parameters are resolved first, got {operand!r}")
-    return literal(operand.value)
+    return operand.value

@@ -71,17 +71,20 @@ def _integer(operand: Const | Param) -> int:
 
 
 def _percent(value: nw.Expr, bp: int) -> nw.Expr:
-    """Each occurrence of a part multiplies the plan when effects nest: keep them few."""
-    size = value.abs()
-    share = size // literal(FULL_BP) * literal(abs(bp))
-    share = share + (size % literal(FULL_BP) * literal(abs(bp)) + literal(FULL_BP // 2)) // literal(FULL_BP)
-    minus, plus = (literal(-1), literal(1)) if bp >= 0 else (literal(1), literal(-1))
-    return share * nw.when(value < literal(0)).then(minus).otherwise(plus)
+    """Half up on the magnitude, without taking signs apart: whole parts first, so that 64 bits suffice.
+
+    Right whatever an engine makes of the first division, even a float: the rest makes up for it. Each
+    occurrence of a part multiplies the plan when effects nest: keep them few.
+    """
+    full, share = literal(FULL_BP), literal(abs(bp))
+    whole = value // full
+    half = nw.when(value < 0).then(literal(FULL_BP // 2 - 1)).otherwise(literal(FULL_BP // 2))
+    magnitude = whole * share + ((value - whole * full) * share + half) // full
+    return magnitude if bp >= 0 else -magnitude
 
 
 def _round_down(value: nw.Expr, step: int) -> nw.Expr:
-    """The remainder is made positive, whichever sign an engine gives it."""
-    return value - (value % literal(step) + literal(step)) % literal(step)
+    return value - value % literal(step)
 
 
 def _extreme(parts: tuple[Effect, ...], dtype: Any, fact: FactColumn, choose: Callable[..., nw.Expr]) -> nw.Expr:

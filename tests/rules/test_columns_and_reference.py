@@ -31,6 +31,10 @@ def decided_on(engine, table, book):
         return pl.from_arrow(found.order("nr").to_arrow_table()).drop("nr")
 
 
+def number_of(stage, key):
+    return None if key is None else stage.rule(key).index
+
+
 def assert_alike(rows, table, book):
     for row, found in zip(rows, table.to_dicts(), strict=True):
         expected = reference.decide(row, book)
@@ -42,6 +46,8 @@ def assert_alike(rows, table, book):
                 masks = [found[columns.mask_name(stage.name, word)] for word in range(ruled.words)]
                 assert hits.matched_keys(ruled, masks) == expected.matched[stage.name]
                 assert found[f"undecided_{stage.name}"] == (stage.name in expected.undecided)
+                if stage.name != "escalation" and ruled.policy.hit in hits.SINGLE:
+                    assert found[columns.winner_name(stage.name)] == number_of(ruled, expected.winner[stage.name])
         if "escalation" in book.stages:
             settled = (expected.waiting, expected.enters_step, expected.episode_move)
             assert (found["waiting"], found["enters_step"], found["episode_move"]) == settled
@@ -72,3 +78,33 @@ def test_random_documents_and_rows_are_decided_alike_on_duckdb(seed, maker, pars
     """The same expressions mean the same on DuckDB."""
     book, rows = book_and_rows(maker, parsed, generated_parameters, seed)
     assert_alike(rows, decided_on("duckdb", frame_of(rows), book), book)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_outcomes_do_not_need_the_masks(seed, maker, parsed, generated_parameters):
+    """Without masks a plan is smaller, and says the same of everything else."""
+    book, rows = book_and_rows(maker, parsed, generated_parameters, seed)
+    frame = nw.from_native(frame_of(rows).lazy())
+    whole = columns.decide(frame, book).to_native().collect()
+    slim = columns.decide(frame, book, masks=False).to_native().collect()
+    masks = [columns.mask_name(name, word) for name, stage in book.stages.items() for word in range(stage.words)]
+    assert set(whole.columns) - set(slim.columns) == set(masks)
+    assert slim.equals(whole.select(slim.columns))
+
+
+def test_a_share_of_an_amount_is_rounded_alike_on_every_engine(maker, parsed):
+    """Around halves of a minor unit, below and above zero, and at the bound of money."""
+    effects = [
+        {"percent_of": [{"fact": "headroom_minor"}, 3_333]},
+        {"percent_of": [{"fact": "headroom_minor"}, -500]},
+        {"round_down": [{"fact": "headroom_minor"}, 1_000]},
+    ]
+    edges = [0, 1, 9, 10, 11, 29, 30, 31, 50, 150, 999, 1_000, 1_001, 10_000, 10**15 - 1, 10**15]
+    rows = [{"headroom_minor": sign * edge} for edge in edges for sign in (1, -1)] + [{"headroom_minor": None}]
+    for effect in effects:
+        document = maker(1).policy("credit_limit")
+        document |= {"hit": "first", "rules": [], "cases": []}
+        document["otherwise"] = {"then": {"proposed_limit_minor": effect, "proposed_terms_days": 30}}
+        book = Book.build([parsed(document)], [], DAY)
+        for engine in ("polars", "duckdb"):
+            assert_alike(rows, decided_on(engine, frame_of(rows), book), book)
