@@ -85,16 +85,13 @@ def compose(template: str, letter: Letter, language: str, country: str | None = 
     Raises:
         ValueError: there is no such template, or the letter demands nothing.
     """
-    if template not in TEMPLATES:
-        raise ValueError(f"there is no letter template {template!r}; there are {', '.join(TEMPLATES)}")
-    if not letter.demanded:
-        raise ValueError(f"a letter {template!r} without a single demanded line makes no sense")
-    language = language.lower()[:2] if language.lower()[:2] in LANGUAGES else "en"
+    check(template, letter)
+    language = spoken(language)
     locale = locale_of(language, country)
-    wording = _wording(language)
+    wording = wording_of(language)
     labels, words = wording["labels"], wording["letters"][template]
     sums = totals(letter)
-    fields = _fields(letter, sums, locale, labels)
+    fields = fields_of(letter, sums, locale, labels)
 
     def said(text: str) -> str:
         return fill(text, fields)
@@ -124,11 +121,32 @@ def compose(template: str, letter: Letter, language: str, country: str | None = 
         "payment_details": tuple(one_line(line) for line in letter.payment_details.splitlines() if line.strip()),
     }
     return Composed(
-        subject=one_line(said(words["subject"])),
+        subject=one_line(said(labels["mail_subject"].replace("{subject}", words["subject"]))),
         text=_environment(html=False).get_template("letter.txt").render(view),
         html=_environment(html=True).get_template("letter.html").render(view),
         language=language,
     )
+
+
+def check(template: str, letter: Letter) -> None:
+    """Refuse a template that does not exist, and a letter that asks for nothing.
+
+    Raises:
+        ValueError: either.
+    """
+    if template not in TEMPLATES:
+        raise ValueError(f"there is no letter template {template!r}; there are {', '.join(TEMPLATES)}")
+    if not letter.demanded:
+        raise ValueError(f"a letter {template!r} without a single demanded line makes no sense")
+
+
+def spoken(language: str) -> str:
+    """The language a letter is written in: English where there is no wording.
+
+    >>> spoken("de-AT"), spoken("FR"), spoken("pt")
+    ('de', 'fr', 'en')
+    """
+    return language.lower()[:2] if language.lower()[:2] in LANGUAGES else "en"
 
 
 def fill(text: str, fields: Mapping[str, str]) -> str:
@@ -162,10 +180,18 @@ def amount_text(amount_minor: int, currency: str, locale: Locale) -> str:
     >>> amount_text(123450, "EUR", Locale("de")), amount_text(1200, "JPY", Locale("en"))
     ('1.234,50\\xa0EUR', '1,200\\xa0JPY')
     """
+    return f"{number_text(amount_minor, currency, locale)}{NO_BREAK}{currency}"
+
+
+def number_text(amount_minor: int, currency: str, locale: Locale) -> str:
+    """An amount as its reader writes it, without the currency: a column's heading names it.
+
+    >>> number_text(-123450, "TND", Locale("fr"))
+    '-123,450'
+    """
     digits = exponent(currency)
     pattern = "#,##0" + ("." + "0" * digits if digits else "")
-    number = format_decimal(Decimal(amount_minor).scaleb(-digits), format=pattern, locale=locale)
-    return f"{number}{NO_BREAK}{currency}"
+    return str(format_decimal(Decimal(amount_minor).scaleb(-digits), format=pattern, locale=locale))
 
 
 def day_text(day: int | None, locale: Locale, width: str = "medium") -> str:
@@ -173,7 +199,7 @@ def day_text(day: int | None, locale: Locale, width: str = "medium") -> str:
     return "–" if day is None else format_date(date_of(day), format=width, locale=locale)
 
 
-def _fields(letter: Letter, sums: tuple[Total, ...], locale: Locale, labels: Mapping[str, str]) -> dict[str, str]:
+def fields_of(letter: Letter, sums: tuple[Total, ...], locale: Locale, labels: Mapping[str, str]) -> dict[str, str]:
     """What a wording may name. User text is kept to one line each."""
     payable = [amount_text(total.payable_minor, total.currency, locale) for total in sums if total.payable_minor]
     due_days = [line.due_day for line in letter.demanded if line.due_day is not None]
@@ -258,12 +284,15 @@ def _total_rows(
     rows = [(words["demanded"], amount_text(total.demanded_minor, total.currency, locale))]
     if total.credits_minor:
         rows.append((labels["less_credits"], amount_text(-total.credits_minor, total.currency, locale)))
+    if total.interest_minor:
+        rows.append((labels["interest"], amount_text(total.interest_minor, total.currency, locale)))
     rows.append((labels["to_pay"], amount_text(total.payable_minor, total.currency, locale)))
     return tuple(rows)
 
 
 @lru_cache(maxsize=len(LANGUAGES))
-def _wording(language: str) -> dict[str, Any]:
+def wording_of(language: str) -> dict[str, Any]:
+    """Labels and letters of a language that is spoken."""
     content: dict[str, Any] = json.loads((FOLDER / f"wording_{language}.json").read_text(encoding="utf-8"))
     return content
 

@@ -41,6 +41,26 @@ class LetterCredit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Letterhead:
+    """What a printed letter says of its sender, beside the name.
+
+    Args:
+        address: lines of our postal address, without the name.
+        country: ISO 3166 code; it says on which side the window of our envelopes is.
+        email: where an answer arrives; may be empty.
+        account_holder: of the bank account; empty: the creditor's name.
+        iban, bic: plain, may be empty: then the payment details are printed as they are.
+    """
+
+    address: tuple[str, ...] = ()
+    country: str = "DE"
+    email: str = ""
+    account_holder: str = ""
+    iban: str = ""
+    bic: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """All values of one dunning letter.
 
@@ -56,6 +76,11 @@ class Letter:
         held: lines or parts of lines that are disputed or promised; listed, not asked for.
         later: other open lines, not due yet.
         credits: every open credit.
+        interest: late interest and costs asked for beside the lines, by currency in minor
+            units; counted elsewhere, no line where there is none.
+        head: what only a printed letter says of its sender.
+        recipient: lines of the postal address, for a printed letter.
+        mark: our own reference, by which an answer is found again.
     """
 
     creditor: str
@@ -70,13 +95,17 @@ class Letter:
     held: tuple[LetterLine, ...] = ()
     later: tuple[LetterLine, ...] = ()
     credits: tuple[LetterCredit, ...] = ()
+    interest: tuple[tuple[str, int], ...] = ()
+    head: Letterhead = Letterhead()
+    recipient: tuple[str, ...] = ()
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
     """What a letter comes to in one currency, minor units.
 
-    `payable_minor` is what is demanded less open credits, never below 0.
+    `payable_minor` is what is demanded and its interest, less open credits, never below 0.
     """
 
     currency: str
@@ -84,11 +113,12 @@ class Total:
     credits_minor: int
     held_minor: int
     later_minor: int
+    interest_minor: int = 0
 
     @property
     def payable_minor(self) -> int:
         """What we ask the customer to transfer."""
-        return max(0, self.demanded_minor - self.credits_minor)
+        return max(0, self.demanded_minor + self.interest_minor - self.credits_minor)
 
     @property
     def balance_minor(self) -> int:
@@ -107,7 +137,9 @@ def totals(letter: Letter) -> tuple[Total, ...]:
         letter.held,
         letter.later,
     )
-    currencies = sorted({item.currency for section in sections for item in section})
+    currencies = sorted(
+        {item.currency for section in sections for item in section} | {currency for currency, _ in letter.interest}
+    )
 
     def added(items: Iterable[LetterLine | LetterCredit], currency: str) -> int:
         return sum(item.open_minor for item in items if item.currency == currency)
@@ -119,6 +151,7 @@ def totals(letter: Letter) -> tuple[Total, ...]:
             credits_minor=added(letter.credits, currency),
             held_minor=added(letter.held, currency),
             later_minor=added(letter.later, currency),
+            interest_minor=sum(amount for code, amount in letter.interest if code == currency),
         )
         for currency in currencies
     )

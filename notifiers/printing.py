@@ -1,0 +1,333 @@
+"""Prints letters: the same values and wording as a mail, as a PDF for a window envelope.
+
+Layout is a typst template (templates/letter.typ) that gets nothing but texts, so whatever a
+customer is called stays text. The same letter gives the same bytes on each machine: fonts come
+with the typesetter, and the only date is the letter's own.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any
+
+import typst
+from babel import Locale
+
+from ledger.days import date_of
+
+from .banking import creditor_reference, in_fours, payment_code
+from .composing import (
+    ACCENTS,
+    FOLDER,
+    check,
+    day_text,
+    fields_of,
+    fill,
+    locale_of,
+    number_text,
+    spoken,
+    wording_of,
+)
+from .letters import Letter, LetterCredit, LetterLine, Total, totals
+from .mime import one_line
+
+LAYOUT = "letter.typ"
+# PDF/A-2: kept for years. Tagged, so that a screen reader reads the table cell by cell; tags of a
+# long list would be nine tenths of the file (250 lines: 380 KB instead of 60), so it goes without.
+TAGGED, PLAIN = "a-2a", "a-2b"
+TAGGED_LINES_MAX = 80
+LINES_MAX = 1_000  # lines a letter lists; what is beyond them becomes one row with its sum
+ADDRESS_LINES_MAX = 6  # an address zone holds no more (DIN 5008)
+AGE_EDGES = (30, 60, 90)
+RIGHT_WINDOW = frozenset({"FR"})  # NF Z 11-001; elsewhere the window is on the left (DIN 5008 form B)
+UNDISPLAYED = "could not be displayed"  # how the typesetter says that a font lacks a character
+WORD_MAX, NUMBER_MAX = 40, 22  # characters after which a word without a blank may break anywhere
+DASH = "–"
+
+
+class Unprintable(ValueError):
+    """The typesetter refuses the letter: a name is written in characters our fonts do not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A letter as it goes into the envelope."""
+
+    subject: str
+    pdf: bytes
+    language: str
+
+
+def print_letter(template: str, letter: Letter, language: str, country: str | None = None) -> Printed:
+    """Typeset a letter.
+
+    Args:
+        template: one of ``composing.TEMPLATES``.
+        letter: its values; without lines of an address the window stays empty.
+        language: of the contact; a language we have no wording for gets English.
+        country: ISO 3166 code of the contact, for the way dates and amounts are written.
+
+    Raises:
+        ValueError: there is no such template, or the letter demands nothing.
+        Unprintable: a name holds characters that no font of ours has.
+    """
+    seen = layout_of(template, letter, language, country)
+    return Printed(str(seen["subject"]), typeset(seen, letter.as_of_day), str(seen["language"]))
+
+
+def typeset(seen: Mapping[str, Any], as_of_day: int) -> bytes:
+    """Lay out what ``layout_of`` gave.
+
+    Raises:
+        Unprintable: a name holds characters that no font of ours has.
+    """
+    is_tagged = sum(len(table["rows"]) for table in seen["tables"]) <= TAGGED_LINES_MAX
+    try:
+        pdf = _typesetter().compile(
+            format="pdf",
+            sys_inputs={"letter": json.dumps(seen, ensure_ascii=False)},
+            pdf_standards=[TAGGED if is_tagged else PLAIN],
+            pdf_tags=is_tagged,
+            timestamp=datetime.combine(date_of(as_of_day), time(), UTC),
+        )
+    except typst.TypstError as error:
+        if UNDISPLAYED not in error.message:
+            raise
+        raise Unprintable("the letter holds characters that our fonts cannot print; write it by hand") from error
+    if not isinstance(pdf, bytes):
+        raise TypeError("the typesetter gave no PDF")
+    return pdf
+
+
+def layout_of(template: str, letter: Letter, language: str, country: str | None = None) -> dict[str, Any]:
+    """Everything the layout prints, as texts and whole numbers.
+
+    Raises:
+        ValueError: there is no such template, or the letter demands nothing.
+    """
+    check(template, letter)
+    language = spoken(language)
+    locale = locale_of(language, country)
+    wording = wording_of(language)
+    labels, words = wording["labels"], wording["letters"][template]
+    sums = totals(letter)
+    fields = fields_of(letter, sums, locale, labels)
+    head = letter.head
+
+    def said(text: str) -> str:
+        return fill(text, fields)
+
+    tables = [table for total in sums for table in _tables(letter, total.currency, locale, labels, words)]
+    return {
+        "language": language,
+        "accent": ACCENTS[template],
+        "labels": labels,
+        "window": "right" if head.country in RIGHT_WINDOW else "left",
+        "subject": one_line(said(words["subject"])),
+        "kind": words["kind"],
+        "creditor": fields["creditor"],
+        "sender": _lines(head.address),
+        "email": one_line(head.email),
+        "recipient": _lines(letter.recipient) or [breakable(fields["customer"])],
+        "references": _references(letter, fields, labels),
+        "running": " · ".join((fields["customer"], fields["customer_number"], fields["as_of"])),
+        "greeting": said(labels["greeting_named"] if letter.contact else labels["greeting"]),
+        "opening": [said(part) for part in words["opening"]],
+        "closing": [said(part) for part in words["closing"]],
+        "tables": tables,
+        "longest": max(
+            len(cell) for table in tables for row in (*table["rows"], table["sums"][-1:]) for cell in row[-2:]
+        ),
+        "ages": [_ages(letter, total, locale, labels) for total in sums if total.balance_minor or len(sums) == 1],
+        "totals": [_sum(total, fields, locale, labels, words) for total in sums],
+        "payment": _payment(letter, sums, fields, locale, labels),
+    }
+
+
+def breakable(text: str, most: int = WORD_MAX) -> str:
+    r"""Let a long word break anywhere, so that it never leaves its column.
+
+    >>> breakable("INV 2026-0000001", 8)
+    'INV 2\u200b0\u200b2\u200b6\u200b-\u200b0\u200b0\u200b0\u200b0\u200b0\u200b0\u200b1'
+    """
+    return " ".join("\u200b".join(word) if len(word) > most else word for word in text.split(" "))
+
+
+def _lines(texts: Sequence[str], limit: int = ADDRESS_LINES_MAX) -> list[str]:
+    return [breakable(line) for line in (one_line(text, 120) for text in texts) if line][:limit]
+
+
+def _references(letter: Letter, fields: Mapping[str, str], labels: Mapping[str, str]) -> list[list[str]]:
+    """The block beside the address."""
+    rows = [
+        [labels["date"], fields["as_of"]],
+        [labels["customer_number"], fields["customer_number"]],
+    ]
+    if letter.mark:
+        rows.append([labels["our_reference"], one_line(letter.mark, 60)])
+    if letter.head.email:
+        rows.append([labels["contact"], one_line(letter.head.email)])
+    return [[name, breakable(value, 30)] for name, value in rows]
+
+
+def _tables(
+    letter: Letter, currency: str, locale: Locale, labels: Mapping[str, str], words: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The statement in one currency: lines asked for, held back, for information; then credits."""
+    made = []
+    for key, heading, lines in (
+        ("demanded", words["demanded"], letter.demanded),
+        ("held", labels["held"], letter.held),
+        ("later", labels["later"], letter.later),
+    ):
+        own = sorted(
+            (line for line in lines if line.currency == currency),
+            key=lambda line: (line.due_day is None, line.due_day or 0, line.number),
+        )
+        if own:
+            made.append(_table(key, heading, currency, locale, labels, [_cells(one, locale) for one in own], own, 1))
+    credits_ = sorted(
+        (credit for credit in letter.credits if credit.currency == currency),
+        key=lambda credit: (credit.booked_day, credit.number),
+    )
+    if credits_:
+        rows = [
+            [
+                breakable(f"{labels[one.kind]} {one_line(one.number, 60)}".strip(), NUMBER_MAX),
+                day_text(one.booked_day, locale),
+                "",
+                "",
+                "",
+            ]
+            for one in credits_
+        ]
+        made.append(_table("credits", labels["credits"], currency, locale, labels, rows, credits_, -1))
+    return made
+
+
+def _cells(line: LetterLine, locale: Locale) -> list[str]:
+    late = line.days_past_due
+    return [
+        breakable(one_line(line.number, 60), NUMBER_MAX),
+        day_text(line.invoice_day, locale),
+        day_text(line.due_day, locale),
+        str(late) if late is not None and late > 0 else DASH,
+        number_text(line.original_minor, line.currency, locale),
+    ]
+
+
+def _table(
+    key: str,
+    heading: str,
+    currency: str,
+    locale: Locale,
+    labels: Mapping[str, str],
+    rows: list[list[str]],
+    items: Sequence[LetterLine | LetterCredit],
+    sign: int,
+) -> dict[str, Any]:
+    """A table with its sums so far, which each page carries forward."""
+    amounts = [sign * item.open_minor for item in items]
+    if len(rows) > LINES_MAX:
+        rows = [*rows[:LINES_MAX], [fill(labels["further"], {"count": str(len(rows) - LINES_MAX)}), "", "", "", ""]]
+        amounts = [*amounts[:LINES_MAX], sum(amounts[LINES_MAX:])]
+    return {
+        "key": key,
+        "heading": heading,
+        "unit": fill(labels["amounts_in"], {"currency": currency}),
+        "rows": [[*cells, number_text(amount, currency, locale)] for cells, amount in zip(rows, amounts, strict=True)],
+        "sums": [number_text(amount, currency, locale) for amount in accumulate(amounts, initial=0)],
+    }
+
+
+def _ages(letter: Letter, total: Total, locale: Locale, labels: Mapping[str, str]) -> dict[str, Any]:
+    """How old the whole account is in one currency: buckets of what is open, credits, and their sum."""
+    low = [1, *(edge + 1 for edge in AGE_EDGES)]
+    names = [labels["not_due"]]
+    names += [fill(labels["days_range"], {"range": f"{a}{DASH}{b}"}) for a, b in zip(low, AGE_EDGES, strict=False)]
+    names.append(fill(labels["over"], {"days": str(AGE_EDGES[-1])}))
+    buckets, undated = [0] * len(names), 0
+    for line in (*letter.demanded, *letter.held, *letter.later):
+        if line.currency != total.currency:
+            continue
+        if line.days_past_due is None:
+            undated += line.open_minor
+        else:
+            buckets[_bucket(line.days_past_due)] += line.open_minor
+    cells = list(zip(names, buckets, strict=True))
+    if undated:
+        cells.append((labels["no_due_date"], undated))
+    if total.credits_minor:
+        cells.append((labels["age_credits"], -total.credits_minor))
+    cells.append((labels["balance"], total.balance_minor))
+    return {
+        "unit": fill(labels["amounts_in"], {"currency": total.currency}),
+        "cells": [[name, number_text(amount, total.currency, locale)] for name, amount in cells],
+    }
+
+
+def _bucket(days_past_due: int) -> int:
+    """Which bucket a line is in; 0 is not due.
+
+    >>> [_bucket(days) for days in (-1, 0, 1, 30, 31, 60, 61, 90, 91)]
+    [0, 0, 1, 1, 2, 2, 3, 3, 4]
+    """
+    return 0 if days_past_due <= 0 else 1 + sum(days_past_due > edge for edge in AGE_EDGES)
+
+
+def _sum(
+    total: Total, fields: Mapping[str, str], locale: Locale, labels: Mapping[str, str], words: Mapping[str, Any]
+) -> dict[str, Any]:
+    """How what we ask for comes about, in one currency."""
+
+    def shown(amount_minor: int) -> str:
+        return number_text(amount_minor, total.currency, locale)
+
+    rows = [[words["demanded"], shown(total.demanded_minor)]]
+    if total.interest_minor:
+        rows.append([labels["interest"], shown(total.interest_minor)])
+    if total.credits_minor:
+        rows.append([labels["less_credits"], shown(-total.credits_minor)])
+    return {
+        "rows": rows if len(rows) > 1 else [],
+        "label": fill(labels["by_day"], {"to_pay": labels["to_pay"], "pay_by": fields["pay_by"]}),
+        "payable": shown(total.payable_minor),
+        "currency": total.currency,
+    }
+
+
+def _payment(
+    letter: Letter,
+    sums: Iterable[Total],
+    fields: Mapping[str, str],
+    locale: Locale,
+    labels: Mapping[str, str],
+) -> dict[str, Any]:
+    """The bank account, what to quote, and the code for EUR; lines of free text where no IBAN is known."""
+    head = letter.head
+    reference = creditor_reference(letter.customer_number)
+    holder = one_line(head.account_holder) or fields["creditor"]
+    euros = next((total.payable_minor for total in sums if total.currency == "EUR"), 0)
+    rows, code = [], None
+    if head.iban:
+        rows = [[labels["account_holder"], holder], ["IBAN", in_fours(head.iban)]]
+        if head.bic:
+            rows.append(["BIC", head.bic])
+        code = payment_code(holder, head.iban, head.bic, euros, reference, fields["reference"])
+    if head.iban or letter.payment_details.strip():
+        rows.append([labels["reference"], in_fours(reference) if reference else fields["reference"]])
+        rows.append([labels["amount"], fields["payable"]])
+    return {
+        "rows": [[name, breakable(value)] for name, value in rows],
+        "details": _lines(letter.payment_details.splitlines()),
+        "code": code,
+    }
+
+
+@lru_cache(maxsize=1)
+def _typesetter() -> typst.Compiler:
+    """Made once in a process: it keeps the fonts. It reads nothing outside the folder of templates."""
+    return typst.Compiler(FOLDER / LAYOUT, root=FOLDER, ignore_system_fonts=True)
