@@ -77,6 +77,9 @@ def subject_of(shape: forms.Shape, given: Any) -> Any:
         return _found(alarms_of(user).where(Alarm.id == int(given["alarm"])))
     if given.get("run", "").isdigit():
         return _found(Run.select().where(Run.id == int(given["run"]), Run.entity.in_(access.visible_entities(user))))
+    if shape.name == "SetLetterhead":
+        seen = access.visible_entities(user)
+        return _found(Entity.select().where(Entity.code == given.get("entity", ""), Entity.id.in_(seen)))
     if given.get("user", "").isdigit():
         return _found(User.select().where(User.id == int(given["user"])))
     return None

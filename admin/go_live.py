@@ -9,6 +9,7 @@ from flask_login import current_user
 from admin import gate
 from admin.signs import signs
 from engine import access
+from engine.claims import MESSAGE_CHANNELS
 from engine.going_live import preview_of
 from engine.tables import Action, Entity, GoLive, User
 
@@ -32,7 +33,9 @@ def _way(entity: Entity) -> dict[str, Any]:
     )
     whole = access.sees_whole_entity(current_user.id, entity.id)
     waiting = Action.select(Action.id).where(
-        Action.entity_id == entity.id, Action.state.in_(("due", "claimed", "waiting")), Action.channel == "email"
+        Action.entity_id == entity.id,
+        Action.state.in_(("due", "claimed", "waiting")),
+        Action.channel.in_(MESSAGE_CHANNELS),
     )
     return {
         "entity": entity,

@@ -1,13 +1,16 @@
 """Messages: every letter, what state it is in, and what it said."""
 
+import base64
 from html import escape
 from html.parser import HTMLParser
 from typing import Any, ClassVar
 
-from flask import g
+from flask import Response, abort, flash, g, redirect, url_for
+from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_login import current_user
 from markupsafe import Markup
 from peewee import JOIN, ModelSelect
 
@@ -16,9 +19,13 @@ from admin.console import Choice, Tab
 from admin.customers import customer_link
 from admin.steps import step_label
 from admin.views import CUSTOMER_FILTERS, MESSAGE_STATES, OfCustomers, _coded, link
+from engine import access
+from engine.statements import BEFORE_DUE, preview_of
 from engine.tables import Action, Customer, Decision, Entity, Message, Person
 from engine.vault import Erased
+from notifiers.printing import Unprintable
 
+PREVIEWED = "reminder_1"  # what a preview is written as, unless nothing is overdue yet
 NEVER_CLOSED = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
 
 
@@ -93,12 +100,14 @@ def _said(row: Action) -> dict[str, Any]:
 
 
 class MessagesView(OfCustomers):
-    """Letters by e-mail."""
+    """Letters by e-mail and by post."""
 
     permission = "people.view"
     can_view_details = False  # they have a page of their own
     heading = _l("Messages")
-    lead = _l("What the policies send, from waiting to sent. Until sending is on for real, letters land in a mailbox.")
+    lead = _l(
+        "What the policies send, from waiting to sent. Until sending is on for real, nothing leaves this machine."
+    )
     empty = _l("No letter here. Letters are written once an entity is live and a step is due.")
     column_list = ("due_day", "customer", "subject", "to", "level", "state", "sent_at")
     column_export_list = ("due_day", "customer", "step_key", "level", "state", "result")
@@ -162,6 +171,34 @@ class MessagesView(OfCustomers):
         """Open the letters of these rows."""
         g.letters = {row.id: opened(getattr(row, "message", None)) for row in rows}
 
+    @expose("/<int:action_id>/pdf")
+    def message_pdf(self, action_id: int) -> ResponseReturnValue:
+        """The printed letter, byte for byte as it was handed over."""
+        row = self.one_or_404(action_id)
+        printed = _said(row).get("pdf")
+        if not printed:
+            abort(404)
+        return pdf_answer(base64.b64decode(printed), f"{row.customer.number}-{row.id}")
+
+    @expose("/preview/<int:customer_id>")
+    def preview(self, customer_id: int) -> ResponseReturnValue:
+        """What a reminder to a customer would say today, on paper; nothing is kept or sent."""
+        query = Customer.select(Customer, Entity).join(Entity).where(Customer.id == customer_id)
+        customer = access.visible_to(current_user.id, query).first()
+        if customer is None:
+            abort(404)
+        try:
+            printed = preview_of(gate.runtime(), customer, PREVIEWED) or preview_of(
+                gate.runtime(), customer, BEFORE_DUE
+            )
+        except Unprintable:
+            flash(_("The letter holds characters that our fonts cannot print."), "error")
+            return redirect(url_for("customers.customer_page", customer_id=customer_id), 303)
+        if printed is None:
+            flash(_("Nothing is open that a letter could ask for."), "error")
+            return redirect(url_for("customers.customer_page", customer_id=customer_id), 303)
+        return pdf_answer(printed.pdf, f"{customer.number}-preview")
+
     @expose("/<int:action_id>")
     def message_page(self, action_id: int) -> str:
         """One letter: why it goes, in which state it is, and what it says."""
@@ -176,6 +213,14 @@ class MessagesView(OfCustomers):
             framed=letter_for_frame(html, gate.nonce()) if html else None,
             decision=Decision.get_or_none(Decision.id == row.decision_id),
         )
+
+
+def pdf_answer(content: bytes, name: str) -> Response:
+    """A PDF to look at or keep."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name)
+    answer = Response(content, mimetype="application/pdf")
+    answer.headers["Content-Disposition"] = f'inline; filename="{kept}.pdf"'
+    return answer
 
 
 def state_badge(row: Action) -> Markup:

@@ -92,6 +92,11 @@ def _entities(_subject: Any) -> list[tuple[str, str]]:
     return [("", _("None"))] + [(e.code, e.name) for e in Entity.select().order_by(Entity.code)]
 
 
+def _printed(name: str, label: Any, hint: Any = "", kind: str = "") -> Ask:
+    """A field of the letterhead, with what is printed now."""
+    return Ask(label, hint, first=lambda entity: entity.__data__[name], kind=kind)
+
+
 TARGETS = {
     "risk_class": _l("Risk class"),
     "segment": _l("Segment"),
@@ -286,6 +291,26 @@ SHAPES: dict[str, Shape] = {
             _l("Stop sending"),
             {"entity": Ask(_l("Entity"), options=_this_entity)},
             danger=True,
+        ),
+        Shape(
+            "SetLetterhead",
+            _l("Letterhead and bank account"),
+            _l("Printed on every letter from the next one on. Another bank account raises an alarm."),
+            _l("Keep it"),
+            {
+                "entity": Ask(_l("Entity"), options=lambda entity: [(entity.code, entity.name)]),
+                "address": _printed("address", _l("Postal address"), _l("Without the name, a line each."), "area"),
+                "mail_from": _printed("mail_from", _l("E-mail address"), _l("Answers of customers arrive there.")),
+                "account_holder": _printed(
+                    "account_holder", _l("Account holder"), _l("Leave empty where it is the entity's name.")
+                ),
+                "iban": _printed("iban", _l("IBAN"), _l("Letters in EUR then carry a code that banking apps scan.")),
+                "bic": _printed("bic", _l("BIC")),
+                "payment_details": _printed(
+                    "payment_details", _l("Further ways to pay"), _l("Printed as it is written here."), "area"
+                ),
+                "version": Ask("", first=lambda entity: entity.version, kind="hidden"),
+            },
         ),
         Shape(
             "CreateEntity",

@@ -9,6 +9,7 @@ from peewee import ModelSelect
 from admin import gate
 from engine import access
 from engine.alerts import State, in_state
+from engine.claims import MESSAGE_CHANNELS
 from engine.tables import Action, Alarm, Alert, Customer, Document, Entity, Run
 
 COUNTED_TO = 99  # nobody needs to know whether it is 1,204 or 1,205; counting a million rows costs
@@ -65,7 +66,7 @@ def _read() -> Signs:
         open_alerts = Alert.select(Alert.id).join(Customer).where(in_state(State.OPEN, day))
         alerts = few(access.visible_to(user, open_alerts))
         diary = few(work.where(Action.state == "open", Action.due_day <= day))
-        letters = few(work.where(Action.state.in_(("waiting", "uncertain")), Action.channel == "email"))
+        letters = few(work.where(Action.state.in_(("waiting", "uncertain")), Action.channel.in_(MESSAGE_CHANNELS)))
     return Signs(
         diary=diary,
         letters=letters,

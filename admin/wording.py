@@ -207,7 +207,7 @@ class Speaker:
         how = _("sent without asking") if step.mode == "automatic" else _("a person confirms it first")
         if step.channel in {"call", "task"}:
             how = _("by the %(role)s", role=formatting.phrase(step.owner))
-        channels = {"email": _("E-mail"), "call": _("Call"), "task": _("Task")}
+        channels = {"email": _("E-mail"), "letter": _("Letter"), "call": _("Call"), "task": _("Task")}
         return StepShown(
             key=step.key,
             label=_(step.label) if step.label else formatting.title(step.key),

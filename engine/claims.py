@@ -1,6 +1,8 @@
 """Claims: taking over the next due messages, each decided again in the same transaction (see ``engine.outbox``)."""
 
+import base64
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ from engine import diary, sending
 from engine.sending import Cancel, Go, NoAddress, Prepare, Wait
 from engine.tables import Action, Customer, Entity, Message
 from notifiers.gateways import Gateway, OutgoingMessage, message_id_of
+from notifiers.printing import Printed, Unprintable
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -22,7 +25,7 @@ LEASE_US = 150 * SECOND_US  # longer than a whole SMTP conversation (notifiers.s
 BATCH = 10  # actions a worker holds at a time; what a kill leaves waiting for its lease
 BATCH_IDEMPOTENT = 50  # with a receiver that drops repeats and can be asked, a kill leaves no doubt
 
-MESSAGE_CHANNELS = ("email",)
+MESSAGE_CHANNELS = ("email", "letter")
 IN_FLIGHT = ("due", "claimed", "sending")
 STUCK = ("waiting", "uncertain", "failed")  # a person has to say something first
 WAITING = {
@@ -82,10 +85,12 @@ def claim(
     prepare: Prepare | None = None,
     batch: int | None = None,
     lease_us: int = LEASE_US,
+    channels: Sequence[str] = MESSAGE_CHANNELS,
 ) -> tuple[list[Claim], Tally]:
     """Take over the next due messages, after deciding each of them again.
 
     Args:
+        channels: those that leave by this gateway.
         prepare: decides one message; by default as the rules in force say, reading for all at once.
         batch: how many at most; by default what suits the gateway.
 
@@ -95,7 +100,7 @@ def claim(
     claims: list[Claim] = []
     tally = Tally()
     with runtime.database.atomic():
-        actions = due(runtime, now_at, batch or (BATCH_IDEMPOTENT if gateway.idempotent else BATCH))
+        actions = due(runtime, now_at, batch or (BATCH_IDEMPOTENT if gateway.idempotent else BATCH), channels)
         decide = prepare or sending.Together(runtime, actions).prepare
         for action in actions:
             try:
@@ -104,7 +109,8 @@ def claim(
                     taken = _apply(runtime, action, verdict, now_at, gateway, lease_us)
             except Exception as error:
                 log.exception("action %s cannot be prepared", action.key)
-                _give_up(action, f"the message cannot be prepared: {type(error).__name__}", now_at)
+                why = str(error) if isinstance(error, Unprintable) else type(error).__name__
+                _give_up(action, f"the message cannot be prepared: {why}", now_at)
                 tally.add("failed")
                 continue
             tally.add("claimed" if isinstance(verdict, Go) else type(verdict).__name__.lower())
@@ -113,7 +119,7 @@ def claim(
     return claims, tally
 
 
-def due(runtime: "Runtime", now_at: int, batch: int) -> list[Action]:
+def due(runtime: "Runtime", now_at: int, batch: int, channels: Sequence[str] = MESSAGE_CHANNELS) -> list[Action]:
     """The next due messages of entities that send, at most one per customer."""
     open_entities = [
         entity.id
@@ -125,7 +131,7 @@ def due(runtime: "Runtime", now_at: int, batch: int) -> list[Action]:
         .join(Customer)
         .where(
             Action.state == "due",
-            Action.channel.in_(MESSAGE_CHANNELS),
+            Action.channel.in_(channels),
             Action.entity_id.in_(open_entities),
             Action.not_before_at <= now_at,
             ~fn.EXISTS(_earlier()),
@@ -200,12 +206,13 @@ def _take(runtime: "Runtime", action: Action, go: Go, now_at: int, gateway: Gate
         to_address=go.to_address,
         to_name=go.to_name,
         subject=go.letter.subject,
-        text=go.letter.text,
-        html=go.letter.html,
+        text="" if isinstance(go.letter, Printed) else go.letter.text,
+        html="" if isinstance(go.letter, Printed) else go.letter.html,
         language=go.letter.language,
         at=now_at,
+        pdf=go.letter.pdf if isinstance(go.letter, Printed) else b"",
     )
-    kept = {"to": go.to_address, "subject": go.letter.subject, "text": go.letter.text, "html": go.letter.html}
+    kept = _kept(message)
     digest = sha256("\x00".join(kept.values()).encode()).hexdigest()
     Message.insert(
         action=action.id,
@@ -237,6 +244,14 @@ def _take(runtime: "Runtime", action: Action, go: Go, now_at: int, gateway: Gate
     if written != 1:
         raise LeaseLost(action.key)
     return Claim(action.id, action.key, generation, action.attempts + 1, lease_until_at, message)
+
+
+def _kept(message: OutgoingMessage) -> dict[str, str]:
+    """What is kept of a message, to be sealed: the very words, or the very page."""
+    kept = {"to": message.to_address, "subject": message.subject}
+    if message.pdf:
+        return kept | {"pdf": base64.b64encode(message.pdf).decode()}
+    return kept | {"text": message.text, "html": message.html}
 
 
 def _give_up(action: Action, why: str, now_at: int) -> None:

@@ -83,26 +83,44 @@ def deliver(
 
     Safe to call from any number of processes at once, and to be killed at any point.
     """
-    door = gateway or sending.gateway_of(runtime)
+    doors = dict.fromkeys(MESSAGE_CHANNELS, gateway) if gateway else sending.doors_of(runtime)
     tally = Tally()
-    while True:
-        claims, looked_at = claim(
-            runtime, runtime.now_at(), gateway=door, prepare=prepare, batch=batch, lease_us=lease_us
-        )
-        for state, many in looked_at.counts.items():
-            if state != "claimed":
-                tally.add(state, many)
-        for claimed in claims:
-            log.info("claimed %s generation %d", claimed.key, claimed.generation)
-        for number, claimed in enumerate(claims):
-            state = send(runtime, door, claimed, lease_us)
-            log.info("settled %s generation %d as %s", claimed.key, claimed.generation, state)
-            tally.add(state)
-            if state == "unreachable":
-                _release(claims[number + 1 :])
-                return tally
-        if not looked_at.total:
+    while doors:
+        looked_at = 0
+        for door in {id(one): one for one in doors.values()}.values():
+            channels = tuple(channel for channel, behind in doors.items() if behind is door)
+            claims, looked = claim(
+                runtime,
+                runtime.now_at(),
+                gateway=door,
+                prepare=prepare,
+                batch=batch,
+                lease_us=lease_us,
+                channels=channels,
+            )
+            looked_at += looked.total
+            for state, many in looked.counts.items():
+                if state != "claimed":
+                    tally.add(state, many)
+            if not _hand_over(runtime, door, claims, lease_us, tally):
+                doors = {channel: other for channel, other in doors.items() if channel not in channels}
+        if not looked_at:
             return tally
+    return tally
+
+
+def _hand_over(runtime: "Runtime", door: Gateway, claims: list[Claim], lease_us: int, tally: Tally) -> bool:
+    """Send what was claimed, in order; False: the receiver cannot be reached, and the rest is given back."""
+    for claimed in claims:
+        log.info("claimed %s generation %d", claimed.key, claimed.generation)
+    for number, claimed in enumerate(claims):
+        state = send(runtime, door, claimed, lease_us)
+        log.info("settled %s generation %d as %s", claimed.key, claimed.generation, state)
+        tally.add(state)
+        if state == "unreachable":
+            _release(claims[number + 1 :])
+            return False
+    return True
 
 
 def send(runtime: "Runtime", gateway: Gateway, claimed: Claim, lease_us: int = LEASE_US) -> str:
@@ -269,7 +287,7 @@ def sweep(runtime: "Runtime", *, gateway: Gateway | None = None) -> Tally:
     A claimed action whose lease is over becomes due again, unless its receiver already has it; a
     sending one becomes uncertain. A message that waited for an address goes on once there is one.
     """
-    door = gateway or sending.gateway_of(runtime)
+    doors = dict.fromkeys(MESSAGE_CHANNELS, gateway) if gateway else sending.doors_of(runtime)
     now_at = runtime.now_at()
     tally = Tally()
     expired = (
@@ -279,7 +297,8 @@ def sweep(runtime: "Runtime", *, gateway: Gateway | None = None) -> Tally:
         .limit(SWEEP_MAX)
     )
     for action in list(expired):
-        receipt = door.find(action.key) if action.state == "claimed" else None  # asked outside the transaction
+        door = doors.get(action.channel)
+        receipt = door.find(action.key) if door and action.state == "claimed" else None  # asked outside the transaction
         tally.add(_recover(runtime, action, receipt, now_at))
     _resume_addressed(runtime, now_at, tally)
     return tally
@@ -324,7 +343,8 @@ def _resume_addressed(runtime: "Runtime", now_at: int, tally: Tally) -> None:
     usable = (
         Contact.select(Contact.customer)
         .join(Person)
-        .where(Contact.usable, Person.key_sealed.is_null(False), Contact.customer == Action.customer)
+        .where(Person.key_sealed.is_null(False), Contact.customer == Action.customer)
+        .where(Contact.usable | (Action.channel == sending.LETTER))
     )
     waiting = (
         Action.select()
@@ -333,7 +353,7 @@ def _resume_addressed(runtime: "Runtime", now_at: int, tally: Tally) -> None:
         .limit(SWEEP_MAX)
     )
     for action in list(waiting):
-        if sending.address_of(runtime, action.customer_id) is None:
+        if not sending.is_reached(runtime, action):
             continue
         with runtime.database.atomic():
             diary.resume(action, now_at, "an address is known now")

@@ -1,18 +1,21 @@
 """What becomes of a due message at its claim: send it, cancel it, or wait; and by which gateway."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
-from engine.tables import Action, Alarm, Contact, Entity, Person
+from engine.postal import is_postal, postal_lines
+from engine.tables import Action, Alarm, Contact, Customer, Entity, Person
 from ledger.days import date_of, day_of
 from notifiers.composing import Composed
 from notifiers.gateways import Gateway
 from notifiers.mailbox import MailboxGateway
 from notifiers.mime import is_address
+from notifiers.print_folder import PrintFolderGateway
+from notifiers.printing import Printed
 from notifiers.smtp import SmtpGateway, parse_smtp_url
 
 if TYPE_CHECKING:
@@ -29,6 +32,9 @@ MICROSECONDS = 1_000_000
 HOUR_US = 3_600 * MICROSECONDS
 UNDECIDABLE_US = HOUR_US // 4  # until the next look at a message that cannot be decided
 MAILBOX_FOLDER = "mailbox"
+LETTER = "letter"  # the channel of paper
+LETTERS_FOLDER = "letters"  # what a printer may take
+TRIAL_FOLDER = "letters-on-trial"  # while nothing may be sent for real
 # A run of a past day (a ledger of years ago, the demo year) is carried out now. Its actions keep to
 # its calendar: they are decided again as of the day they belong to. A missed night is no past day.
 PAST_RUN_DAYS = 7
@@ -43,7 +49,7 @@ class Go:
     to_name: str
     from_address: str
     from_name: str
-    letter: Composed
+    letter: Composed | Printed
     edition: str | None
 
 
@@ -143,7 +149,7 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
         return Cancel(checked.cancelled)
     if checked.waiting_for is not None:
         return Wait(checked.until_at or day_bounds(entity, now_at)[1], checked.waiting_for)
-    reached = address_of(runtime, action.customer_id)
+    reached = _reached(runtime, action, entity)
     if reached is None:
         return NoAddress()
     from_address = sender_of(runtime, entity, gateway)
@@ -176,27 +182,65 @@ def _tell_undecidable(entity: Entity, now_at: int, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """Whom we write to for a customer."""
+    """Whom we write to for a customer.
+
+    Args:
+        address: for e-mail, or the lines of the postal one.
+        name: of a person, not of the company; may be empty.
+    """
 
     contact: Contact
     address: str
     name: str
 
+    @property
+    def lines(self) -> list[str]:
+        """The address line by line."""
+        return self.address.splitlines()
+
+
+def is_reached(runtime: "Runtime", action: Action) -> bool:
+    """Whether a message has an address to go to now."""
+    return _reached(runtime, action, Entity.get_by_id(action.entity_id)) is not None
+
+
+def _reached(runtime: "Runtime", action: Action, entity: Entity) -> Reached | None:
+    if action.channel == LETTER:
+        return postal_of(runtime, action.customer, entity)
+    return address_of(runtime, action.customer_id)
+
 
 def address_of(runtime: "Runtime", customer_id: int) -> Reached | None:
     """The customer's first contact with a usable e-mail address, or None."""
-    contacts = (
-        Contact.select(Contact, Person)
-        .join(Person)
-        .where(Contact.customer == customer_id, Contact.usable, Person.key_sealed.is_null(False))
-        .order_by(Contact.id)
-    )
-    for contact in contacts:
-        known = runtime.vault.open_person(contact.person) or {}
+    for contact, known in _contacts(runtime, customer_id, usable_only=True):
         address = str(known.get("email") or "").strip()
         if is_address(address):
             return Reached(contact, address, str(known.get("name") or "").strip())
     return None
+
+
+def postal_of(runtime: "Runtime", customer: Customer, entity: Entity) -> Reached | None:
+    """The customer's first contact with a postal address, or None; a bounced e-mail address does not spoil it."""
+    for contact, known in _contacts(runtime, customer.id, usable_only=False):
+        if is_postal(known):
+            lines = postal_lines(known, customer, entity)
+            return Reached(contact, "\n".join(lines), str(known.get("name") or "").strip())
+    return None
+
+
+def _contacts(
+    runtime: "Runtime", customer_id: int, *, usable_only: bool
+) -> Iterator[tuple[Contact, dict[str, object]]]:
+    """Contacts of a customer with what is known of them, in the order they came."""
+    usable = (Contact.usable == True) if usable_only else Person.key_sealed.is_null(False)  # noqa: E712
+    contacts = (
+        Contact.select(Contact, Person)
+        .join(Person)
+        .where(Contact.customer == customer_id, Person.key_sealed.is_null(False), usable)
+        .order_by(Contact.id)
+    )
+    for contact in contacts:
+        yield contact, runtime.vault.open_person(contact.person) or {}
 
 
 def gateway_of(runtime: "Runtime") -> Gateway:
@@ -206,6 +250,15 @@ def gateway_of(runtime: "Runtime") -> Gateway:
         kept = _mail_server(runtime) or MailboxGateway(runtime.settings.var / MAILBOX_FOLDER)
         runtime.cache["gateway"] = kept
     return kept
+
+
+def doors_of(runtime: "Runtime") -> dict[str, Gateway]:
+    """The way out of each channel."""
+    letters: Gateway | None = runtime.cache.get("print_folder")
+    if letters is None:
+        folder = LETTERS_FOLDER if runtime.settings.send_for_real else TRIAL_FOLDER
+        letters = runtime.cache["print_folder"] = PrintFolderGateway(runtime.settings.var / folder)
+    return {"email": gateway_of(runtime), LETTER: letters}
 
 
 def _mail_server(runtime: "Runtime") -> SmtpGateway | None:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from engine.frames import PLAN_DAY, Frames, Slot, Slots, read_rows, rows_of, schemas_of, typed_rows
+from engine.pipeline import asking
 from engine.queries import Question, Table, questions
-from engine.sending import Reached
+from engine.sending import LETTER, Reached, postal_of
 from engine.tables import Action, Credit, Customer, Entity
 from ledger.state import Basis, Keep, parts_of
+from notifiers.banking import in_fours
 from notifiers.composing import Composed, compose
-from notifiers.letters import Letter, LetterCredit, LetterLine
+from notifiers.letters import Letter, LetterCredit, Letterhead, LetterLine
+from notifiers.printing import Printed, print_letter
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -38,21 +41,59 @@ LINE_COLUMNS = (
 Items = Mapping[int, tuple[list[dict[str, Any]], list[LetterCredit]]]
 
 
-def letter_of(action: Action, entity: Entity, day: int, reached: Reached, items: Items) -> Composed | None:
-    """Write the letter of an action; None when there is nothing to ask for.
+def letter_of(action: Action, entity: Entity, day: int, reached: Reached, items: Items) -> Composed | Printed | None:
+    """Write the letter of an action, printed where it goes by post; None when there is nothing to ask for.
 
     Args:
         items: open items of its customer and perhaps of others, by customer.
 
     Raises:
         ValueError: the action names a template that does not exist.
+        Unprintable: a name cannot be printed with the fonts we have.
     """
     customer = action.customer
     lines, owed_back = items.get(customer.id, ([], []))
     letter = statement(entity, customer, lines, owed_back, day=day, template=str(action.template), contact=reached.name)
     if not letter.demanded:
         return None
-    return compose(str(action.template), letter, reached.contact.language, customer.country or entity.country)
+    language, country = reached.contact.language, customer.country or entity.country
+    if action.channel != LETTER:
+        return compose(str(action.template), letter, language, country)
+    mark = f"{entity.code}-{customer.number}-{action.id}"
+    return print_letter(str(action.template), addressed(letter, entity, reached.lines, mark), language, country)
+
+
+def preview_of(runtime: "Runtime", customer: Customer, template: str) -> Printed | None:
+    """What a letter to a customer would say today; None when there is nothing to ask for. Nothing is kept or sent.
+
+    Raises:
+        ValueError: there is no such template.
+        Unprintable: a name cannot be printed with the fonts we have.
+    """
+    entity, day = customer.entity, runtime.today(customer.entity)
+    items = open_items_of(runtime, entity, [customer.id], asking(runtime, entity, day).basis)
+    reached = postal_of(runtime, customer, entity)
+    lines, owed_back = items[customer.id]
+    contact = reached.name if reached else ""
+    letter = statement(entity, customer, lines, owed_back, day=day, template=template, contact=contact)
+    if not letter.demanded:
+        return None
+    language = reached.contact.language if reached else customer.language
+    whole = addressed(letter, entity, reached.lines if reached else (), f"{entity.code}-{customer.number}")
+    return print_letter(template, whole, language, customer.country or entity.country)
+
+
+def addressed(letter: Letter, entity: Entity, lines: Sequence[str], mark: str) -> Letter:
+    """A letter with what only paper needs: window, letterhead, bank account, our reference."""
+    head = Letterhead(
+        address=tuple(str(entity.address).splitlines()),
+        country=entity.country,
+        email=entity.mail_from,
+        account_holder=entity.account_holder,
+        iban=entity.iban,
+        bic=entity.bic,
+    )
+    return replace(letter, payment_details=entity.payment_details, head=head, recipient=tuple(lines), mark=mark)
 
 
 def open_items_of(runtime: "Runtime", entity: Entity, customers: Sequence[int], basis: Basis) -> Items:
@@ -168,7 +209,7 @@ def statement(
     numbers = [line.number for line in demanded]
     return Letter(
         creditor=entity.name,
-        payment_details=entity.payment_details,
+        payment_details=payment_details_of(entity),
         customer=customer.name,
         customer_number=customer.number,
         contact=contact,
@@ -180,6 +221,19 @@ def statement(
         later=tuple(later),
         credits=tuple(kept),
     )
+
+
+def payment_details_of(entity: Entity) -> str:
+    """The bank account as a mail says it, and whatever else the house writes about paying.
+
+    >>> print(payment_details_of(Entity(name="A", iban="DE02120300000000202051", bic="BYLADEM1001")))
+    IBAN DE02 1203 0000 0000 2020 51
+    BIC BYLADEM1001
+    """
+    account = [entity.account_holder] if entity.account_holder else []
+    account += [f"IBAN {in_fours(entity.iban)}"] if entity.iban else []
+    account += [f"BIC {entity.bic}"] if entity.bic else []
+    return "\n".join([*account, *([entity.payment_details] if entity.payment_details else [])])
 
 
 def _line(row: dict[str, Any], number: str, open_minor: int, day: int) -> LetterLine:

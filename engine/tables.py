@@ -44,7 +44,11 @@ class Entity(Table):
     daily_cap = IntegerField(default=50)  # messages a collector a day
     adopted_day = IntegerField(null=True)
     mail_from = TextField(default="")  # sender of its letters; empty: the sender of the mail server's URL
-    payment_details = TextField(default="")  # bank account as its letters print it
+    address = TextField(default="")  # postal, without the name, one line each
+    account_holder = TextField(default="")  # empty: the entity's name
+    iban = CharField(max_length=34, default="")
+    bic = CharField(max_length=11, default="")
+    payment_details = TextField(default="")  # further ways to pay, as its letters print them
     version = IntegerField(default=1)
 
 
@@ -129,7 +133,7 @@ class Customer(Table):
 class Person(Table):
     """Personal data, sealed with this person's own key; erasure destroys the key."""
 
-    sealed = BlobField()  # JSON: name, email, phone, address
+    sealed = BlobField()  # JSON: name, email, phone, address, postcode, city, country
     key_sealed = BlobField(null=True)  # null: erased
     erased_at = BigIntegerField(null=True)
 
@@ -504,7 +508,7 @@ class Action(Table):
     step_key = CharField()
     repeat_no = IntegerField(default=0)
     level = IntegerField(default=0)
-    channel = CharField()  # email | call | task
+    channel = CharField()  # email | letter | call | task
     template = CharField(null=True)
     owner_role = CharField(null=True)
     owner = ForeignKeyField(User, null=True)
@@ -536,9 +540,9 @@ class Message(Table):
     action = ForeignKeyField(Action, unique=True, on_delete="RESTRICT")
     person = ForeignKeyField(Person, on_delete="RESTRICT")
     message_id = CharField(unique=True)
-    sealed = BlobField()  # JSON: to, subject, text, html
+    sealed = BlobField()  # JSON: to, subject, text, html; of a letter: to, subject, pdf (base64)
     body_sha256 = CharField(max_length=64)
-    gateway = CharField()  # smtp | mailbox
+    gateway = CharField()  # smtp | mailbox | print_folder
     composed_at = BigIntegerField()
     sent_at = BigIntegerField(null=True)
 

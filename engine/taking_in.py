@@ -13,11 +13,12 @@ from peewee import Model
 from engine import tables
 from engine.database import write_rows
 from engine.known import chunks, customer_ids
+from engine.postal import ADDRESS_FIELDS
 from engine.vault import Vault
 from ledger.entries import Allocation, Credit, Line, Plan
 from ledger.records import Record, SaidOfCustomer
 
-CONTACT_FIELDS = ("name", "email", "phone")
+CONTACT_FIELDS = ("name", "email", "phone", *ADDRESS_FIELDS)
 Key = tuple[str, int]
 
 
@@ -255,14 +256,16 @@ def _move(posted: Posted, old_line: int, new_line: int) -> None:
 
 
 def post_contacts(posted: Posted, vault: Vault, records: Sequence[Record]) -> None:
-    """Seal contacts. One with an address that the customer has already is brought up to date."""
+    """Seal contacts. One with an e-mail address that the customer has already is brought up to date;
+    so is the customer's one contact without any.
+    """
     there = _contacts(posted, vault, {record.values["customer"] for record in records})
     for record in records:
         values = record.values
         customer_id = posted.customers[values["customer"]]
         personal = {name: values[name] for name in CONTACT_FIELDS if values.get(name)}
         public = {name: values[name] for name in ("role", "language") if values.get(name)}
-        found = there.get((customer_id, values["email"].casefold()))
+        found = there.get((customer_id, values.get("email", "").casefold()))
         if found is None:
             person = vault.create_person(personal)
             tables.Contact.create(customer=customer_id, person=person, **public)
@@ -280,8 +283,8 @@ def post_contacts(posted: Posted, vault: Vault, records: Sequence[Record]) -> No
 def _contacts(
     posted: Posted, vault: Vault, numbers: Iterable[str]
 ) -> dict[tuple[int, str], tuple[tables.Contact, dict[str, Any]]]:
-    """Contacts of customers by customer and address; erased ones are not among them."""
-    found = {}
+    """Contacts of customers, without erased ones, by customer and e-mail address; the first that lacks one."""
+    found: dict[tuple[int, str], tuple[tables.Contact, dict[str, Any]]] = {}
     for some in chunks(sorted(posted.customers[number] for number in numbers)):
         query = (
             tables.Contact.select(tables.Contact, tables.Person)
@@ -290,6 +293,6 @@ def _contacts(
         )
         for contact in query:
             known = vault.open_person(contact.person)
-            if known is not None and known.get("email"):
-                found[contact.customer_id, known["email"].casefold()] = (contact, known)
+            if known is not None:
+                found.setdefault((contact.customer_id, str(known.get("email") or "").casefold()), (contact, known))
     return found

@@ -88,8 +88,12 @@ RECORDS: Mapping[str, Mapping[str, Target]] = {
     "contact": {
         "customer": _REQUIRED_CODE,
         "name": Target(Value.TEXT),
-        "email": Target(Value.EMAIL, required=True),
+        "email": Target(Value.EMAIL),
         "phone": Target(Value.CODE),
+        "address": Target(Value.TEXT),
+        "postcode": Target(Value.CODE),
+        "city": Target(Value.CODE),
+        "country": Target(Value.COUNTRY),
         "role": Target(Value.CODE),
         "language": Target(Value.LANGUAGE),
     },
@@ -310,6 +314,8 @@ class _Check:
         return RecordMapping(kind, sources, settles, present_when, negative is not None)
 
     def required(self, place: str, kind: str, fields: Mapping[str, object], settles: bool) -> None:
+        if kind == "contact" and "email" not in fields and not fields.keys() >= {"address", "city"}:
+            self.problem(place, "reaches nobody", "map email, or address and city, or all three")
         for name, target in RECORDS[kind].items():
             given = name in fields or (settles and (name in INHERITED or name == "reference"))
             if target.required and not given:

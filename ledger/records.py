@@ -62,7 +62,7 @@ def _key(record: Record) -> tuple[Any, ...] | None:
         case "customer":
             return (record.kind, values["number"])
         case "contact":
-            return (record.kind, values["customer"], values["email"].casefold())
+            return (record.kind, values["customer"], values.get("email", "").casefold())
         case "exchange_rate":
             return (record.kind, values.get("base"), values["currency"], values["day"])
         case "credit_limit":

@@ -159,6 +159,10 @@ class Maker:
             for name in self.required:
                 if values.get(name) in {None, ""}:
                     self._problem(line, name, Fault("the cell is empty", "fill it, or map another column"))
+            if self.kind == "contact" and not (values.get("email") or (values.get("address") and values.get("city"))):
+                cure = "give an e-mail address, or a postal address with its town"
+                first = "email" if "email" in self.mapping.fields else "address"
+                self._problem(line, first, Fault("the contact has no address", cure))
         if not self.sheet.grid.plain:
             self._watch(line, row)
         if len(self.sheet.problems) > before:

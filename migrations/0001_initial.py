@@ -19,6 +19,10 @@ def up(migrator, db):
         daily_cap = IntegerField(default=50)
         adopted_day = IntegerField(null=True)
         mail_from = TextField(default="")
+        address = TextField(default="")
+        account_holder = TextField(default="")
+        iban = CharField(max_length=34, default="")
+        bic = CharField(max_length=11, default="")
         payment_details = TextField(default="")
         version = IntegerField(default=1)
 

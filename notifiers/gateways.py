@@ -51,7 +51,9 @@ class OutgoingMessage:
         key: the action's key; a repeat carries the same one.
         message_id: the Message-ID header, the same at every repeat.
         at: when it was composed, microseconds since 1970-01-01 UTC; the Date header.
+        pdf: the printed letter; empty for a mail without one.
         language: of the text, for the Content-Language header.
+        to_address: an e-mail address, or the lines of a postal one.
 
     Personal fields stay out of `repr`, so that no log line can show them.
     """
@@ -67,6 +69,7 @@ class OutgoingMessage:
     html: str = field(repr=False)
     language: str
     at: int
+    pdf: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

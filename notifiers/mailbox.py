@@ -44,18 +44,7 @@ class MailboxGateway:
         try:
             for part in ("tmp", "new", "cur"):
                 (self.folder / part).mkdir(parents=True, exist_ok=True)
-            draft = self.folder / "tmp" / f"{name}.{os.getpid()}.{os.urandom(4).hex()}"
-            with draft.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(draft, self.folder / "new" / name)
-            except FileExistsError:
-                pass  # another worker was faster with the same key
-            finally:
-                draft.unlink()
-            _sync_folder(self.folder / "new")
+            write_once(content, self.folder / "tmp", self.folder / "new" / name)
         except OSError as error:
             raise Unreachable(f"the mailbox folder cannot be written: {error.strerror}", for_all=True) from error
         return Receipt(self.name, name)
@@ -75,6 +64,29 @@ def name_of(key: str) -> str:
     'd4da4661c39085eb140b8d758b9baf4719b4f3d878b8404c0ff5133574fca453'
     """
     return sha256(key.encode()).hexdigest()
+
+
+def write_once(content: bytes, drafts: Path, target: Path) -> None:
+    """Write a file that appears whole, on disk, and only if its name is free.
+
+    Args:
+        drafts: a folder of the same file system, where it grows.
+
+    Raises:
+        OSError: a folder cannot be written.
+    """
+    draft = drafts / f"{target.name}.{os.getpid()}.{os.urandom(4).hex()}"
+    with draft.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, target)
+    except FileExistsError:
+        pass  # another worker was faster with the same key
+    finally:
+        draft.unlink()
+    _sync_folder(target.parent)
 
 
 def _sync_folder(folder: Path) -> None:

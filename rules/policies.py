@@ -21,7 +21,7 @@ class Step:
         key: unique within the policy; a rule of the same key decides it.
         level: dunning level it raises to; 0 before the due date.
         days: days from the leader's due date, negative before it; never 0.
-        channel: email, call or task.
+        channel: email, letter, call or task.
         template: of the message, or of the script of a call or task.
         mode: automatic, or confirm when a person looks at it first.
         owner: role that confirms the message or does the work.

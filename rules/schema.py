@@ -114,7 +114,7 @@ def _definitions() -> dict[str, Json]:
         {
             "key": KEY,
             "days": {**INTEGER, "not": {"const": 0}, "minimum": -365, "maximum": 3650},
-            "channel": {"enum": ["email", "call", "task"]},
+            "channel": {"enum": ["email", "letter", "call", "task"]},
             "template": CODE,
         },
         {

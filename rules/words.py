@@ -209,7 +209,7 @@ def step_words(step: Step, voice: Voice) -> str:
     parts = [f"{when % {'days': days}}: {voice.say(step.channel)} {step.template}"]
     if step.level:
         parts.append(voice.say("level %(level)s") % {"level": step.level})
-    if step.channel == "email":
+    if step.channel not in {"call", "task"}:
         parts.append(mode)
     return ", ".join(parts)
 

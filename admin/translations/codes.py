@@ -25,14 +25,15 @@ KINDS = (
     *("adoption", "nightly", "event"),  # of a run
     *("payment", "credit_note", "write_off"),  # of a credit
     *("dunning_block", "pause", "insolvent"),  # of a block
-    *("email", "call", "task"),  # of an action
+    *("email", "letter", "call", "task"),  # of an action
     *("policy", "parameters"),  # of a document
-    *("smtp", "mailbox"),  # of a gateway
+    *("smtp", "mailbox", "print_folder"),  # of a gateway
     *("accounts_payable",),  # of a contact
 )
 ALARMS = (
     *("undecided", "undecidable", "disagreement", "gated", "behind", "run_failed", "child_crashed"),
     "missing_rate",
+    "account_changed",
     *("sending_stopped", "message_failed", "message_uncertain", "message_late"),
 )
 SUBJECTS = (
@@ -47,6 +48,7 @@ CHANGED = (  # names of values in the audit trail and in a conflict
     *("acknowledged", "erased", "approved_by", "needs_approval", "kind", "accepted", "due_line", "reason", "value"),
     *("result", "owner_role", "target", "settled_at", "waiting_for", "credit_limit_minor", "replaces", "key"),
     *("attempts", "not_before_at", "receipt", "until_day", "from_day", "snoozed_until_day"),
+    *("address", "mail_from", "account_holder", "iban", "bic", "payment_details"),
 )
 TARGETS = ("risk_class", "segment", "limit", "terms", "hold", "level", "collector")  # of an override
 STEPS = ("facts", "stages", "store", "again", "confirm and write", "reasons for waiting", "sample of points", "after")

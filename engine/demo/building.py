@@ -16,6 +16,7 @@ from engine.demo.year import BOOKS, generate
 from engine.going_live import ApproveGoLive, ProposeGoLive
 from engine.governance import ApproveDocument, ProposeDocument
 from engine.importing import ImportFile, import_file
+from engine.letterhead import SetLetterhead
 from engine.setting_up import CreateEntity, install_drafts
 from engine.tables import Document, Entity
 from engine.training import PromoteModel, train
@@ -135,6 +136,17 @@ def _demo(runtime: "Runtime", standing: Standing, last_day: int) -> Demo:
                     zone=books.zone,
                     country=books.country,
                     portfolio_share_bp=SHARE_BP,
+                )
+            )
+            placed.execute(
+                SetLetterhead(
+                    actor=None,
+                    reason="the demo's company",
+                    entity=books.code,
+                    address=books.address,
+                    mail_from=f"accounts.receivable@{books.code.lower()}.example",
+                    iban=books.iban,
+                    bic=books.bic,
                 )
             )
     entities = {books.code: Entity.get(Entity.code == books.code) for books in BOOKS}

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from engine.demo.names import address_of
 from engine.demo.year import Books, Company, Credit, Invoice
 from ledger.days import date_of
 
@@ -39,7 +40,15 @@ CUSTOMERS_MAPPING: Mapping_ = {
         {
             "kind": "contact",
             "present_when": "email",
-            "fields": _columns(customer="customer", name="contact", email="email", language="language"),
+            "fields": _columns(
+                customer="customer",
+                name="contact",
+                email="email",
+                language="language",
+                address="street",
+                postcode="postcode",
+                city="city",
+            ),
         },
         {
             "kind": "credit_limit",
@@ -119,7 +128,8 @@ def _day(day: int) -> str:
 
 def customers_file(books: Books, companies: Iterable[Company], from_day: int) -> bytes:
     """Write the customers of an entity, one row each."""
-    header = "customer,name,country,language,portfolio,terms,opened,group,contact,email,limit,currency,limit_from"
+    header = "customer,name,country,language,portfolio,terms,opened,group,contact,email"
+    header += ",street,postcode,city,limit,currency,limit_from"
     return _written(
         header.split(","),
         (
@@ -134,6 +144,7 @@ def customers_file(books: Books, companies: Iterable[Company], from_day: int) ->
                 one.group or "",
                 "",  # a role, not a person: letters greet nobody by name
                 one.email,
+                *address_of(one.number, one.country),
                 "" if one.limit_minor is None else _amount(one.limit_minor),
                 books.currency,
                 _day(from_day),

@@ -51,6 +51,9 @@ class Books:
     rate_ppm: int  # base per unit of foreign currency, in millionths
     zone: str
     country: str
+    address: str
+    iban: str  # with right check digits, at banks that do not exist
+    bic: str
     share: int  # of the demo's customers, in percent
     sales_minor: int  # a year, with the full number of customers
     countries: tuple[tuple[str, int], ...]
@@ -65,6 +68,9 @@ BOOKS = (
         rate_ppm=1_048_000,
         zone="Europe/Berlin",
         country="DE",
+        address="Speicherstraße 12\n20457 Hamburg",
+        iban="DE02120300000000202051",
+        bic="BYLADEM1001",
         share=80,
         sales_minor=52_000_000_00,
         countries=(("DE", 58), ("FR", 12), ("AT", 8), ("NL", 8), ("CH", 6), ("IT", 5), ("BE", 3)),
@@ -77,6 +83,9 @@ BOOKS = (
         rate_ppm=861_000,
         zone="Europe/London",
         country="GB",
+        address="12 Quay Street\nBristol BS1 4XX",
+        iban="GB33BUKB20201555555555",
+        bic="BUKBGB22XXX",
         share=20,
         sales_minor=7_500_000_00,
         countries=(("GB", 85), ("IE", 15)),
