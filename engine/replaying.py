@@ -1,7 +1,7 @@
 """Replay: a past day decided again from the facts and the edition it was decided with. Writes nothing."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from engine.pipeline import decided_day
 from engine.tables import Alarm, Decision, Entity, Run
 from ledger.days import date_of
 from rules import reference
+from rules.columns import dtype_of
 from rules.reference import Decided
 from rules.stages import OUTCOMES
 from rules.standing import kept_event
@@ -145,6 +146,11 @@ def replay_run(runtime: "Runtime", run: Run) -> Iterator[Difference]:
     """
     edition = edition_of(runtime, run.entity, str(run.edition), run.as_of_day)
     facts = frames.scan_frame(runtime, str(run.facts_file))
+    # A frame that an older release stored knows nothing of outcomes that came later.
+    later = sorted({f"was_{name}" for name in OUTCOMES} - set(facts.collect_schema().names()))
+    facts = facts.with_columns(
+        nw.lit(None, dtype=dtype_of(OUTCOMES[name.removeprefix("was_")])).alias(name) for name in later
+    )
     decided = decided_day(runtime, run.entity, edition, run.as_of_day, True, facts)
     book = edition.book
     wanted = columns_to_apply(tuple(decided.collect_schema().names()), book)
@@ -161,7 +167,7 @@ def replay_run(runtime: "Runtime", run: Run) -> Iterator[Difference]:
             if decision is not None:
                 yield from _compared(runtime, decision, row, _decided_in_columns(row, edition), edition)
             elif (row["changed"] or row["moved"]) and row["customer_id"] not in excused:
-                yield from _undecided(run, row)
+                yield from _undecided(run, row, later)
     for customer in sorted(unseen):
         yield Difference(run.id, None, customer, "facts", "a decision was made, but the run's facts have no such row")
 
@@ -223,9 +229,11 @@ def _compared(
         yield Difference(decision.run_id, decision.id, decision.customer_id, "standing", what)
 
 
-def _undecided(run: Run, row: Mapping[str, Any]) -> Iterator[Difference]:
+def _undecided(run: Run, row: Mapping[str, Any], later: Sequence[str]) -> Iterator[Difference]:
     for stage, names in STAGE_OUTCOMES.items():
         for name in names:
+            if f"was_{name}" in later:
+                continue
             before, now = row.get(f"was_{name}"), row[name]
             if before != now:
                 what = f"{name} stayed {_said(before)}, replay gives {_said(now)}"

@@ -2,9 +2,11 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -113,3 +115,25 @@ def test_a_secret_is_generated_once_for_its_owner_only(say: Callable[..., Said],
 def test_the_demo_of_the_command_line_is_the_demo() -> None:
     """The defaults stand in two places, because help must not load what builds the demo."""
     assert (DEMO_CUSTOMERS, DEMO_DAYS) == (CUSTOMERS, DECIDED_DAYS)
+
+
+def test_verify_and_replay_answer_by_their_exit_code(say: Callable[..., Said], tmp_path: Path) -> None:
+    """0 when all is well, 1 with place and cure on a finding; a damaged file is one line and exit 2."""
+    say("entity", "ACME", "--currency", "EUR")
+    well = say("verify")
+    assert (well.returncode, well.stdout.splitlines()[-1]) == (0, "all well")
+    answer = say("replay", "2026-03-31")
+    assert (answer.returncode, answer.stderr) == (2, "dunwell: nothing was decided as of 2026-03-31\n")
+    path = tmp_path / "var" / "dunwell.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("update document set sha256 = 'x' || substr(sha256, 2) where id = 1")
+        connection.commit()
+    found = json.loads(say("verify", "--json").stdout)
+    assert (found["sound"], found["found"]) == (False, 1)
+    bad = say("verify")
+    assert bad.returncode == 1
+    assert "its content gives another sha256. Cure: restore the last backup" in bad.stdout
+    path.write_bytes(b"noise" * 5_000)
+    refused = say("verify")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "the database is damaged or is none" in refused.stderr

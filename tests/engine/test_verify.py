@@ -11,6 +11,7 @@ from engine.runs import run_entity
 from engine.tables import (
     Alarm,
     Allocation,
+    AuditEntry,
     Customer,
     Decision,
     Document,
@@ -210,6 +211,45 @@ def test_a_check_that_fails_does_not_hide_the_others(runtime, decided):
     found = findings(runtime)
     assert "cannot be checked: " in found["allocations"][0]
     assert len(found[DECIDED]) == 1
+
+
+# --- the head kept outside -------------------------------------------------------------
+
+
+@pytest.mark.promise("F3")
+def test_a_chain_rewritten_with_its_heads_is_shown_by_a_copy_kept_elsewhere(runtime, decided, tmp_path):
+    """Changed, every later hash made to fit, the heads beside it too: only the copy kept elsewhere tells."""
+    for number in range(5):
+        audit.append(at=number, actor=None, command="X", subject_kind="x", subject_id=number, reason="honest")
+    assert verify(runtime).sound
+    heads = runtime.settings.var / HEADS_FILE
+    elsewhere = tmp_path / "elsewhere.jsonl"
+    shutil.copy(heads, elsewhere)
+    behind(runtime, "update audit_entry set reason = 'forged' where id = 3")
+    previous = AuditEntry.get_by_id(2).hash
+    triggers = open_triggers(runtime)
+    for entry in AuditEntry.select().where(AuditEntry.id >= 3).order_by(AuditEntry.id):
+        digest = audit._hash(previous, {name: entry.__data__[name] for name in audit.SEALED})
+        AuditEntry.update(previous_hash=previous, hash=digest).where(AuditEntry.id == entry.id).execute()
+        previous = digest
+    for sql in triggers:
+        runtime.database.execute_sql(sql)
+    said = f"entry {audit.head()[0]} is not the one whose hash was kept outside"
+    assert said in findings(runtime)["audit chain"][0]
+    heads.unlink()
+    assert verify(runtime).sound  # the chain alone does not tell
+    report = verify(runtime, elsewhere)
+    assert [said in str(f) for check in report.checks for f in check.findings] == [True]
+
+
+def test_heads_that_are_none_are_refused(runtime, decided, tmp_path):
+    """A copy that cannot be read is an error with its line; the file beside the database is a finding."""
+    other = tmp_path / "other.jsonl"
+    other.write_text("{}\n")
+    with pytest.raises(ValueError, match=r"other.jsonl, line 1: is no audit head; give a copy of audit-heads.jsonl"):
+        verify(runtime, other)
+    (runtime.settings.var / HEADS_FILE).write_text("noise\n")
+    assert "line 1: is no audit head" in findings(runtime)["audit chain"][0]
 
 
 # --- nightly ---------------------------------------------------------------------------
