@@ -94,6 +94,7 @@ def test_twenty_damaged_copies(decided):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3_600)
 @pytest.mark.promise("E5")
 def test_two_hundred_damaged_copies(decided):
     """The same with other damage."""
