@@ -15,6 +15,7 @@ from engine.tables import Entity
 from engine.verify import verify
 
 DAY = 20_543
+pytestmark = pytest.mark.sqlite("bytes of the one file are turned over; a server guards its own files")
 
 
 @pytest.fixture
