@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from huey import Huey, crontab
 
 from engine import outbox, retention, runs, uploads
+from engine.locks import Lead
 from engine.queues import open_queue
 from engine.tables import Alarm
 from engine.verify import verify_nightly
@@ -31,7 +32,9 @@ def make_huey(runtime: "Runtime") -> Huey:
     """
     huey = open_queue(runtime.settings)
     drain = huey.task(name="drain")(lambda: drain_now(runtime))
-    huey.periodic_task(crontab(minute="*"), name="sweep")(lambda: sweep_now(runtime))
+    lead, each_minute = Lead(runtime, "sweep"), crontab(minute="*")
+    # Every process looks at the clock; the one that leads puts the sweep into the queue.
+    huey.periodic_task(lambda when: each_minute(when) and lead.holds(), name="sweep")(lambda: sweep_now(runtime))
 
     def ring() -> None:
         """Wake a worker. A bell that cannot ring loses nothing: the sweep comes within a minute."""

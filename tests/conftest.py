@@ -1,7 +1,7 @@
 """What every test may ask for: a runtime on a real database, a clock to move, people, an entity.
 
-Tests in the folders of BOTH run on SQLite and on PostgreSQL, unless they are marked ``sqlite``; others
-run on SQLite unless they are marked ``both``. The server comes from a wheel and lives as long as this
+Tests in the folders of BOTH run on SQLite and on PostgreSQL, unless they are marked ``sqlite`` or
+``postgresql``; others run on SQLite unless they are marked ``both``. The server comes from a wheel and lives as long as this
 process; every test has a database of its own, copied from one that is set up.
 """
 
@@ -29,7 +29,6 @@ laws.load_profile(os.environ.get("DUNWELL_LAWS", "commit"))
 
 START = datetime(2026, 3, 31, 9, 0, tzinfo=UTC)  # a Tuesday
 SECRET = "a secret only for tests, 32 characters and more"
-STORES = ("sqlite", "postgresql")
 BOTH = {"engine", "outbox", "importing", "escalation"}
 PEOPLE = {
     "manager": ("credit.manager@dunwell.example", "credit_manager"),
@@ -69,9 +68,13 @@ def clock() -> Clock:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that uses a database on both, where it belongs there."""
     definition = metafunc.definition
-    here = Path(definition.path).parent.name in BOTH and definition.get_closest_marker("sqlite") is None
-    if "store" in metafunc.fixturenames and (here or definition.get_closest_marker("both") is not None):
-        metafunc.parametrize("store", STORES)
+    marks = {mark.name for mark in definition.iter_markers()}
+    if "store" not in metafunc.fixturenames:
+        return
+    if "postgresql" in marks:
+        metafunc.parametrize("store", ["postgresql"])
+    elif "both" in marks or (Path(definition.path).parent.name in BOTH and "sqlite" not in marks):
+        metafunc.parametrize("store", ["sqlite", "postgresql"])
 
 
 @pytest.fixture

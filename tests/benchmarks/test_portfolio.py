@@ -7,7 +7,6 @@ import pytest
 
 from benchmarks.filling import build
 from benchmarks.portfolio import AS_OF_DAY, LAST_DAY, Tables, blocks, portfolio
-from engine.database import durability
 from engine.queries import MODELS
 from engine.runtime import Runtime
 from engine.tables import Contact, Entity
@@ -48,7 +47,7 @@ def test_the_size_of_the_chunks_changes_no_row(tmp_path: Path, frames: Tables) -
         runtime = _filled(tmp_path / str(chunk), chunk)
         seen.append({name: _rows(runtime, name) for name in (*next(blocks(10)), "person", "exchange_rate")})
         assert runtime.database.execute_sql("pragma foreign_key_check").fetchall() == []
-        assert durability(runtime.database) == []
+        assert runtime.database.weaknesses() == []
         runtime.close()
     assert seen[0] == seen[1]
     assert {name: len(seen[0][name]) for name in frames if name in seen[0]} == {
