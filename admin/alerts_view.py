@@ -51,7 +51,7 @@ class AlertsView(OfCustomers):
         "over_day": _l("Over since"),
         "reason": _l("Reason"),
     }
-    column_kinds: ClassVar[dict[str, str]] = {"since_day": "day", "facts": "wrap", "state": "wrap"}
+    column_kinds: ClassVar[dict[str, str]] = {"since_day": "day", "facts": "wrap"}
     sorts: ClassVar[dict[str, Any]] = {"since_day": Alert.since_day}
     first_sort = ("since_day", True)
     tabs = (
