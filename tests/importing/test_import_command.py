@@ -343,3 +343,36 @@ def test_bulk_insert_fills_defaults(entity: Entity) -> None:
     taking_in._insert(Customer, [{"entity": entity.id, "number": "9", "name": "Nine"}])
     row = Customer.get()
     assert (row.language, row.custom, row.version) == ("en", "{}", 1)
+
+
+POSTAL = mapping("contact", customer="Customer", email="Mail", address="Street", postcode="Code", city="Town")
+POSTAL_HEADER = "Customer,Mail,Street,Code,Town\n"
+
+
+def test_a_postal_address_is_enough(
+    take_text: Take, entity: Entity, runtime: Runtime, dump: Callable[[], list[str]]
+) -> None:
+    """A contact without e-mail is kept sealed; the same customer's next one without e-mail changes it."""
+    text = POSTAL_HEADER + "1001,,Industrieweg 7,90402,Dunwellhausen\n"
+    assert take_text(POSTAL, text, entity)["entries"] == {"customers": 1, "contacts": 1}
+    assert take_text(POSTAL, text, entity)["entries"] == {}
+    assert take_text(POSTAL, text.replace("weg 7", "weg 8"), entity)["entries"] == {"contacts changed": 1}
+    known = runtime.vault.open_person(Contact.get().person)
+    assert known == {"address": "Industrieweg 8", "postcode": "90402", "city": "Dunwellhausen"}
+    assert "Dunwellhausen" not in "\n".join(dump())
+
+
+def test_an_address_joins_the_contact_with_that_mail(take_text: Take, entity: Entity, runtime: Runtime) -> None:
+    """A second file about a known e-mail address adds the street to it."""
+    take_text(CONTACTS, "Customer,Name,Mail,Phone,Role\n1001,Desk,desk@customer.example,,\n", entity)
+    take_text(POSTAL, POSTAL_HEADER + "1001,DESK@customer.example,Industrieweg 7,90402,Nürnberg\n", entity)
+    known = runtime.vault.open_person(Contact.get().person)
+    assert Contact.select().count() == 1
+    assert (known["name"], known["city"]) == ("Desk", "Nürnberg")
+
+
+@pytest.mark.parametrize("row", ["1001,,,,", "1001,,Industrieweg 7,90402,", "1001,,,90402,Nürnberg"])
+def test_a_contact_that_reaches_nobody_is_a_problem(take_text: Take, entity: Entity, row: str) -> None:
+    """Neither e-mail nor street and town: the file is refused with the line."""
+    with pytest.raises(Invalid, match="no address"):
+        take_text(POSTAL, POSTAL_HEADER + row + "\n", entity)
