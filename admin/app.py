@@ -1,9 +1,12 @@
 """The web application: settings and runtime in, a Flask application out."""
 
+from contextlib import suppress
+
 from flask import Flask, request
 from flask_babel import Babel
 from flask_login import current_user
 from flask_wtf.csrf import CSRFProtect
+from peewee import DatabaseError, InterfaceError
 
 from admin import faults, formatting, gate, navigation, signing_in
 from engine.runtime import Runtime
@@ -16,8 +19,9 @@ FORM_PARTS_MAX = 2_000
 
 def language() -> str:
     """The language of this answer: the user's own, else what the browser asks for."""
-    if current_user and current_user.is_authenticated and current_user.language in LANGUAGES:
-        return str(current_user.language)
+    with suppress(DatabaseError, InterfaceError):  # while the database is out, nobody knows who reads
+        if current_user and current_user.is_authenticated and current_user.language in LANGUAGES:
+            return str(current_user.language)
     return request.accept_languages.best_match(LANGUAGES, "en") or "en"
 
 

@@ -13,7 +13,10 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from engine.commands import CommandError, Conflict, Invalid
+from engine.outages import TOLD, Outage, outage_of
 from ledger.dialect import LIMITS
+
+RETRY_SECONDS = 60
 
 
 def wants_json() -> bool:
@@ -53,6 +56,30 @@ def answer(status: int, errors: list[dict[str, Any]] | None = None, **values: An
     return render_template(page, status=status, title=title, advice=advice, errors=errors or [], **values), status
 
 
+def unavailable(outage: Outage) -> ResponseReturnValue:
+    """The answer while nothing can be kept. It asks the database nothing, not even who is signed in."""
+    causes = {
+        Outage.FULL: (_("The disk is full."), _("Whoever runs the server makes room; then send it again.")),
+        Outage.READ_ONLY: (
+            _("The disk or the database is read-only."),
+            _("Whoever runs the server makes it writable; then send it again."),
+        ),
+        Outage.BUSY: (_("The database is busy."), _("Wait a minute, then send it again.")),
+        Outage.FAILING: (
+            _("The disk or the database does not answer."),
+            _("Whoever runs the server looks at it; then send it again."),
+        ),
+    }
+    what, cure = causes[outage]
+    title, advice = _("Nothing can be saved just now"), _("Nothing was changed.")
+    told = [{"place": "database", "what": what, "cure": cure}]
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    if wants_json():
+        return jsonify(ok=False, error=title, errors=told, status=503), 503, headers
+    page = current_app.jinja_env.get_template("console/unavailable.html")  # no context: that asks who is signed in
+    return page.render(status=503, title=title, advice=advice, errors=told), 503, headers
+
+
 def register(app: Flask) -> None:
     """Give an application its error answers."""
 
@@ -81,6 +108,10 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def _broken(error: Exception) -> ResponseReturnValue:
+        outage = outage_of(error)
+        if outage is not None:
+            current_app.logger.error("%s on %s", TOLD[outage], request.endpoint, exc_info=True)
+            return unavailable(outage)
         if current_app.config.get("PROPAGATE_EXCEPTIONS"):
             raise error
         current_app.logger.exception("unexpected fault on %s", request.endpoint)

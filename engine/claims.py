@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from peewee import ModelSelect, fn
 
 from engine import diary, sending
+from engine.outages import outage_of
 from engine.sending import Cancel, Go, NoAddress, Prepare, Wait
 from engine.tables import Action, Customer, Entity, Message
 from notifiers.gateways import Gateway, OutgoingMessage, message_id_of
@@ -108,6 +109,8 @@ def claim(
                     verdict = _daily_cap(runtime, action, now_at) or decide(runtime, action, now_at, gateway)
                     taken = _apply(runtime, action, verdict, now_at, gateway, lease_us)
             except Exception as error:
+                if outage_of(error) is not None:
+                    raise  # not the message's fault: nothing of this claim counts
                 log.exception("action %s cannot be prepared", action.key)
                 why = str(error) if isinstance(error, Unprintable) else type(error).__name__
                 _give_up(action, f"the message cannot be prepared: {why}", now_at)

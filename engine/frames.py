@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import queue
+import re
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ STREAM = 20_000  # rows; from here plans run in batches, which needs less than h
 FRAMES_FOLDER = "frames"
 ROWS_BY_CURSOR = 200_000  # entries in all; up to here reading rows takes less than starting a process (0.7 s)
 LARGE = ("customer", "due_line", "credit", "allocation")
+OS_ERROR = re.compile(r"os error (\d+)")  # how Polars tells what the operating system answered
 CHILD = Path(__file__).with_name("reading_child.py")
 CHILD_SECONDS = 600
 PLAN_DAY = 20_000  # the day every plan that is kept ready is of; any would do
@@ -244,7 +246,11 @@ def sums_of(frame: nw.LazyFrame[Any], marks: Sequence[str], any_of: Sequence[str
 
 
 def store_frame(runtime: "Runtime", frame: nw.LazyFrame[Any], key: str = "customer_id") -> Stored:
-    """Keep a frame under a name that follows from what is in it; the same frame twice is one file."""
+    """Keep a frame under a name that follows from what is in it; the same frame twice is one file.
+
+    Raises:
+        OSError: it cannot be written; nothing of it is left.
+    """
     native: pl.LazyFrame = frame.to_native()
     table = native.collect().sort(key)
     table = table.select(sorted(table.columns))
@@ -254,13 +260,27 @@ def store_frame(runtime: "Runtime", frame: nw.LazyFrame[Any], key: str = "custom
     path = folder / f"{sha256}.parquet"
     if not path.exists():
         unfinished = path.with_suffix(f".{os.getpid()}.part")
-        table.write_parquet(unfinished, compression="zstd")
-        _sync(unfinished)
-        unfinished.rename(path)
+        try:
+            _write_parquet(table, unfinished)
+            _sync(unfinished)
+            unfinished.rename(path)
+        except OSError:
+            unfinished.unlink(missing_ok=True)  # half a file must not take what room is left
+            raise
         _sync(folder)
     else:
         path.touch()  # young again: nobody removes it before the run that names it is there
     return Stored(sha256=sha256, file=f"{FRAMES_FOLDER}/{path.name}", rows=table.height)
+
+
+def _write_parquet(table: pl.DataFrame, path: Path) -> None:
+    try:
+        table.write_parquet(path, compression="zstd")
+    except pl.exceptions.PolarsError as error:  # says "(os error 28)" where Python has an OSError with its number
+        number = OS_ERROR.search(str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def scan_frame(runtime: "Runtime", file: str) -> nw.LazyFrame[Any]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
+from engine.outages import outage_of
 from engine.postal import is_postal, postal_lines
 from engine.tables import Action, Alarm, Contact, Customer, Entity, Person
 from ledger.days import date_of, day_of
@@ -122,7 +123,9 @@ class Together:
         try:
             with runtime.database.atomic():
                 return look()
-        except Exception:
+        except Exception as error:
+            if outage_of(error) is not None:
+                raise
             log.warning("reading for several messages at once failed; each is read for alone", exc_info=True)
             return None
 
@@ -142,6 +145,8 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
             facts = together.facts(runtime, entity, day, action.customer_id)
             checked = recheck.check(runtime, action, entity, facts)
     except Exception as error:  # a policy that cannot be read, a fault of ours: no decision, no letter
+        if outage_of(error) is not None:
+            raise
         log.exception("action %s cannot be decided again", action.key)
         _tell_undecidable(entity, now_at, type(error).__name__)
         return Wait(now_at + UNDECIDABLE_US, "undecidable")

@@ -102,3 +102,9 @@ class SqliteWays(Database):  # type: ignore[misc]
 
 class Sqlite(SqliteWays, SqliteDatabase):  # type: ignore[misc]
     """A file, reached as the operating system offers it."""
+
+    def rollback(self) -> Any:
+        """Roll back, unless SQLite has done so: it ends a transaction by itself when the disk fails."""
+        if not self.is_closed() and not self.connection().in_transaction:
+            return False
+        return super().rollback()

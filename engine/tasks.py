@@ -6,14 +6,15 @@ it runs no code: messages are JSON with a known name and no arguments.
 """
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from huey import Huey, crontab
 
 from engine import outbox, retention, runs, uploads
 from engine.locks import Lead
+from engine.outages import TOLD, outage_of
 from engine.queues import open_queue
 from engine.tables import Alarm
 from engine.verify import verify_nightly
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 log = logging.getLogger(__name__)
+
+OUT = "outage"  # what the runtime keeps of an outage until it is over
 
 
 def make_huey(runtime: "Runtime") -> Huey:
@@ -52,8 +55,8 @@ def make_huey(runtime: "Runtime") -> Huey:
 
 def drain_now(runtime: "Runtime") -> None:
     """Decide the customers that changed, then send what is due."""
-    _decide(runtime, "customers that changed", lambda: runs.drain_dirty(runtime))
-    outbox.deliver(runtime)
+    with _waiting_out(runtime):
+        _drain(runtime)
 
 
 def sweep_now(runtime: "Runtime") -> None:
@@ -61,14 +64,55 @@ def sweep_now(runtime: "Runtime") -> None:
 
     Once a night, after its runs, everything is verified.
     """
+    with _waiting_out(runtime):
+        _sweep(runtime)
+
+
+def _drain(runtime: "Runtime") -> None:
+    _decide(runtime, "customers that changed", lambda: runs.drain_dirty(runtime))
+    outbox.deliver(runtime)
+
+
+def _sweep(runtime: "Runtime") -> None:
     recovered = outbox.sweep(runtime)
     if recovered.total:
         log.info("swept: %s", recovered.counts)
     uploads.purge(runtime)
     retention.purge_frames(runtime)
     _decide(runtime, "the day", lambda: runs.run_due_days(runtime))
-    drain_now(runtime)
+    _drain(runtime)
     verify_nightly(runtime)
+
+
+@contextmanager
+def _waiting_out(runtime: "Runtime") -> Iterator[None]:
+    """Let work wait while the disk or the database is out; the next sweep goes on with it.
+
+    The alarm is raised as soon as one can be written: that may be after the outage.
+    """
+    try:
+        yield
+    except Exception as error:
+        outage = outage_of(error)
+        if outage is None:
+            raise
+        log.error("%s; what is to be done waits for the next sweep", TOLD[outage], exc_info=True)
+        runtime.cache.setdefault(OUT, (outage, runtime.now_at()))
+        with suppress(Exception):
+            _tell_outage(runtime)
+    else:
+        _tell_outage(runtime)
+        runtime.cache.pop(OUT, None)
+
+
+def _tell_outage(runtime: "Runtime") -> None:
+    """Raise the alarm of an outage that was noted, once."""
+    if OUT not in runtime.cache:
+        return
+    outage, since_at = runtime.cache[OUT]
+    if not Alarm.select().where(Alarm.kind == "outage", Alarm.raised_at == since_at).exists():
+        text = f"{TOLD[outage]}: work waited and goes on by itself; see the worker's log"
+        Alarm.create(kind="outage", text=text, raised_at=since_at)
 
 
 def _decide(runtime: "Runtime", what: str, decide: Callable[[], object]) -> None:
@@ -80,6 +124,8 @@ def _decide(runtime: "Runtime", what: str, decide: Callable[[], object]) -> None
     try:
         decide()
     except Exception as error:
+        if outage_of(error) is not None:
+            raise
         log.exception("deciding %s failed", what)
         told = Alarm.select().where(Alarm.kind == "run_failed", Alarm.acknowledged_at.is_null())
         if not told.exists():

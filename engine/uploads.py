@@ -59,6 +59,9 @@ def keep(runtime: "Runtime", command: ImportFile, found: Preview) -> Waiting:
     Args:
         command: the import as it would be given; nothing is posted.
         found: what its preview showed.
+
+    Raises:
+        OSError: it cannot be written; nothing of it is left.
     """
     purge(runtime)
     sha256 = hashlib.sha256(command.content).hexdigest()
@@ -79,8 +82,13 @@ def keep(runtime: "Runtime", command: ImportFile, found: Preview) -> Waiting:
     )
     place = _place(runtime, waiting.ticket)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(place / "content", command.content)
-    _write(place / "ticket.json", json.dumps(asdict(waiting), ensure_ascii=False).encode())
+    try:
+        _write(place / "content", command.content)
+        _write(place / "ticket.json", json.dumps(asdict(waiting), ensure_ascii=False).encode())
+    except OSError:
+        if not (place / "ticket.json").exists():  # no room: half a file must not take what is left
+            shutil.rmtree(place, ignore_errors=True)
+        raise
     return waiting
 
 
@@ -139,5 +147,9 @@ def _write(path: Path, content: bytes) -> None:
     """Whole or not at all, for its owner's eyes only."""
     draft = path.with_name(f"{path.name}.{uuid4().hex}")
     draft.touch(mode=0o600)
-    draft.write_bytes(content)
-    draft.replace(path)
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise

@@ -76,16 +76,16 @@ def write_once(content: bytes, drafts: Path, target: Path) -> None:
         OSError: a folder cannot be written.
     """
     draft = drafts / f"{target.name}.{os.getpid()}.{os.urandom(4).hex()}"
-    with draft.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
     try:
+        with draft.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.link(draft, target)
     except FileExistsError:
         pass  # another worker was faster with the same key
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)  # half a file must not take what room is left
     _sync_folder(target.parent)
 
 

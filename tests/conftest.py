@@ -1,8 +1,8 @@
 """What every test may ask for: a runtime on a real database, a clock to move, people, an entity.
 
 Tests in the folders of BOTH run on SQLite and on PostgreSQL, unless they are marked ``sqlite`` or
-``postgresql``; others run on SQLite unless they are marked ``both``. The server comes from a wheel and lives as long as this
-process; every test has a database of its own, copied from one that is set up.
+``postgresql``; others run on SQLite unless they are marked ``both``. The server comes from a wheel and
+lives as long as this process; every test has a database of its own, copied from one that is set up.
 """
 
 import os

@@ -31,7 +31,7 @@ KINDS = (
     *("accounts_payable",),  # of a contact
 )
 ALARMS = (
-    *("undecided", "undecidable", "disagreement", "gated", "behind", "run_failed", "child_crashed"),
+    *("undecided", "undecidable", "disagreement", "gated", "behind", "run_failed", "outage", "child_crashed"),
     "missing_rate",
     "account_changed",
     *("sending_stopped", "message_failed", "message_uncertain", "message_late"),

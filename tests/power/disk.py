@@ -5,10 +5,11 @@ written before a file's last sync is there; of what came later each sector of 51
 not; names that came or went after the folder's last sync are there up to some point.
 """
 
-import errno
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,13 +25,25 @@ WATCHED = (
 )
 WITH_NAME = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_SUPER_JOURNAL
 
-# What a disk may answer, as SQLite's own VFS would say it; the operations each of them meets.
-FAULTS: dict[str, tuple[type[Exception], int, tuple[str, ...]]] = {
-    "full": (apsw.FullError, apsw.SQLITE_FULL, ("write", "truncate")),
-    "eio": (apsw.IOError, apsw.SQLITE_IOERR, ("write", "truncate", "sync", "unlink", "read")),
-    "read-only": (apsw.ReadOnlyError, apsw.SQLITE_READONLY, ("write", "truncate", "unlink")),
+# What a disk may answer, in SQLite's words, and the operations that meet it.
+FAULTS: dict[str, tuple[type[Exception], int, str, tuple[str, ...]]] = {
+    "full": (apsw.FullError, apsw.SQLITE_FULL, "database or disk is full", ("write", "truncate")),
+    "eio": (apsw.IOError, apsw.SQLITE_IOERR, "disk I/O error", ("write", "truncate", "sync", "unlink", "read")),
+    "read-only": (
+        apsw.ReadOnlyError,
+        apsw.SQLITE_READONLY,
+        "attempt to write a readonly database",
+        ("write", "truncate", "unlink"),
+    ),
 }
-MEANS = {"full": errno.ENOSPC, "eio": errno.EIO, "read-only": errno.EROFS}
+
+
+def answer(fault: str) -> Exception:
+    """A fault as apsw hands it to SQLite, and as the product's own driver would hand it on."""
+    kind, code, words, _ = FAULTS[fault]
+    error = type("OperationalError", (kind, sqlite3.OperationalError), {})(words)
+    error.extendedresult = code
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +87,12 @@ class Disk:
         """Fail, if the disk fails by now."""
         if self.fault is None:
             return
-        kind, code, verbs = FAULTS[self.fault]
-        if verb not in verbs:
+        if verb not in FAULTS[self.fault][-1]:
             return
         self.seen += 1
         if self.seen >= self.fails_from:
             self.met += 1
-            error = kind(f"the disk answers {self.fault}")
-            error.extendedresult = code  # type: ignore[attr-defined]
-            raise error
+            raise answer(self.fault)
 
     @contextmanager
     def failing(self, fault: str, operation: int) -> Iterator[None]:
@@ -167,6 +177,14 @@ class DiskFile(apsw.VFSFile):
             self.names_at_sync = False  # as SQLite's own VFS: the folder with a journal's first sync
 
 
+class Cursor(apsw.Cursor):
+    """With what the standard library's cursor has beside."""
+
+    def fetchmany(self, size: int) -> list[Any]:
+        """The next rows."""
+        return list(islice(self, size))
+
+
 def database_on(disk: Disk, name: str, committed: Callable[[APSWDatabase], None] | None = None) -> type[APSWDatabase]:
     """The database class to open the product's database with.
 
@@ -185,6 +203,7 @@ def database_on(disk: Disk, name: str, committed: Callable[[APSWDatabase], None]
 
         def _connect(self) -> apsw.Connection:
             connection = super()._connect()
+            connection.cursor_factory = Cursor
             connection.convert_binding = lambda _cursor, _number, value: str(value)  # instants of the migrations
             return connection
 

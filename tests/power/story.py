@@ -42,11 +42,13 @@ class Recorded:
 
     Args:
         disk: every operation.
+        folder: where the state of the product lies, with the facts of its runs.
         states: hash of the database after each acknowledged commit; the first one is of nothing.
         acknowledged: for each of them how many operations the disk had seen by then.
     """
 
     disk: Any
+    folder: Path
     states: list[str] = field(default_factory=lambda: [NOTHING])
     acknowledged: list[int] = field(default_factory=lambda: [0])
 
@@ -175,7 +177,7 @@ def work(runtime: Runtime, first: User, day: int) -> None:
 
 def start_again(folder: Path, disk_module: ModuleType, clock: Any, name: str) -> Recorded:
     """What the product does with what a cut left, as the disk sees it: that may be cut, too."""
-    recorded = Recorded(disk_module.Disk())
+    recorded = Recorded(disk_module.Disk(), folder)
     recorded.disk.hold(folder)
     sqlite = disk_module.database_on(recorded.disk, name, recorded.committed)
     settings = Settings(database=f"sqlite:///{folder / 'dunwell.db'}", var=folder, secret_key=SECRET)
@@ -191,7 +193,7 @@ def start_again(folder: Path, disk_module: ModuleType, clock: Any, name: str) ->
 
 def tell(folder: Path, disk_module: ModuleType, clock: Any, name: str) -> Recorded:
     """The whole story: set up, a restart, a checkpoint in between, two days of work."""
-    recorded = Recorded(disk_module.Disk())
+    recorded = Recorded(disk_module.Disk(), folder)
     sqlite = disk_module.database_on(recorded.disk, name, recorded.committed)
     matcher = Matcher()
     try:

@@ -107,6 +107,7 @@ def cut_power(disks, recorded, here: Path, chance: Random) -> int:
     """
     cut = chance.randint(recorded.disk.begun, len(recorded.disk.operations))
     here.mkdir()
+    (here / "frames").symlink_to(recorded.folder / "frames")  # each was on disk before a run named it
     for name, content in disks.remains(recorded.disk.operations[:cut], chance).items():
         (here / name).write_bytes(content)
     if chance.random() < 0.5:  # the shared memory of a process that died is worth nothing, whatever it says
