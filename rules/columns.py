@@ -6,8 +6,8 @@ dropped. What nobody selects an engine never computes: masks cost only who reads
 Idioms and their reasons: columns.md 5 and 7.
 """
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 from operator import add, or_
 from typing import Any as Anything
 
@@ -29,10 +29,12 @@ from rules.stages import PREVIOUS, STAGES, Stage
 __all__ = ["condition_column", "decide", "dtype_of", "mask_name", "match_one", "winner_name"]
 
 Frame = nw.LazyFrame[Anything]
+Holds = Callable[[BookRule], nw.Expr]
 RULE = "rule__"  # prefixes of columns that exist only while a stage is decided
 DOUBT = "doubt__"
 PART = "part__"
-NUMBER: Anything = nw.Int16  # of a rule: a quarter of the memory that Int64 would move
+NARROW: Anything = nw.Int16  # numbers of rules, small sums: a quarter of the memory that Int64 would move
+NARROW_MAX = 2**15 - 1
 
 
 def decide(frame: Frame, book: Book, keep: Keep = unkept, *, masks: bool = True) -> Frame:
@@ -64,7 +66,7 @@ def decide(frame: Frame, book: Book, keep: Keep = unkept, *, masks: bool = True)
             frame = frame.with_columns(*(_absent(stage, column).alias(column.name) for column in stage.outcomes))
         frame = _apply_overrides(frame, stage, book.stages.get(stage.name), sight)
         if stage.name in book.stages:
-            frame = keep(frame.drop(*_temporary(book.stages[stage.name])))
+            frame = keep(frame.drop(*_temporary(book.stages[stage.name], masks)))
         names |= {column.name for column in stage.outcomes}
     return frame
 
@@ -97,13 +99,17 @@ def winner_name(stage: str) -> str:
 
 
 def _decide_stage(frame: Frame, stage: BookStage, sight: Sight, masks: bool) -> Frame:
-    frame = _with(frame, _booleans(stage, sight))
+    holds = _holds
+    if masks or not _asks_once(stage):
+        frame = _with(frame, _booleans(stage, sight))
+    else:
+        holds = partial(_holds_unnamed, sight)
     if _has_winner(stage):
-        frame = frame.with_columns(_winner(stage).alias(winner_name(stage.name)))
+        frame = frame.with_columns(_winner(stage, holds).alias(winner_name(stage.name)))
     parts = [*(_masks(stage) if masks else []), _undecided(stage, sight).alias(f"undecided_{stage.name}")]
     if stage.plan is not None:
         return _settled(frame.with_columns(*parts), stage, sight)
-    frame = frame.with_columns(*parts, *_values(stage, sight))
+    frame = frame.with_columns(*parts, *_values(stage, sight, holds))
     return frame.with_columns(*_outcomes(stage, sight))
 
 
@@ -111,8 +117,9 @@ def _with(frame: Frame, columns: Sequence[nw.Expr]) -> Frame:
     return frame.with_columns(*columns) if columns else frame
 
 
-def _temporary(stage: BookStage) -> list[str]:
-    names = [_rule(rule) for rule in stage.rules] + [_doubt(rule) for rule in _doubtful(stage)]
+def _temporary(stage: BookStage, masks: bool) -> list[str]:
+    named = stage.rules if masks or not _asks_once(stage) else ()
+    names = [_rule(rule) for rule in named] + [_doubt(rule) for rule in _doubtful(stage)]
     return names + ([] if stage.plan is not None else [PART + name for name in stage.stage.settable])
 
 
@@ -130,6 +137,20 @@ def _doubtful(stage: BookStage) -> list[BookRule]:
 
 def _holds(rule: BookRule) -> nw.Expr:
     return nw.col(_rule(rule))
+
+
+def _holds_unnamed(sight: Sight, rule: BookRule) -> nw.Expr:
+    """Whether a rule holds, null for unknown, which `when` takes for false."""
+    return condition_column(rule.condition, sight)
+
+
+def _asks_once(stage: BookStage) -> bool:
+    """Whether, masks aside, one expression reads the rules' truths: then no column is made for each."""
+    if stage.plan is not None or _may_be_undecided(stage):
+        return False
+    return stage.policy.hit in ORDERED or (
+        stage.policy.hit == "sum" and _starts_at_zero(stage, stage.stage.settable[0])
+    )
 
 
 def _booleans(stage: BookStage, sight: Sight) -> list[nw.Expr]:
@@ -198,9 +219,10 @@ def _differs(stage: BookStage, outcome: str, sight: Sight) -> nw.Expr:
     return _any(claims)
 
 
-def _values(stage: BookStage, sight: Sight) -> list[nw.Expr]:
-    one = _winning if stage.policy.hit in SINGLE else _joined
-    return [one(stage, name, sight).alias(PART + name) for name in stage.stage.settable]
+def _values(stage: BookStage, sight: Sight, holds: Holds) -> list[nw.Expr]:
+    if stage.policy.hit in SINGLE:
+        return [_winning(stage, name, sight).alias(PART + name) for name in stage.stage.settable]
+    return [_joined(stage, name, sight, holds).alias(PART + name) for name in stage.stage.settable]
 
 
 def _effect(stage: BookStage, rule: BookRule | None, outcome: str, sight: Sight) -> nw.Expr:
@@ -212,14 +234,14 @@ def _has_winner(stage: BookStage) -> bool:
     return stage.plan is None and stage.policy.hit in SINGLE
 
 
-def _winner(stage: BookStage) -> nw.Expr:
+def _winner(stage: BookStage, holds: Holds) -> nw.Expr:
     """The number of the first rule that holds, null for none."""
-    turns = [nw.when(_holds(rule)).then(_number(rule)) for rule in stage.ranked]
-    return nw.coalesce(*turns) if turns else no_value(NUMBER)
+    turns = [nw.when(holds(rule)).then(_number(rule)) for rule in stage.ranked]
+    return nw.coalesce(*turns) if turns else no_value(NARROW)
 
 
 def _number(rule: BookRule) -> nw.Expr:
-    return nw.lit(rule.index, dtype=NUMBER)
+    return nw.lit(rule.index, dtype=NARROW)
 
 
 def _is_winner(stage: BookStage, rules: Sequence[BookRule]) -> nw.Expr:
@@ -242,21 +264,20 @@ def _winning(stage: BookStage, outcome: str, sight: Sight) -> nw.Expr:
     return turns.otherwise(_effect(stage, last[0], outcome, sight))
 
 
-def _joined(stage: BookStage, outcome: str, sight: Sight) -> nw.Expr:
+def _joined(stage: BookStage, outcome: str, sight: Sight, holds: Holds) -> nw.Expr:
     """What several matching rules make together; unknown when a part of it is."""
-    hit, zero = stage.policy.hit, literal(0)
+    hit = stage.policy.hit
     otherwise = _effect(stage, None, outcome, sight)
     setting = list(stage.ranked) if hit == "count" else [r for r in stage.ranked if outcome in r.effects]
     if not setting:
         return otherwise
+    if hit == "sum" and _starts_at_zero(stage, outcome):
+        return _sum(stage, setting, outcome, sight, holds)
     own = {rule.key: _effect(stage, rule, outcome, sight) for rule in setting}
     if hit == "count":
         value = _count(setting)
     elif hit == "sum":
-        value = reduce(add, [nw.when(_holds(r)).then(own[r.key]).otherwise(zero) for r in setting])
-        base = stage.effect(None, outcome)
-        if isinstance(base, Const) and base.value == 0:
-            return value
+        value = _sum(stage, setting, outcome, sight, holds)
     elif hit == "collect":
         marked = [nw.when(_holds(r)).then(nw.concat_str(literal(SEPARATOR), own[r.key])) for r in setting]
         value = nw.concat_str(*[nw.coalesce(part, literal("")) for part in marked]).str.slice(len(SEPARATOR))
@@ -267,6 +288,21 @@ def _joined(stage: BookStage, outcome: str, sight: Sight) -> nw.Expr:
     if unknown and hit in ("min", "max", "collect"):
         value = nw.when(~_any(unknown)).then(value)
     return nw.when(_any([_holds(rule) for rule in setting])).then(value).otherwise(otherwise)
+
+
+def _starts_at_zero(stage: BookStage, outcome: str) -> bool:
+    return stage.effect(None, outcome) == Const(0)
+
+
+def _sum(stage: BookStage, rules: Sequence[BookRule], outcome: str, sight: Sight, holds: Holds) -> nw.Expr:
+    constants = [effect.value for rule in rules if isinstance(effect := rule.effects[outcome], Const)]
+    amounts = [value for value in constants if isinstance(value, int)]
+    if len(amounts) < len(rules) or sum(map(abs, amounts)) > NARROW_MAX:
+        own = [_effect(stage, rule, outcome, sight) for rule in rules]
+        return reduce(add, [nw.when(holds(r)).then(value).otherwise(literal(0)) for r, value in zip(rules, own)])
+    zero = nw.lit(0, dtype=NARROW)
+    worths = [nw.when(holds(r)).then(nw.lit(n, dtype=NARROW)).otherwise(zero) for r, n in zip(rules, amounts)]
+    return reduce(add, worths).cast(nw.Int64)
 
 
 def _is_known(stage: BookStage, rule: BookRule, outcome: str) -> bool:
