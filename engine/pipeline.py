@@ -21,6 +21,7 @@ from engine.frames import (
     collected,
     columns_of,
     count_of,
+    frames_on_disk,
     is_small,
     keep,
     read_frames,
@@ -294,9 +295,10 @@ def _converted(amount: int | None, currency: str, base: str, rates_e9: Mapping[s
 
 
 def read_facts(runtime: "Runtime", ask: Asking) -> Frame:
-    """The facts of a whole entity; those of a large ledger are not yet computed."""
-    frames = read_frames(runtime, ask.entity, as_of_day=ask.as_of_day, question=ask.question)
+    """The facts of a whole entity, computed."""
     if not is_small(runtime):
-        return facts_frame(frames, ask)
+        with frames_on_disk(runtime, ask.question) as frames:
+            return collected(facts_frame(frames, ask), STREAM)
+    frames = read_frames(runtime, ask.entity, as_of_day=ask.as_of_day, question=ask.question)
     with _slots(runtime, ask, questions(ask.question, runtime.database)).slot() as slot:
         return slot.answer(frames, ask.as_of_day)

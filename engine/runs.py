@@ -255,7 +255,7 @@ def _begin(
 def _here(runtime: "Runtime", ask: Asking, steps: Steps) -> Iterator[Computed]:
     """Facts and outcomes by Polars, in this process."""
     with steps.step("facts"):
-        facts = frames.collected(read_facts(runtime, ask), frames.STREAM)
+        facts = read_facts(runtime, ask)
     with steps.step("stages"):
         decided = decided_day(runtime, ask.entity, ask.edition, ask.as_of_day, ask.begins, facts)
     yield Computed(facts, decided)

@@ -152,9 +152,7 @@ def simulate(
     facts = None if _facts_differ(before.book, after.book) else _stored(runtime, chosen)
     if facts is not None and chosen is not None:
         return compare(facts, facts, before, after, day, chosen.id)
-    computed = [
-        collected(read_facts(runtime, asking(runtime, entity, day, edition=edition))) for edition in (before, after)
-    ]
+    computed = [read_facts(runtime, asking(runtime, entity, day, edition=edition)) for edition in (before, after)]
     return compare(computed[0], computed[1], before, after, day, None)
 
 

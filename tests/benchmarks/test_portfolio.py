@@ -9,7 +9,7 @@ from benchmarks.filling import build
 from benchmarks.portfolio import AS_OF_DAY, LAST_DAY, Tables, blocks, portfolio
 from engine.queries import MODELS
 from engine.runtime import Runtime
-from engine.tables import Contact, Entity
+from engine.tables import Block, Contact, Entity
 
 CUSTOMERS = 2_500
 SECRET = {"person": ("sealed", "key_sealed")}  # sealed with keys that are never the same
@@ -53,6 +53,19 @@ def test_the_size_of_the_chunks_changes_no_row(tmp_path: Path, frames: Tables) -
     assert {name: len(seen[0][name]) for name in frames if name in seen[0]} == {
         name: table.height for name, table in frames.items() if name in seen[0]
     }
+
+
+def test_both_databases_are_filled_with_the_same_rows(tmp_path: Path, postgres_url: str) -> None:
+    """What COPY writes into PostgreSQL is what the prepared statements write into SQLite; ids go on after it."""
+    seen = []
+    for url in (f"sqlite:///{tmp_path / 'dunwell.db'}", postgres_url):
+        runtime = build(url, CUSTOMERS, var=tmp_path)
+        seen.append({name: _rows(runtime, name) for name in (*next(blocks(10)), "person", "exchange_rate")})
+        contact = Contact.get()
+        assert runtime.vault.open_person(contact.person)["email"].endswith(".example")
+        assert Block.create(**{**Block.select().dicts().first(), "id": None}).id == len(seen[-1]["block"]) + 1
+        runtime.close()
+    assert seen[0] == seen[1]
 
 
 def test_a_filled_database_is_opened_as_it_is(tmp_path: Path) -> None:

@@ -143,3 +143,14 @@ def test_at_most_a_thousand_customers_are_read_row_by_row(runtime, entity, polic
     frames.read_rows(runtime, tables, range(frames.SMALL_READ))
     with pytest.raises(ValueError, match="at most 1000"):
         frames.read_rows(runtime, tables, range(frames.SMALL_READ + 1))
+
+
+def test_facts_of_a_large_entity_are_those_of_a_small_one(runtime, entity, ledger, policies, monkeypatch):
+    """Facts streamed from files are the facts a ready plan gives of rows, and the files are gone afterwards."""
+    ask = asking(runtime, entity, DAY)
+    few = read_facts(runtime, ask)
+    monkeypatch.setattr(frames, "ROWS_BY_CURSOR", 0)
+    many = read_facts(runtime, ask)
+    assert dict(many.collect_schema()) == dict(few.collect_schema())
+    assert rows_by_customer(many) == rows_by_customer(few)
+    assert list(runtime.settings.var.glob("reading-*")) == []
