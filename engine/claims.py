@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 
 SECOND_US = 1_000_000
 LEASE_US = 150 * SECOND_US  # longer than a whole SMTP conversation (notifiers.smtp.CALL_SECONDS_MAX)
-BATCH = 10  # actions a worker holds at a time; what a kill leaves waiting for its lease
+# Actions a worker holds at a time: what a kill leaves waiting for its lease, and letters that are
+# typeset while nobody else can write.
+BATCH = 10
 BATCH_IDEMPOTENT = 50  # with a receiver that drops repeats and can be asked, a kill leaves no doubt
 
 MESSAGE_CHANNELS = ("email", "letter")
@@ -101,7 +103,8 @@ def claim(
     claims: list[Claim] = []
     tally = Tally()
     with runtime.database.atomic():
-        actions = due(runtime, now_at, batch or (BATCH_IDEMPOTENT if gateway.idempotent else BATCH), channels)
+        many = BATCH_IDEMPOTENT if gateway.idempotent and channels != (sending.LETTER,) else BATCH
+        actions = due(runtime, now_at, batch or many, channels)
         decide = prepare or sending.Together(runtime, actions).prepare
         for action in actions:
             try:
