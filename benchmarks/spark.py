@@ -76,7 +76,7 @@ def main() -> None:
         ask = asking(runtime, Entity.get(), LAST_DAY)
         here, there = Metered(), Metered()
         with here.step("facts"):
-            facts = frames.collected(read_facts(runtime, ask), frames.STREAM)
+            facts = read_facts(runtime, ask)
         with here.step("stages"):
             decided_day(runtime, ask.entity, ask.edition, ask.as_of_day, ask.begins, facts)
         here.show("polars")
