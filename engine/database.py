@@ -48,12 +48,12 @@ def connect(settings: Settings, sqlite: type[Sqlite] = Sqlite) -> Store:
         path = sqlite_path(settings.database)
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = sqlite(path)
-    database.initialize(opened)
     opened.connect(reuse_if_open=True)
     weak = opened.weaknesses()
     if weak:
         opened.shut()
         raise WeakDatabase("; ".join(weak))
+    database.initialize(opened)
     return opened
 
 
@@ -61,7 +61,7 @@ def create_triggers(opened: Store) -> None:
     """Let the database itself refuse to change or delete an append-only row."""
     for model in APPEND_ONLY:
         table = table_name(model)
-        for verb in ("update", "delete"):
+        for verb in opened.changes:
             opened.refuse(f"{table}_no_{verb}", table, verb, f"{table} is append-only: no {verb}")
     opened.refuse(
         "document_is_fixed",
@@ -125,7 +125,7 @@ def upsert(keys: Sequence[str], columns: Sequence[str]) -> str:
 def missing_triggers(opened: Store) -> list[str]:
     """Names of the append-only triggers that are not there."""
     present = opened.triggers()
-    wanted = [f"{table_name(model)}_no_{verb}" for model in APPEND_ONLY for verb in ("update", "delete")]
+    wanted = [f"{table_name(model)}_no_{verb}" for model in APPEND_ONLY for verb in opened.changes]
     return [name for name in wanted if name not in present]
 
 

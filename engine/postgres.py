@@ -1,12 +1,12 @@
 """PostgreSQL: what it does otherwise than SQLite, behind the same names (``engine.sqlite``)."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from peewee import Model, PostgresqlDatabase
+from peewee import Model, PeeweeException, PostgresqlDatabase
 from playhouse.pool import PooledPostgresqlDatabase
 from psycopg.adapt import Loader
 
@@ -64,6 +64,8 @@ class Postgres(PooledPostgresqlDatabase, _Connecting):  # type: ignore[misc]
     """
 
     driver = "postgresql"
+    changes = ("update", "delete", "truncate")  # what a trigger refuses on an append-only table
+    unindexed = ""  # the planner knows how many rows an entity has
     listed = "(select value::bigint from json_array_elements_text(%s::json))"
 
     def __init__(self, url: str, **more: Any) -> None:
@@ -79,10 +81,14 @@ class Postgres(PooledPostgresqlDatabase, _Connecting):  # type: ignore[misc]
 
     def begin(self, mode: str | None = None) -> None:
         """Begin to write, once nobody else does; ``READ_ONLY`` begins to read one state."""
-        if mode is None:
-            self.execute_sql(f"begin; select pg_advisory_xact_lock({WRITER})")
-        else:
-            self.execute_sql(f"begin isolation level {mode}")
+        try:
+            self.execute_sql(
+                f"begin; select pg_advisory_xact_lock({WRITER})" if mode is None else f"begin isolation level {mode}"
+            )
+        except BaseException:
+            with suppress(PeeweeException):  # the connection may be what failed
+                self.rollback()  # waited too long: what was begun must not linger
+            raise
 
     def snapshot(self) -> AbstractContextManager[Any]:
         """A transaction that reads one state and takes no lock."""
@@ -137,10 +143,11 @@ class Postgres(PooledPostgresqlDatabase, _Connecting):  # type: ignore[misc]
         if name in self.triggers():  # making it anew would wait for every other user of the table
             return
         only = f"when ({when}) " if when else ""
+        each = "statement" if event == "truncate" else "row"
         self.execute_sql(REFUSING)
         self.execute_sql(
             f'create or replace trigger "{name}" before {event} on "{table}" '
-            f"for each row {only}execute function dunwell_refuse('{message}')"
+            f"for each {each} {only}execute function dunwell_refuse('{message}')"
         )
 
     def numbers(self, model: type[Model], many: int) -> Sequence[int]:
@@ -164,10 +171,10 @@ class Postgres(PooledPostgresqlDatabase, _Connecting):  # type: ignore[misc]
         try:
             yield True
         finally:
-            if self.is_connection_usable():
+            try:
                 self.execute_sql("select pg_advisory_unlock(%s)", (number,))
-            else:
-                self.manual_close()  # back in the pool, it would keep the lock
+            except PeeweeException:  # the connection broke, and the lock with it
+                self.manual_close()
 
     def shut(self) -> None:
         """Close this thread's connection and those that wait for a thread."""

@@ -85,8 +85,7 @@ def _ledger_table(name: str, question: Question, store: Store) -> Table:
         nullable = model._meta.columns[column].null
         columns.append(Field(column, dtype, empty_is_null=dtype is nw.String and nullable))
     owner = "id" if name == "customer" else "customer_id"
-    # The plus keeps SQLite from choosing an index on the entity, which would read all of its rows.
-    sql = f"select {_selected(columns)} from {name} where +entity_id = {question.entity_id:d}"
+    sql = f"select {_selected(columns)} from {name} where {store.unindexed}entity_id = {question.entity_id:d}"
     return Table(tuple(columns), sql, f"{sql} and {owner} in {store.listed}")
 
 
@@ -106,7 +105,7 @@ def _contact_made(question: Question, store: Store) -> Table:
         f"when {settled} > due_day then {settled} else due_day end"
     )
     sql = (
-        f"select customer_id, {day} as day from action where +entity_id = {question.entity_id:d} "
+        f"select customer_id, {day} as day from action where {store.unindexed}entity_id = {question.entity_id:d} "
         "and settled_at is not null and (state = 'sent' or (state = 'done' and channel = 'call' "
         "and coalesce(result, '') not in ('no_answer', 'wrong_contact')))"
     )
@@ -189,12 +188,10 @@ def _previous(question: Question, store: Store) -> Table:
     parts.append(f"{_finished(question)} as step_finished")
     for target, (outcome, dtype) in OVERRIDDEN.items():
         columns.append(Field(f"override_{outcome}", dtype, empty_is_null=dtype is nw.String))
-        parts.append(
-            _part(
-                _override(target, store.value_of("v.value", SQL_TYPES[dtype]), question), f"override_{outcome}", dtype
-            )
-        )
-    sql = f"select {', '.join(parts)} from customer c {joins} where +c.entity_id = {question.entity_id:d}"
+        value = store.value_of("v.value", SQL_TYPES[dtype])
+        parts.append(_part(_override(target, value, question), f"override_{outcome}", dtype))
+    entity = f"{store.unindexed}c.entity_id = {question.entity_id:d}"
+    sql = f"select {', '.join(parts)} from customer c {joins} where {entity}"
     return Table(tuple(columns), sql, f"{sql} and c.id in {store.listed}")
 
 

@@ -29,6 +29,8 @@ class SqliteWays(Database):  # type: ignore[misc]
     """
 
     driver = "sqlite"
+    changes = ("update", "delete")  # what a trigger refuses on an append-only table
+    unindexed = "+"  # before a column: an index on the entity would read all of its rows
     listed = "(select value from json_each(?))"  # the numbers of a JSON array, bound as one text
 
     def __init__(self, path: Path | str, **more: Any) -> None:

@@ -34,10 +34,12 @@ def make_huey(runtime: "Runtime") -> Huey:
         runtime: whose outbox the tasks empty.
     """
     huey = open_queue(runtime.settings)
-    drain = huey.task(name="drain")(lambda: drain_now(runtime))
+    drain = huey.task(name="drain")(lambda: _connected(runtime, drain_now))
     lead, each_minute = Lead(runtime, "sweep"), crontab(minute="*")
     # Every process looks at the clock; the one that leads puts the sweep into the queue.
-    huey.periodic_task(lambda when: each_minute(when) and lead.holds(), name="sweep")(lambda: sweep_now(runtime))
+    huey.periodic_task(lambda when: each_minute(when) and lead.holds(), name="sweep")(
+        lambda: _connected(runtime, sweep_now)
+    )
 
     def ring() -> None:
         """Wake a worker. A bell that cannot ring loses nothing: the sweep comes within a minute."""
@@ -51,6 +53,14 @@ def make_huey(runtime: "Runtime") -> Huey:
 
     runtime.huey, runtime.ring = huey, ring
     return huey
+
+
+def _connected(runtime: "Runtime", work: Callable[["Runtime"], None]) -> None:
+    """Work with a connection that is not known to be broken: a worker outlives a restart of the server."""
+    database = runtime.database
+    if not (database.is_closed() or database.is_connection_usable()):
+        database.close()
+    work(runtime)
 
 
 def drain_now(runtime: "Runtime") -> None:

@@ -19,7 +19,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from admin.starting import bind_address, serve_command
-from engine import audit
+from engine import audit, tasks
 from engine.locks import Lead
 from engine.runs import run_entity
 from engine.runtime import Runtime
@@ -250,3 +250,29 @@ def test_a_leader_whose_connection_breaks_does_not_lead(runtime, postgres_url):
         for thread, lead in zip((first, second), leads):
             thread.submit(lead.close).result()
             thread.submit(runtime.database.close).result()
+
+
+@pytest.mark.postgresql("SQLite has no server that could restart")
+def test_a_worker_outlives_a_restart_of_the_server(
+    runtime, postgres_url, make_customer, make_action, counting, prepare, monkeypatch
+):
+    """What it was doing fails; the next bell is answered on a new connection."""
+    action = make_action(make_customer("1"))
+    huey = tasks.make_huey(runtime)
+    deliver = tasks.outbox.deliver
+    monkeypatch.setattr(tasks.outbox, "deliver", lambda runtime: deliver(runtime, gateway=counting, prepare=prepare))
+
+    def answer_a_bell():
+        runtime.ring()
+        return huey.execute(huey.dequeue())
+
+    with ThreadPoolExecutor(1) as worker:
+        number = worker.submit(lambda: runtime.database.connection().info.backend_pid).result()
+        with psycopg.connect(postgres_url, autocommit=True) as server:
+            server.execute("select pg_terminate_backend(%s, 5000)", (number,))
+        worker.submit(answer_a_bell).exception()
+        assert Action.get_by_id(action.id).state == "due"
+        worker.submit(answer_a_bell).result()
+        assert Action.get_by_id(action.id).state == "sent"
+        worker.submit(runtime.database.close).result()
+    huey.storage.close()
