@@ -326,6 +326,12 @@ def frame_sha256(table: pl.DataFrame) -> str:
     return _columns_sha256(table[name] for name in table.columns)
 
 
+def values_sha256(frame: nw.LazyFrame[Any], names: Sequence[str], key: str = "customer_id") -> str:
+    """The sha256 over some columns of a frame, in the order of a key, whatever the order of its rows."""
+    native: pl.LazyFrame = frame.to_native()
+    return frame_sha256(native.select([*dict.fromkeys([key, *names])]).collect().sort(key))
+
+
 def _columns_sha256(columns: Iterable[pl.Series]) -> str:
     digest = hashlib.sha256()
     for column in columns:

@@ -14,10 +14,9 @@ import narwhals as nw
 
 from engine.commands import Invalid
 from engine.editions import BASIS_PARAMETERS, Edition, documents_in_force, edition_for, edition_of
-from engine.frames import collected, columns_of, rows_of, scan_frame
+from engine.frames import STREAM, collected, rows_of, scan_frame, values_sha256
 from engine.pipeline import Frame, asking, decide_frame, last_portfolio_run, read_facts
 from engine.tables import Entity, Run
-from ledger.canonical import sha256_of
 from ledger.problems import Problem
 from rules import columns
 from rules.book import MASK_BITS, Book, BookStage
@@ -40,6 +39,7 @@ DECISIVE = {
     "worklist": "worklist_points",
     "alert": "alert",
 }
+NAMES = [column.name for stage in STAGES if stage.name in DECISIVE for column in stage.outcomes]
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,9 @@ def simulate(
     after = replace(before, book=trial_book(entity, holds, changed))
     facts = None if _facts_differ(before.book, after.book) else _stored(runtime, chosen)
     if facts is not None and chosen is not None:
-        return compare(facts, facts, before, after, day, chosen.id)
+        return compare(_baseline(runtime, facts, before, chosen.id), facts, before, after, day, chosen.id)
     computed = [read_facts(runtime, asking(runtime, entity, day, edition=edition)) for edition in (before, after)]
-    return compare(computed[0], computed[1], before, after, day, None)
+    return compare(_as_it_is(computed[0], before), computed[1], before, after, day, None)
 
 
 def trial_book(entity: Entity, day: int, changed: Sequence[Mapping[str, Any]]) -> Book:
@@ -201,23 +201,39 @@ def rule_hits(runtime: "Runtime", run: Run) -> dict[str, dict[str, int]]:
     return kept[run.id]
 
 
-def compare(before: Frame, after: Frame, old: Edition, new: Edition, day: int, run_id: int | None) -> Simulation:
-    """Decide facts under two editions and count what differs.
+def compare(baseline: Frame, facts: Frame, old: Edition, new: Edition, day: int, run_id: int | None) -> Simulation:
+    """Decide facts under the new edition and count what differs from the baseline.
 
     Args:
-        before, after: facts as each edition sees them, of the same customers.
+        baseline: what the old edition decided, of the same customers (``_as_it_is``).
+        facts: as the new edition sees them.
         old, new: the editions.
         day: of the facts.
         run_id: the run they were stored by, if any.
     """
-    names = [column.name for stage in STAGES if stage.name in DECISIVE for column in stage.outcomes]
-    left = _decided(decide_frame(before, old), old.book, names, "before_")
-    right = _decided(decide_frame(after, new), new.book, names, "after_")
-    both = collected(left.join(right.drop("exposure_minor"), on="customer_id", how="inner"))
-    outcomes = columns_of(both.sort("customer_id"), "customer_id", *(f"after_{name}" for name in names))
+    tried = _decided(decide_frame(facts, new), new.book, "after_").drop("exposure_minor")
+    both = collected(baseline.join(tried, on="customer_id", how="inner"))
+    named = {f"after_{name}": name for name in NAMES}
+    outcomes = both.select("customer_id", *named).rename(named)
     stages = tuple(_impact(both, stage, old.book, new.book) for stage in DECISIVE)
     customers, changed, money = _total(both)
-    return Simulation(day, run_id, customers, changed, money, stages, sha256_of([list(column) for column in outcomes]))
+    return Simulation(day, run_id, customers, changed, money, stages, values_sha256(outcomes, NAMES))
+
+
+def _as_it_is(facts: Frame, edition: Edition) -> Frame:
+    return collected(_decided(decide_frame(facts, edition), edition.book, "before_"), STREAM)
+
+
+def _baseline(runtime: "Runtime", facts: Frame, edition: Edition, run_id: int) -> Frame:
+    """What an edition decides of a run's facts: computed once, since one try follows another."""
+    key = (run_id, edition.sha256)
+    kept: dict[tuple[int, str], Frame] = runtime.cache.setdefault("baseline", {})
+    found = kept.get(key)
+    if found is None:
+        found = _as_it_is(facts, edition)
+        kept.clear()
+        kept[key] = found
+    return found
 
 
 def _stored(runtime: "Runtime", run: Run | None) -> Frame | None:
@@ -235,13 +251,13 @@ def _facts_differ(before: Book, after: Book) -> bool:
     return any(before.parameters.get(name) != after.parameters.get(name) for name in BASIS_PARAMETERS)
 
 
-def _decided(frame: Frame, book: Book, names: Sequence[str], prefix: str) -> Frame:
+def _decided(frame: Frame, book: Book, prefix: str) -> Frame:
     masks = [mask_name(stage.name, word) for stage in book.stages.values() for word in range(stage.words)]
     masks += [f"undecided_{name}" for name in book.stages]
     return frame.select(
         "customer_id",
         "exposure_minor",
-        *(nw.col(name).alias(f"{prefix}{name}") for name in [*names, *masks]),
+        *(nw.col(name).alias(f"{prefix}{name}") for name in [*NAMES, *masks]),
     )
 
 

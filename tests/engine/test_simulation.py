@@ -6,21 +6,23 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import narwhals as nw
 import pytest
 
 from engine.commands import Invalid
+from engine.frames import from_rows, values_sha256
 from engine.governance import ApproveDocument, ProposeDocument
 from engine.runs import run_entity
 from engine.runtime import Runtime
-from engine.simulation import DECISIVE, rule_hits, simulate
+from engine.simulation import NAMES, rule_hits, simulate
 from engine.tables import CreditLimit, Document, Entity, Outcome, Promise, Run
 from ledger.canonical import canonical, sha256_of
+from rules.columns import dtype_of
 from rules.documents import shipped
-from rules.stages import STAGES
+from rules.stages import OUTCOMES
 from rules.thresholds import threshold_at, thresholds_of, with_threshold
 
 DAY = 20_543  # 2026-03-31, the day the tests' clock stands at
-OUTCOMES = [column.name for stage in STAGES if stage.name in DECISIVE for column in stage.outcomes]
 
 
 def put_in_force(document: dict[str, Any], **more: Any) -> Document:
@@ -84,10 +86,12 @@ def stage_of(found: Any, name: str) -> Any:
     return next(stage for stage in found.stages if stage.stage == name)
 
 
-def in_force(entity: Entity) -> list[list[Any]]:
-    """The outcomes that hold now, column by column, as a simulation hashes them."""
-    rows = list(Outcome.select().where(Outcome.entity_id == entity.id).order_by(Outcome.customer))
-    return [[row.customer_id for row in rows], *([getattr(row, name) for row in rows] for name in OUTCOMES)]
+def in_force(entity: Entity) -> str:
+    """The hash over the outcomes that hold now, as a simulation foretells it."""
+    rows = [row.__data__ for row in Outcome.select().where(Outcome.entity_id == entity.id)]
+    schema = {"customer": nw.Int64, **{name: dtype_of(OUTCOMES[name]) for name in NAMES}}
+    frame = from_rows(rows, schema).rename({"customer": "customer_id"})
+    return values_sha256(frame, NAMES)
 
 
 def test_it_writes_nothing(runtime: Runtime, portfolio: SimpleNamespace, dump: Callable[[], list[str]]) -> None:
@@ -139,7 +143,7 @@ def test_it_predicts_the_run_that_follows_the_approval_exactly(
     )
     run = run_entity(runtime, portfolio.entity, DAY + 1)
     assert run.state == "done"
-    assert told.outcomes_sha256 == sha256_of(in_force(portfolio.entity))
+    assert told.outcomes_sha256 == in_force(portfolio.entity)
     assert told.outcomes_sha256 != as_it_was.outcomes_sha256
 
 
@@ -162,6 +166,16 @@ def _promises(entity: Entity) -> None:
         )
 
 
+def test_one_try_after_another_shares_what_holds_now(runtime: Runtime, portfolio: SimpleNamespace) -> None:
+    """The baseline is decided once per run and edition; every try is told as if it were the first."""
+    tries = [changed(portfolio.documents, "parameters", "hold_set_days", days) for days in (5, 60, 5)]
+    first, other, again = (simulate(runtime, portfolio.entity, [document], from_day=DAY + 1) for document in tries)
+    assert first == again != other
+    assert len(runtime.cache["baseline"]) == 1
+    runtime.cache.pop("baseline")
+    assert simulate(runtime, portfolio.entity, [tries[1]], from_day=DAY + 1) == other
+
+
 def test_without_a_change_nobody_moves(runtime: Runtime, portfolio: SimpleNamespace) -> None:
     """The same value again touches nobody, and foretells what the run decided."""
     document = changed(portfolio.documents, "parameters", "hold_set_days", 30)
@@ -169,7 +183,7 @@ def test_without_a_change_nobody_moves(runtime: Runtime, portfolio: SimpleNamesp
     assert (found.changed, found.changed_minor, found.customers) == (0, 0, 41)
     assert all(move.before == move.after or move.after == "unchanged" for s in found.stages for move in s.moves)
     assert found.run_id == portfolio.run.id
-    assert found.outcomes_sha256 == sha256_of(in_force(portfolio.entity))
+    assert found.outcomes_sha256 == in_force(portfolio.entity)
 
 
 def test_the_counts_of_a_stage_are_those_of_its_customers(runtime: Runtime, portfolio: SimpleNamespace) -> None:
