@@ -36,6 +36,7 @@ JAVA_PACKAGE = "openjdk-17-jre-headless"
 EXECUTOR_SECONDS = 120  # within which the first executor must have come
 LOOK_SECONDS = 0.2
 STOP_SECONDS = 30
+ERROR_LINES = 4  # of an error of Spark; what follows is where it was in Spark's own code
 LOG_TAIL = 600  # characters of Spark's log in an error
 TASKS_PER_CORE = 2  # of a shuffle; Spark joins small ones again
 TYPES: Mapping[Any, str] = {nw.Int64: "bigint", nw.String: "string", nw.Boolean: "boolean"}
@@ -163,27 +164,31 @@ class Cluster:
 
 @contextmanager
 def _cluster(settings: Settings, folder: Path, steps: Steps) -> Iterator[Cluster]:
-    """A session for the time of a ``with``; Spark's process ends with it, and its log is kept in an error."""
+    """A session for the time of a ``with``; Spark's process ends with it, and an error tells the end of its log."""
     with _one_at_a_time, tempfile.TemporaryDirectory(prefix="dunwell-spark-", ignore_cleanup_errors=True) as local:
         log = Path(local) / "log"
-        try:
-            with log.open("wb") as stream, _java(stream) as gateway:
-                with steps.step("cluster"):
-                    session = _session(settings, gateway, local)
-                try:
-                    yield Cluster(session, folder)
-                finally:
-                    with suppress(Exception):  # a context that broke cannot be stopped again
-                        session.stop()
-        except Exception as error:
-            if not _is_of_spark(error):
-                raise
-            said = log.read_text(errors="replace").strip()[-LOG_TAIL:]
-            raise ClusterError(f"Spark at {settings.spark_master} failed: {error} {said}") from error
+        # Twice: what Java says can be asked for only while it runs, and it may not even start.
+        with log.open("wb") as stream, _told(settings, log), _java(stream) as gateway, _told(settings, log):
+            with steps.step("cluster"):
+                session = _session(settings, gateway, local)
+            try:
+                yield Cluster(session, folder)
+            finally:
+                with suppress(Exception):  # a context that broke cannot be stopped again
+                    session.stop()
 
 
-def _is_of_spark(error: Exception) -> bool:
-    return type(error).__module__.split(".")[0] in {"pyspark", "py4j"}
+@contextmanager
+def _told(settings: Settings, log: Path) -> Iterator[None]:
+    """Turn an error of Spark into one that a person understands, with the end of Spark's log."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in {"pyspark", "py4j"}:
+            raise
+        said = " ".join(line for line in str(error).splitlines()[:ERROR_LINES] if not line.startswith("\tat"))
+        end = log.read_text(errors="replace").strip()[-LOG_TAIL:]
+        raise ClusterError(f"Spark at {settings.spark_master} failed: {said}. The end of its log: {end}") from None
 
 
 @contextmanager
