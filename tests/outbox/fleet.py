@@ -4,7 +4,8 @@
 n-th commit or call, before or after it, until a run gets through.
 
 ``fleet.py kill FOLDER [--one-way] [--no-generation]`` lets two workers empty 1,000 actions while they
-are killed -9 and stopped at random. ``--no-generation`` takes the generation out of the fence, to show
+are killed -9 and stopped at random; on the PostgreSQL database DUNWELL_FLEET_DATABASE names, if it is
+set. ``--no-generation`` takes the generation out of the fence, to show
 that the tests would notice.
 
 The workers are forked from this process, which holds no connection of its own while they run.
@@ -24,7 +25,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import conftest
-from peewee import SqliteDatabase
 
 from engine import claims, outbox
 from engine.database import connect
@@ -32,6 +32,7 @@ from engine.diary import ResolveUncertain
 from engine.runtime import Runtime, build, system_clock
 from engine.sending import Cancel
 from engine.settings import Settings
+from engine.sqlite import Sqlite
 from engine.tables import Action, Contact, Customer, Entity, User, UserRole, UserScope
 from engine.vault import Vault
 from notifiers.gateways import Rejected, Unreachable
@@ -46,7 +47,8 @@ LATE_EVERY = 50  # one customer in so many finds it slower than a lease, once
 
 
 def settings_in(folder):
-    return Settings(database=f"sqlite:///{folder / 'dunwell.db'}", var=folder, secret_key=SECRET)
+    url = os.environ.get("DUNWELL_FLEET_DATABASE") or f"sqlite:///{folder / 'dunwell.db'}"
+    return Settings(database=url, var=folder, secret_key=SECRET)
 
 
 def opened(folder, now=system_clock):
@@ -102,7 +104,7 @@ class Points:
             os._exit(137)
 
 
-class CrashingDatabase(SqliteDatabase):
+class CrashingDatabase(Sqlite):
     """Dies before or after a commit."""
 
     points: Points

@@ -4,6 +4,7 @@ The processes are those of fleet.py; here is only what must be true afterwards.
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +15,14 @@ FLEET = Path(__file__).with_name("fleet.py")
 LATE_CUSTOMERS = 10  # find a receiver slower than their lease, once each
 
 
-def run_fleet(folder, mode, *options):
+def run_fleet(folder, mode, *options, database=""):
     done = subprocess.run(
         [sys.executable, str(FLEET), mode, str(folder), *options],
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
+        env={**os.environ, "DUNWELL_FLEET_DATABASE": database},
     )
     assert done.returncode == 0, done.stderr[-2_000:]
     return json.loads(done.stdout.splitlines()[-1])
@@ -66,9 +68,10 @@ def test_a_crash_with_a_receiver_that_takes_repeats_leaves_doubt_and_no_second_e
 
 @pytest.mark.promise("A1")
 @pytest.mark.timeout(240)
-def test_fifty_kills_over_a_thousand_actions(tmp_path):
+def test_fifty_kills_over_a_thousand_actions(tmp_path, store, request):
     """Each key reaches an idempotent receiver exactly once; repeated calls stay within kills times batch."""
-    found = run_fleet(tmp_path / "fleet", "kill")
+    database = "" if store == "sqlite" else request.getfixturevalue("postgres_url")
+    found = run_fleet(tmp_path / "fleet", "kill", database=database)
     assert (found["actions"], found["kills"]) == (1_000, 50)
     assert found["between"] >= 40  # between claim and settlement, by the workers' own log
     assert found["states"] == {"sent": 1_000}
