@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.decisions import Applying, Verdict
-from engine.differences import STAGE_OUTCOMES, changed_stages
+from engine.differences import changed_stages
 from engine.matching import Confirmation, Matcher
 from engine.tables import Alarm, Entity, Run
 from ledger.canonical import canonical
 from rules import reference
-from rules.book import Book
 from rules.reference import Decided
 
 if TYPE_CHECKING:
@@ -57,13 +56,15 @@ def confirm(applying: Applying, matcher: Matcher, claims: Sequence[Claimed]) -> 
         The rows all executors agree on. For the others an alarm was raised and nothing changes.
     """
     book = applying.edition.book
-    asked = {stage: _asked(claims, stage, book) for stage in CONFIRMED if stage in book.stages}
+    changes = [changed_stages(claim.row, claim.outcomes) for claim in claims]
+    asked = {
+        stage: [index for index, changed in enumerate(changes) if stage in changed]
+        for stage in CONFIRMED
+        if stage in book.stages
+    }
+    rows = [{**claim.row, **claim.outcomes} for claim in claims]
     confirmation = matcher.confirm(
-        book,
-        {
-            stage: [{**claims[index].row, **claims[index].outcomes} for index in indices]
-            for stage, indices in asked.items()
-        },
+        book, {stage: [rows[index] for index in indices] for stage, indices in asked.items()}
     )
     found: list[dict[str, frozenset[str]]] = [{} for _ in claims]
     by: list[str] = ["durable"] * len(claims)
@@ -83,14 +84,6 @@ def confirm(applying: Applying, matcher: Matcher, claims: Sequence[Claimed]) -> 
         else:
             _disagree(applying, claim, difference)
     return verdicts
-
-
-def _asked(claims: Sequence[Claimed], stage: str, book: Book) -> list[int]:
-    return [
-        index
-        for index, claim in enumerate(claims)
-        if stage in STAGE_OUTCOMES and stage in changed_stages(claim.row, claim.outcomes)
-    ]
 
 
 def _difference(claim: Claimed, keys: Mapping[str, frozenset[str]], decided: Decided) -> dict[str, Any] | None:

@@ -348,6 +348,9 @@ class _Call:
             self.by[stage][index] = "reference"
 
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # made once: ``json.dumps`` would make one per fact
+
+
 def _text(fact: Mapping[str, int | str]) -> str:
     # The ruleset is dumped the same way: the extension compares the escaped bytes.
-    return json.dumps(fact, ensure_ascii=False)
+    return _ENCODE(fact)

@@ -4,6 +4,9 @@ import hashlib
 import json
 from typing import Any
 
+# Made once: ``json.dumps`` would make one per value.
+_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys, no spaces, no NaN.
@@ -11,7 +14,7 @@ def canonical(value: Any) -> str:
     >>> canonical({"b": 1, "a": [True, None]})
     '{"a":[true,null],"b":1}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODE(value)
 
 
 def sha256_of(value: Any) -> str:

@@ -16,6 +16,7 @@ from rules.effects import evaluate
 from rules.stages import PREVIOUS, Stage
 
 Row = Mapping[str, Scalar | None]
+NO_KEYS: frozenset[str] = frozenset()
 SEPARATOR = ","  # between the codes that `collect` joins
 ORDERED = frozenset({"first", "most_severe"})
 SINGLE = frozenset({"first", "most_severe", "unique", "any"})  # one rule decides
@@ -42,6 +43,8 @@ class Resolution:
 
 def matched_keys(stage: BookStage, masks: Sequence[int]) -> frozenset[str]:
     """The keys of the rules whose bits are set, one mask per 60 rules."""
+    if not any(masks):
+        return NO_KEYS
     return frozenset(rule.key for rule in stage.rules if masks[rule.index // MASK_BITS] >> (rule.index % MASK_BITS) & 1)
 
 
@@ -65,7 +68,7 @@ def resolve(
         row: facts and earlier outcomes; effects read it.
         unknown: keys of the rules whose verdict is unknown; only those that refer count.
     """
-    holding = [rule for rule in stage.ranked if rule.key in matched]
+    holding = [rule for rule in stage.ranked if rule.key in matched] if matched else []
     first = holding[0] if holding else None
     refers = _refers(stage, first, row, unknown)
     conflict = _conflict(stage, holding, row)
@@ -93,8 +96,10 @@ def _set_by_rules(stage: BookStage) -> tuple[str, ...]:
 
 
 def _refers(stage: BookStage, first: BookRule | None, row: Row, unknown: AbstractSet[str]) -> bool:
-    if any(row.get(name) is None for name in stage.money) and (first is None or stage.plan is not None):
+    if (first is None or stage.plan is not None) and any(row.get(name) is None for name in stage.money):
         return True
+    if not unknown:
+        return False
     doubtful = [rule for rule in stage.ranked if rule.key in unknown and rule.refers_on(row)]
     if not doubtful or stage.plan is not None:
         return False

@@ -43,7 +43,7 @@ class Stand:
         """The standing in a row of facts; one that is not there yet is the first."""
         if row.get(f"{prefix}episode") is None:
             return cls()
-        return cls(**{name: row[f"{prefix}{name}"] for name in asdict(cls())})
+        return cls(**{name: row[f"{prefix}{name}"] for name in cls.__dataclass_fields__})
 
     def canonical(self) -> bytes:
         """Its one byte form, for comparing a stored standing with a rebuilt one."""
@@ -142,9 +142,14 @@ def event_of(changes: Mapping[str, Any], day: int) -> Moved | None:
 
 def kept_event(event: Moved) -> dict[str, Any]:
     """What a decision's changes keep of an event."""
-    values = asdict(event)
-    del values["day"]
-    return values
+    return {
+        "move": event.move,
+        "level": event.level,
+        "step": event.step,
+        "enters": event.enters,
+        "leader_line_id": event.leader_line_id,
+        "leader_due_day": event.leader_due_day,
+    }
 
 
 def action_key(customer_id: int, policy_key: str, stand: Stand, channel: str) -> str:

@@ -93,9 +93,10 @@ def test_a_row_that_crashes_the_child_twice_goes_to_the_reference_evaluator(monk
     honest = matching._Child.send
 
     def deadly(child: Any, batch: Any) -> None:
-        honest(child, batch)
         if any('"f_overdue_minor": 4711' in fact for fact in batch.facts):
-            child.process.kill()
+            child.process.kill()  # before it could answer
+            child.process.wait()
+        honest(child, batch)
 
     monkeypatch.setattr(matching._Child, "send", deadly)
     with Matcher() as matcher:
