@@ -12,6 +12,8 @@ from admin.shapes import SHAPES
 from engine.commands import COMMANDS
 from engine.tables import Action, AuditEntry, Customer, Entity, Override, Promise, UserRole
 
+pytestmark = pytest.mark.both  # lists and commands are what a database does otherwise
+
 PROMISE = {"amount_minor": "1,250.50", "currency": "EUR", "promised_day": "2026-04-20", "reason": "by telephone"}
 
 

@@ -15,6 +15,8 @@ from admin.console import cursor, position
 from admin.sheet import harmless
 from engine.tables import Customer, Entity, Outcome
 
+pytestmark = pytest.mark.both  # lists and commands are what a database does otherwise
+
 HOSTILE = ["=1+1", "+1", "-1+2", "@SUM(A1)", "\t=1", "\r=1", "＝1", "  =1", "|x", "%x", "\0=1"]
 
 
