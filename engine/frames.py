@@ -326,25 +326,45 @@ def frame_sha256(table: pl.DataFrame) -> str:
     return _columns_sha256(table[name] for name in table.columns)
 
 
-def values_sha256(frame: nw.LazyFrame[Any], names: Sequence[str], key: str = "customer_id") -> str:
-    """The sha256 over some columns of a frame, in the order of a key, whatever the order of its rows."""
-    native: pl.LazyFrame = frame.to_native()
-    return frame_sha256(native.select([*dict.fromkeys([key, *names])]).collect().sort(key))
-
-
 def _columns_sha256(columns: Iterable[pl.Series]) -> str:
     digest = hashlib.sha256()
     for column in columns:
-        name = column.name
-        digest.update(json.dumps([name, str(column.dtype), len(column)]).encode())
-        digest.update(column.is_null().to_numpy().tobytes())
-        if column.dtype == pl.String:
-            texts = column.fill_null("")
-            digest.update(texts.str.len_bytes().cast(pl.Int64).to_numpy().tobytes())
-            digest.update("".join(texts.to_list()).encode())
-        else:
-            digest.update(column.cast(pl.Int64).fill_null(0).to_numpy().tobytes())
+        digest.update(json.dumps([column.name, str(column.dtype), len(column)]).encode())
+        for part in _bytes_of(column):
+            digest.update(part)
     return digest.hexdigest()
+
+
+def column_sha256s(frame: nw.LazyFrame[Any], names: Sequence[str]) -> dict[str, str]:
+    """The sha256 over the values of each of some columns, in the order of the rows."""
+    native: pl.LazyFrame = frame.to_native()
+    table = native.select(names).collect()
+    return {name: hashlib.sha256(b"".join(_bytes_of(table[name]))).hexdigest() for name in names}
+
+
+def _bytes_of(column: pl.Series) -> Iterator[bytes]:
+    """What a column's hash is over: which values are null, then the values; of texts, the distinct ones and places."""
+    yield column.is_null().to_numpy().tobytes()
+    if column.dtype == pl.String:
+        texts = column.fill_null("")
+        distinct = texts.unique().sort()
+        yield json.dumps(distinct.to_list()).encode()
+        yield texts.cast(pl.Enum(distinct)).to_physical().cast(pl.UInt32).to_numpy().tobytes()
+    else:
+        yield column.cast(pl.Int64).fill_null(0).to_numpy().tobytes()
+
+
+def beside(left: nw.LazyFrame[Any], right: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Two frames of the same rows in the same order, as one; computed."""
+    parts: list[pl.LazyFrame] = [left.to_native(), right.to_native()]
+    return nw.from_native(pl.concat([part.collect() for part in parts], how="horizontal").lazy())
+
+
+def are_alike(left: nw.LazyFrame[Any], right: nw.LazyFrame[Any], key: str) -> bool:
+    """Whether two frames have the same rows in the same order, by a key."""
+    parts: list[pl.LazyFrame] = [left.to_native(), right.to_native()]
+    one, other = (part.select(key).collect()[key] for part in parts)
+    return one.equals(other)
 
 
 def _sync(path: Path) -> None:

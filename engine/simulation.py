@@ -7,28 +7,28 @@ shapes the facts themselves makes both sides compute them anew.
 
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from engine.baseline import Hits, Side, changed_side, reached, side_of, side_of_run
 from engine.commands import Invalid
-from engine.editions import BASIS_PARAMETERS, Edition, documents_in_force, edition_for, edition_of
-from engine.frames import STREAM, collected, rows_of, scan_frame, values_sha256
-from engine.pipeline import Frame, asking, decide_frame, last_portfolio_run, read_facts
+from engine.editions import BASIS_PARAMETERS, documents_in_force, edition_for, edition_of
+from engine.frames import are_alike, beside, collected, count_of, rows_of, scan_frame
+from engine.pipeline import Frame, asking, last_portfolio_run, read_facts
 from engine.tables import Entity, Run
+from ledger.canonical import sha256_of
 from ledger.problems import Problem
-from rules import columns
-from rules.book import MASK_BITS, Book, BookStage
-from rules.columns import mask_name
+from rules.book import Book
 from rules.documents import Parameters, Policy, parse, parse_parameters
-from rules.stages import POINT_OUTCOMES, STAGES
+from rules.stages import POINT_OUTCOMES, STAGE_NAMES, stage_of
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 MOVERS_MAX = 25  # customers named per stage, those with the largest exposure first
-HITS_KEPT = 8  # runs whose counts stay in memory
 # The outcome a manager asks about, per stage.
 DECISIVE = {
     "scorecard": "risk_class",
@@ -39,7 +39,6 @@ DECISIVE = {
     "worklist": "worklist_points",
     "alert": "alert",
 }
-NAMES = [column.name for stage in STAGES if stage.name in DECISIVE for column in stage.outcomes]
 
 
 @dataclass(frozen=True)
@@ -148,12 +147,17 @@ def simulate(
     day = as_of_day if as_of_day is not None else runtime.today(entity) if chosen is None else chosen.as_of_day
     holds = day if from_day is None else max(day, from_day)
     before = edition_for(runtime, entity, holds)
-    after = replace(before, book=trial_book(entity, holds, changed))
-    facts = None if _facts_differ(before.book, after.book) else _stored(runtime, chosen)
+    after = trial_book(entity, holds, changed)
+    facts = None if _facts_differ(before.book, after) else _stored(runtime, chosen)
     if facts is not None and chosen is not None:
-        return compare(_baseline(runtime, facts, before, chosen.id), facts, before, after, day, chosen.id)
-    computed = [read_facts(runtime, asking(runtime, entity, day, edition=edition)) for edition in (before, after)]
-    return compare(_as_it_is(computed[0], before), computed[1], before, after, day, None)
+        touched = reached(before.book, after)
+        left = side_of_run(runtime, chosen, facts, before.sha256, before.book)
+        return compare(left, changed_side(facts, left, touched, after), touched, day, chosen.id)
+    sides = []
+    for edition in (before, replace(before, book=after)):
+        computed = read_facts(runtime, asking(runtime, entity, day, edition=edition))
+        sides.append(side_of(computed.sort("customer_id"), edition.book))
+    return compare(sides[0], sides[1], frozenset(STAGE_NAMES), day, None)
 
 
 def trial_book(entity: Entity, day: int, changed: Sequence[Mapping[str, Any]]) -> Book:
@@ -186,54 +190,48 @@ def trial_book(entity: Entity, day: int, changed: Sequence[Mapping[str, Any]]) -
         raise Invalid.because("parameters", str(error), "propose and approve the parameters first") from error
 
 
-def rule_hits(runtime: "Runtime", run: Run) -> dict[str, dict[str, int]]:
+def rule_hits(runtime: "Runtime", run: Run) -> Hits:
     """By stage and key of the rule, how many customers a rule matched in a run; empty when its facts are gone."""
-    kept: dict[int, dict[str, dict[str, int]]] = runtime.cache.setdefault("rule_hits", {})
-    if run.id not in kept:
-        facts = _stored(runtime, run)
-        if facts is None:
-            return {}
-        if len(kept) >= HITS_KEPT:
-            kept.clear()
-        book = edition_of(runtime, run.entity, run.edition, run.as_of_day).book
-        decided = collected(columns.decide(facts, book))
-        kept[run.id] = {name: _counts(decided, stage, "") for name, stage in book.stages.items()}
-    return kept[run.id]
+    facts = _stored(runtime, run)
+    if facts is None:
+        return {}
+    edition = edition_of(runtime, run.entity, run.edition, run.as_of_day)
+    return side_of_run(runtime, run, facts, edition.sha256, edition.book).hits
 
 
-def compare(baseline: Frame, facts: Frame, old: Edition, new: Edition, day: int, run_id: int | None) -> Simulation:
-    """Decide facts under the new edition and count what differs from the baseline.
+def compare(before: Side, after: Side, touched: AbstractSet[str], day: int, run_id: int | None) -> Simulation:
+    """Count what differs between two sides.
 
     Args:
-        baseline: what the old edition decided, of the same customers (``_as_it_is``).
-        facts: as the new edition sees them.
-        old, new: the editions.
+        before, after: the same customers under two books.
+        touched: stages in which they may differ.
         day: of the facts.
         run_id: the run they were stored by, if any.
     """
-    tried = _decided(decide_frame(facts, new), new.book, "after_").drop("exposure_minor")
-    both = collected(baseline.join(tried, on="customer_id", how="inner"))
-    named = {f"after_{name}": name for name in NAMES}
-    outcomes = both.select("customer_id", *named).rename(named)
-    stages = tuple(_impact(both, stage, old.book, new.book) for stage in DECISIVE)
-    customers, changed, money = _total(both)
-    return Simulation(day, run_id, customers, changed, money, stages, values_sha256(outcomes, NAMES))
+    both = _both(before, after, touched)
+    stages = tuple(
+        _impact(both, before, after, stage) if stage in touched else _unmoved(before, stage) for stage in DECISIVE
+    )
+    customers, changed, money = _total(both, touched)
+    digest = sha256_of({"customers": customers, "outcomes": dict(after.hashes)})
+    return Simulation(day, run_id, customers, changed, money, stages, digest)
 
 
-def _as_it_is(facts: Frame, edition: Edition) -> Frame:
-    return collected(_decided(decide_frame(facts, edition), edition.book, "before_"), STREAM)
+def _both(before: Side, after: Side, touched: AbstractSet[str]) -> Frame:
+    """Customers with the outcomes of the touched stages, ``before_`` and ``after_``."""
+    names = [name for name in before.frame.collect_schema().names() if name not in ("customer_id", "exposure_minor")]
+    news = [name for name in after.frame.collect_schema().names() if name not in ("customer_id", "exposure_minor")]
+    left = before.frame.select(
+        "customer_id", "exposure_minor", *(nw.col(n).alias(f"before_{n}") for n in names if _is_of(n, touched))
+    )
+    right = after.frame.select("customer_id", *(nw.col(n).alias(f"after_{n}") for n in news if _is_of(n, touched)))
+    if are_alike(left, right, "customer_id"):
+        return beside(left, right.drop("customer_id"))
+    return collected(left.join(right, on="customer_id", how="inner"))  # the ledger was read twice, and grew
 
 
-def _baseline(runtime: "Runtime", facts: Frame, edition: Edition, run_id: int) -> Frame:
-    """What an edition decides of a run's facts: computed once, since one try follows another."""
-    key = (run_id, edition.sha256)
-    kept: dict[tuple[int, str], Frame] = runtime.cache.setdefault("baseline", {})
-    found = kept.get(key)
-    if found is None:
-        found = _as_it_is(facts, edition)
-        kept.clear()
-        kept[key] = found
-    return found
+def _is_of(name: str, stages: AbstractSet[str]) -> bool:
+    return (stage_of(name) or name.removeprefix("undecided_")) in stages
 
 
 def _stored(runtime: "Runtime", run: Run | None) -> Frame | None:
@@ -251,26 +249,18 @@ def _facts_differ(before: Book, after: Book) -> bool:
     return any(before.parameters.get(name) != after.parameters.get(name) for name in BASIS_PARAMETERS)
 
 
-def _decided(frame: Frame, book: Book, prefix: str) -> Frame:
-    masks = [mask_name(stage.name, word) for stage in book.stages.values() for word in range(stage.words)]
-    masks += [f"undecided_{name}" for name in book.stages]
-    return frame.select(
-        "customer_id",
-        "exposure_minor",
-        *(nw.col(name).alias(f"{prefix}{name}") for name in [*NAMES, *masks]),
-    )
-
-
 def _differs(outcome: str) -> nw.Expr:
     before, after = nw.col(f"before_{outcome}"), nw.col(f"after_{outcome}")
     return (before != after).fill_null(False) | (before.is_null() != after.is_null())
 
 
-def _total(both: Frame) -> tuple[int, int, int]:
+def _total(both: Frame, touched: AbstractSet[str]) -> tuple[int, int, int]:
     """Customers; those with any other decisive outcome; their exposure."""
-    moved = nw.any_horizontal(
-        *(_differs(outcome) for outcome in DECISIVE.values() if outcome not in POINT_OUTCOMES), ignore_nulls=True
-    )
+    decisive = [DECISIVE[stage] for stage in STAGE_NAMES if stage in touched]
+    differing = [_differs(outcome) for outcome in decisive if outcome not in POINT_OUTCOMES]
+    if not differing:
+        return count_of(both), 0, 0
+    moved = nw.any_horizontal(*differing, ignore_nulls=True)
     (row,) = rows_of(
         both.select(
             nw.len().alias("customers"),
@@ -290,14 +280,10 @@ def _money(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(known).otherwise(nw.lit(0, dtype=nw.Int64))
 
 
-def _impact(both: Frame, stage: str, before: Book, after: Book) -> StageImpact:
+def _impact(both: Frame, before: Side, after: Side, stage: str) -> StageImpact:
     outcome = DECISIVE[stage]
-    known = nw.coalesce(nw.col("exposure_minor"), nw.lit(0, dtype=nw.Int64))
     shown = _direction(outcome) if is_graded(outcome) else (nw.col(f"before_{outcome}"), nw.col(f"after_{outcome}"))
-    pairs = both.select(shown[0].alias("before"), shown[1].alias("after"), known.alias("exposure"))
-    moves = rows_of(
-        pairs.group_by("before", "after").agg(nw.len().alias("customers"), nw.col("exposure").sum().alias("exposure"))
-    )
+    known = nw.coalesce(nw.col("exposure_minor"), nw.lit(0, dtype=nw.Int64))
     moved = both.filter(_differs(outcome))
     movers = rows_of(
         moved.select("customer_id", "exposure_minor", f"before_{outcome}", f"after_{outcome}", known.alias("rank"))
@@ -305,30 +291,64 @@ def _impact(both: Frame, stage: str, before: Book, after: Book) -> StageImpact:
         .head(MOVERS_MAX)
     )
     (sums,) = rows_of(moved.select(nw.len().alias("customers"), known.sum().alias("exposure")))
+    old, new = before.hits.get(stage, {}), after.hits.get(stage, {})
     return StageImpact(
         stage=stage,
         outcome=outcome,
-        moves=tuple(
-            Move(row["before"], row["after"], int(row["customers"]), int(row["exposure"] or 0))
-            for row in sorted(moves, key=lambda row: (str(row["before"]), str(row["after"])))
-        ),
+        moves=_moves(both, *shown),
         changed=int(sums["customers"]),
         changed_minor=int(sums["exposure"] or 0),
-        undecided=(
-            _undecided(both, "before_", stage) if stage in before.stages else 0,
-            _undecided(both, "after_", stage) if stage in after.stages else 0,
-        ),
+        undecided=(_undecided(before, stage), _undecided(after, stage)),
         total=_sums(both, outcome) if outcome.endswith("_minor") else None,
         movers=tuple(
             Mover(row["customer_id"], row[f"before_{outcome}"], row[f"after_{outcome}"], row["exposure_minor"])
             for row in movers
         ),
-        hits=_hits(both, before.stages.get(stage), after.stages.get(stage)),
+        hits=tuple(RuleHits(key, old.get(key), new.get(key)) for key in dict.fromkeys([*new, *old])),
     )
 
 
-def _undecided(both: Frame, prefix: str, stage: str) -> int:
-    (row,) = rows_of(both.select(_count(nw.col(f"{prefix}undecided_{stage}").fill_null(False)).sum().alias("n")))
+def _unmoved(side: Side, stage: str) -> StageImpact:
+    """A stage that the change does not reach; counted once for a side."""
+    if stage not in side.kept:
+        outcome = DECISIVE[stage]
+        now = nw.col(outcome)
+        graded = is_graded(outcome)
+        pair = (nw.lit(outcome), nw.lit("unchanged")) if graded else (now, now)
+        (total,) = rows_of(side.frame.select(now.sum())) if outcome.endswith("_minor") else ({outcome: None},)
+        doubts = _undecided(side, stage)
+        side.kept[stage] = StageImpact(
+            stage=stage,
+            outcome=outcome,
+            moves=_moves(side.frame, *pair),
+            changed=0,
+            changed_minor=0,
+            undecided=(doubts, doubts),
+            total=(int(total[outcome] or 0),) * 2 if outcome.endswith("_minor") else None,
+            movers=(),
+            hits=tuple(RuleHits(key, count, count) for key, count in side.hits.get(stage, {}).items()),
+        )
+    kept: StageImpact = side.kept[stage]
+    return kept
+
+
+def _moves(frame: Frame, before: nw.Expr, after: nw.Expr) -> tuple[Move, ...]:
+    known = nw.coalesce(nw.col("exposure_minor"), nw.lit(0, dtype=nw.Int64))
+    pairs = frame.select("customer_id", before.alias("before"), after.alias("after"), known.alias("exposure"))
+    moves = rows_of(
+        pairs.group_by("before", "after").agg(nw.len().alias("customers"), nw.col("exposure").sum().alias("exposure"))
+    )
+    return tuple(
+        Move(row["before"], row["after"], int(row["customers"]), int(row["exposure"] or 0))
+        for row in sorted(moves, key=lambda row: (str(row["before"]), str(row["after"])))
+    )
+
+
+def _undecided(side: Side, stage: str) -> int:
+    name = f"undecided_{stage}"
+    if name not in side.frame.collect_schema().names():
+        return 0
+    (row,) = rows_of(side.frame.select(_count(nw.col(name).fill_null(False)).sum().alias("n")))
     return int(row["n"] or 0)
 
 
@@ -357,20 +377,3 @@ def _direction(outcome: str) -> tuple[nw.Expr, nw.Expr]:
         .otherwise(nw.lit("unchanged"))
     )
     return nw.lit(outcome), way
-
-
-def _hits(both: Frame, before: BookStage | None, after: BookStage | None) -> tuple[RuleHits, ...]:
-    old, new = _counts(both, before, "before_"), _counts(both, after, "after_")
-    return tuple(RuleHits(key, old.get(key), new.get(key)) for key in dict.fromkeys([*new, *old]))
-
-
-def _counts(both: Frame, stage: BookStage | None, prefix: str) -> dict[str, int]:
-    if stage is None or not stage.rules:
-        return {}
-    bits = []
-    for rule in stage.rules:
-        word, bit = divmod(rule.index, MASK_BITS)
-        mask = nw.col(f"{prefix}{mask_name(stage.name, word)}")
-        bits.append(((mask // nw.lit(1 << bit, dtype=nw.Int64)) % nw.lit(2, dtype=nw.Int64)).sum().alias(rule.key))
-    (row,) = rows_of(both.select(*bits))
-    return {key: int(count or 0) for key, count in row.items()}

@@ -7,6 +7,7 @@ Idioms and their reasons: columns.md 5 and 7.
 """
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial, reduce
 from operator import add, or_
 from typing import Any as Anything
@@ -37,7 +38,9 @@ NARROW: Anything = nw.Int16  # numbers of rules, small sums: a quarter of the me
 NARROW_MAX = 2**15 - 1
 
 
-def decide(frame: Frame, book: Book, keep: Keep = unkept, *, masks: bool = True) -> Frame:
+def decide(
+    frame: Frame, book: Book, keep: Keep = unkept, *, masks: bool = True, given: AbstractSet[str] = frozenset()
+) -> Frame:
     """Decide every row of a frame through all stages.
 
     Args:
@@ -47,6 +50,7 @@ def decide(frame: Frame, book: Book, keep: Keep = unkept, *, masks: bool = True)
         keep: how a frame is kept between two stages that have a policy; an engine that reads
             SQL plans all stages at once for longer than it computes them one by one.
         masks: whether to say which rules hold; without, large books are planned in half the time.
+        given: stages whose outcomes in force stand in the frame already.
 
     Returns:
         The frame with, per stage that has a policy: its outcomes, ``undecided_<stage>`` and
@@ -59,6 +63,8 @@ def decide(frame: Frame, book: Book, keep: Keep = unkept, *, masks: bool = True)
     dictionary = dictionary_of(book.subject)
     names = frozenset(frame.collect_schema().names())
     for stage in STAGES:
+        if stage.name in given:
+            continue
         sight = Sight(names, dictionary)
         if stage.name in book.stages:
             frame = _decide_stage(frame, book.stages[stage.name], sight, masks)

@@ -6,23 +6,25 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import narwhals as nw
 import pytest
 
+from engine.baseline import SIDES_KEPT, reached, side_of, side_of_run
 from engine.commands import Invalid
-from engine.frames import from_rows, values_sha256
+from engine.editions import edition_of
+from engine.frames import column_sha256s, from_rows, scan_frame
 from engine.governance import ApproveDocument, ProposeDocument
 from engine.runs import run_entity
 from engine.runtime import Runtime
-from engine.simulation import NAMES, rule_hits, simulate
+from engine.simulation import DECISIVE, compare, rule_hits, simulate, trial_book
 from engine.tables import CreditLimit, Document, Entity, Outcome, Promise, Run
 from ledger.canonical import canonical, sha256_of
-from rules.columns import dtype_of
+from rules.condition_columns import dtype_of
 from rules.documents import shipped
-from rules.stages import OUTCOMES
+from rules.stages import STAGE_NAMES, STAGES
 from rules.thresholds import threshold_at, thresholds_of, with_threshold
 
 DAY = 20_543  # 2026-03-31, the day the tests' clock stands at
+COLUMNS = {column.name: column for stage in STAGES if stage.name in DECISIVE for column in stage.outcomes}
 
 
 def put_in_force(document: dict[str, Any], **more: Any) -> Document:
@@ -87,11 +89,10 @@ def stage_of(found: Any, name: str) -> Any:
 
 
 def in_force(entity: Entity) -> str:
-    """The hash over the outcomes that hold now, as a simulation foretells it."""
-    rows = [row.__data__ for row in Outcome.select().where(Outcome.entity_id == entity.id)]
-    schema = {"customer": nw.Int64, **{name: dtype_of(OUTCOMES[name]) for name in NAMES}}
-    frame = from_rows(rows, schema).rename({"customer": "customer_id"})
-    return values_sha256(frame, NAMES)
+    """A hash over the outcomes that hold now, as a simulation makes it."""
+    rows = list(Outcome.select().where(Outcome.entity_id == entity.id).order_by(Outcome.customer).dicts())
+    frame = from_rows(rows, {name: dtype_of(column) for name, column in COLUMNS.items()})
+    return sha256_of({"customers": len(rows), "outcomes": column_sha256s(frame, list(COLUMNS))})
 
 
 def test_it_writes_nothing(runtime: Runtime, portfolio: SimpleNamespace, dump: Callable[[], list[str]]) -> None:
@@ -167,12 +168,12 @@ def _promises(entity: Entity) -> None:
 
 
 def test_one_try_after_another_shares_what_holds_now(runtime: Runtime, portfolio: SimpleNamespace) -> None:
-    """The baseline is decided once per run and edition; every try is told as if it were the first."""
+    """The side in force is decided once per run and edition; every try is told as if it were the first."""
     tries = [changed(portfolio.documents, "parameters", "hold_set_days", days) for days in (5, 60, 5)]
     first, other, again = (simulate(runtime, portfolio.entity, [document], from_day=DAY + 1) for document in tries)
     assert first == again != other
-    assert len(runtime.cache["baseline"]) == 1
-    runtime.cache.pop("baseline")
+    assert len(runtime.cache["sides"]) == 1
+    runtime.cache.pop("sides")
     assert simulate(runtime, portfolio.entity, [tries[1]], from_day=DAY + 1) == other
 
 
@@ -242,6 +243,38 @@ def test_facts_that_are_no_longer_kept_are_computed_again(runtime: Runtime, port
     assert found.run_id is None
     assert stage_of(found, "hold").changed > 0
     assert rule_hits(runtime, Run.get_by_id(portfolio.run.id)) == {}
+
+
+REACHES = [  # the parameter, band or step changed, its new value, and the first stage it may reach
+    ("parameters", "hold_set_days", 3, "hold"),
+    ("scorecard", "A", 2, "scorecard"),
+    ("escalation", "standard-p4", 2, "escalation"),
+]
+
+
+@pytest.mark.parametrize(("key", "owner", "value", "first"), REACHES)
+def test_only_what_a_change_reaches_is_decided_and_all_of_it(
+    runtime: Runtime, portfolio: SimpleNamespace, key: str, owner: str, value: int, first: str
+) -> None:
+    """The answer is that of deciding every stage on both sides, whichever stages were left out."""
+    document = changed(portfolio.documents, key, owner, value)
+    book = edition_of(runtime, portfolio.entity, portfolio.run.edition, DAY).book
+    trial = trial_book(portfolio.entity, DAY + 1, [document])
+    touched = reached(book, trial)
+    assert min(touched, key=STAGE_NAMES.index) == first
+    facts = scan_frame(runtime, portfolio.run.facts_file)
+    whole = compare(side_of(facts, book), side_of(facts, trial), frozenset(STAGE_NAMES), DAY, portfolio.run.id)
+    assert whole.changed > 0
+    assert simulate(runtime, portfolio.entity, [document], from_day=DAY + 1).values() == whole.values()
+
+
+def test_a_side_makes_room_for_the_sides_of_other_runs(runtime: Runtime, portfolio: SimpleNamespace) -> None:
+    """Each holds a portfolio in memory."""
+    for number in range(3):
+        run = Run(id=90 + number, facts_sha256=str(number))
+        facts = scan_frame(runtime, portfolio.run.facts_file)
+        side_of_run(runtime, run, facts, "edition", trial_book(portfolio.entity, DAY, []))
+    assert len(runtime.cache["sides"]) == SIDES_KEPT
 
 
 def test_values_are_plain(runtime: Runtime, portfolio: SimpleNamespace) -> None:
