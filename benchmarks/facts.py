@@ -5,23 +5,29 @@
 Each figure is the median of a few rounds; the memory is the largest of all of them.
 """
 
+import os
 import statistics
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from benchmarks.goals import Found, Goal, Table
 from benchmarks.places import arguments, opened
 from benchmarks.portfolio import AS_OF_DAY
 from benchmarks.watching import memory_watched
-from engine.frames import STREAM, collected, read_frames, store_frame
+from engine.frames import STREAM, collected, frames_on_disk, store_frame
 from engine.pipeline import asking, decided_day, facts_frame
 from engine.runtime import Runtime
 from engine.tables import Entity
 
 FACTS_SECONDS = 6
 ROUNDS = 3
+
+
+def _processor_seconds() -> float:
+    """Of this process and the children that have ended."""
+    return sum(os.times()[:4])
 
 
 class Laps:
@@ -34,10 +40,10 @@ class Laps:
     @contextmanager
     def lap(self, name: str) -> Iterator[None]:
         """Measure a step."""
-        wall, busy = time.monotonic(), time.process_time()
+        wall, busy = time.monotonic(), _processor_seconds()
         yield
         self.wall.setdefault(name, []).append(time.monotonic() - wall)
-        self.busy.setdefault(name, []).append(time.process_time() - busy)
+        self.busy.setdefault(name, []).append(_processor_seconds() - busy)
         print(f"{name} {self.wall[name][-1]:.2f} s, {self.busy[name][-1]:.2f} s of processor time", flush=True)
 
     def median(self, name: str) -> float:
@@ -53,11 +59,11 @@ def one_round(runtime: Runtime, laps: Laps) -> None:
     """Read, compute, decide, keep."""
     entity = Entity.get()
     ask = asking(runtime, entity, AS_OF_DAY)
-    with laps.lap("read the ledger"):
-        frames = read_frames(runtime, entity, as_of_day=AS_OF_DAY, question=ask.question)
-    with laps.lap("facts"):
-        facts = collected(facts_frame(frames, ask), STREAM)
-    del frames
+    with ExitStack() as files:
+        with laps.lap("read the ledger"):
+            frames = files.enter_context(frames_on_disk(runtime, ask.question))
+        with laps.lap("facts"):
+            facts = collected(facts_frame(frames, ask), STREAM)
     with laps.lap("stages and differences"):
         decided_day(runtime, entity, ask.edition, AS_OF_DAY, ask.begins, facts)
     with laps.lap("keep the facts"):
@@ -72,8 +78,8 @@ def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
             one_round(runtime, laps)
     found.goal(Goal(f"{chosen.database}.facts", laps.median("facts"), FACTS_SECONDS, "s"))
     note = (
-        f"{chosen.customers:,} customers, median of {ROUNDS}. The ledger is read by a child process, whose processor "
-        f"time is not counted. Peak memory {memory.peak_gb:.2f} GB."
+        f"{chosen.customers:,} customers, median of {ROUNDS}. A child process reads the ledger into files, from which "
+        f"the facts stream; its processor time counts. Peak memory {memory.peak_gb:.2f} GB."
     )
     found.table(Table(f"Facts, {chosen.database}", ["step", "seconds", "processor seconds"], laps.rows(), note))
 
