@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from engine import audit, database
 from engine.frames import stored_sha256
 from engine.pipeline import last_portfolio_run
-from engine.tables import Document, Edition, Entity, ScoreModel
+from engine.tables import TABLES, Document, Edition, Entity, ScoreModel
 from engine.verify.report import RESTORE, Seen
 from ledger.canonical import sha256_of
 from ledger.problems import Problem
@@ -30,6 +30,16 @@ def triggers(runtime: "Runtime") -> Iterator[Seen]:
     yield 1
     for name in database.missing_triggers(runtime.database):
         yield Problem(f"trigger {name}", "is missing: rows could be changed", "start the server again, it creates it")
+
+
+def schema(runtime: "Runtime") -> Iterator[Seen]:
+    """Every table has the columns this release reads and writes."""
+    for model in TABLES:
+        yield 1
+        table = database.table_name(model)
+        there = {column.name for column in runtime.database.get_columns(table)}
+        for name in sorted(set(model._meta.columns) - there):
+            yield Problem(f"table {table}", f"has no column {name}", RESTORE)
 
 
 def file(runtime: "Runtime") -> Iterator[Seen]:

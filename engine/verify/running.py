@@ -92,6 +92,7 @@ def _verify(runtime: "Runtime", outside: list[records.Head]) -> Report:
 
     checks: list[Check] = [
         checked("durability", lambda: records.durability(runtime)),
+        checked("schema", lambda: records.schema(runtime)),
         checked("append-only triggers", lambda: records.triggers(runtime)),
         checked("database file", lambda: records.file(runtime)),
         checked("audit chain", chain),

@@ -98,7 +98,7 @@ def test_twenty_damaged_copies(decided):
 @pytest.mark.timeout(3_600)
 @pytest.mark.promise("E5")
 def test_two_hundred_damaged_copies(decided):
-    """At most one in fifty goes unseen: a byte that changes a value from which nothing is computed."""
+    """At most one in fifty goes unseen: a byte of what no hash or sum covers, such as a name or an instant."""
     counted = fates(decided, 200, seed=6)
     assert counted["unseen"] <= 4, counted
     assert counted["named"] > 20

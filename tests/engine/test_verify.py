@@ -9,6 +9,7 @@ from engine import audit
 from engine.decisions import OUTCOME_COLUMNS
 from engine.runs import run_entity
 from engine.tables import (
+    TABLES,
     Alarm,
     Allocation,
     AuditEntry,
@@ -82,6 +83,7 @@ def test_where_all_is_well_nothing_is_found_and_everything_was_looked_at(runtime
     looked = {check.name: check.checked for check in report.checks}
     assert looked == {
         "durability": 1,
+        "schema": len(TABLES),
         "append-only triggers": 1,
         "database file": 1,
         "audit chain": audit.head()[0],
@@ -133,6 +135,7 @@ FAULTS = [
     ("update edition set body = replace(body, 'main', 'niam')", DOCUMENTS, "its content gives another sha256"),
     ("update run set facts_sha256 = 'x' where id = 2", "stored facts", "its content gives another sha256"),
     ("update audit_entry set reason = 'x' where id = 2", "audit chain", "entry 2 was changed after it was written"),
+    ("alter table import rename column rows_read to rows_raed", "schema", "table import: has no column rows_read"),
     ("drop trigger due_line_no_update", "append-only triggers", "trigger due_line_no_update: is missing"),
     ("pragma synchronous = normal", "durability", "synchronous is 1, must be 2"),
 ]  # fmt: skip
