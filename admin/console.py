@@ -8,7 +8,7 @@ Pages are found by key, not by count and offset, so that the last page costs wha
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from flask_admin.contrib.peewee import ModelView
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
-from peewee import Field, Model, ModelSelect
+from peewee import Field, Model, ModelSelect, Tuple, Value
 
 from admin import gate
 from admin.sheet import harmless
@@ -74,6 +74,7 @@ class Asked:
     desc: bool = False
     after: tuple[Any, Any] | None = None
     before: tuple[Any, Any] | None = None
+    end: bool = False  # the last page
 
     def arguments(self) -> dict[str, str]:
         """The address's arguments, without the position."""
@@ -190,6 +191,7 @@ class ConsoleView(ModelView):
             desc=desc,
             after=position(arguments.get("after", "")),
             before=position(arguments.get("before", "")),
+            end=arguments.get("end") == "1",
         )
 
     def narrowed(self, asked: Asked) -> ModelSelect:
@@ -208,22 +210,13 @@ class ConsoleView(ModelView):
 
     def page_of(self, asked: Asked, rows: int = PAGE_ROWS) -> Page:
         """One page of what was asked, by key."""
-        key = self.model._meta.primary_key
-        field = self.sorts.get(asked.sort, key)
-        back = asked.before is not None
-        falling = asked.desc != back
-        query = self.narrowed(asked)
+        field = self.sorts.get(asked.sort, self.model._meta.primary_key)
+        back = asked.before is not None or asked.end
         at = asked.before if back else asked.after
-        if at is not None:
-            nulls_last = not back and asked.sort not in self.never_null
-            query = query.where(_beyond(field, key, at, falling, nulls_last=nulls_last))
-        nulls = (
-            []
-            if field is key or asked.sort in self.never_null
-            else [field.is_null().desc() if back else field.is_null()]
-        )
-        order = (field.desc(), key.desc()) if falling else (field, key)
-        found = list(query.order_by(*nulls, *order).limit(rows + 1))
+        found: list[Any] = []
+        for query in self._stretches(asked, field, at, back):
+            if len(found) <= rows:
+                found += list(query.limit(rows + 1 - len(found)))
         more, found = len(found) > rows, found[:rows]
         if back:
             found.reverse()
@@ -232,9 +225,39 @@ class ConsoleView(ModelView):
         first, last = (cursor(_value_of(row, field), row.get_id()) for row in (found[0], found[-1]))
         return Page(
             rows=found,
-            next=last if back or more else None,
+            next=last if (asked.before is not None if back else more) else None,
             previous=first if (more if back else at is not None) else None,
         )
+
+    def _stretches(self, asked: Asked, field: Field, at: tuple[Any, Any] | None, back: bool) -> Iterator[ModelSelect]:
+        """The rows from a position on, in the order they are read: known values first, unknown ones last.
+
+        A stretch each, and the position as one comparison of (value, key): so an index finds where a
+        page begins and gives its order, however far down it is.
+        """
+        key = self.model._meta.primary_key
+        falling = asked.desc != back
+        # A joined table has one row for each of ours: its own key orders as ours does, from its own index.
+        tie = key if field.model is self.model else field.model._meta.primary_key
+        known = None if field is key else self.narrowed(asked).where(field.is_null(False))
+        unknown = self.narrowed(asked)
+        if known is not None:
+            unknown = unknown.where(field.is_null())
+        if at is not None and known is not None and at[0] is not None:
+            known = known.where(_past(falling, (field, at[0]), (tie, at[1])))
+            unknown = None if back else unknown
+        elif at is not None:
+            unknown = unknown.where(_past(falling, (key, at[1])))
+            known = known if back else None
+        if known is not None:
+            if tie is not key:
+                known = known.where(tie + 0 > 0)  # every id is; said so that an outer join becomes an inner one
+            if asked.sort in self.never_null or (field.model is self.model and not field.null):
+                unknown = None
+            known = known.order_by(*((one.desc() if falling else one) for one in (field, tie)))
+        if unknown is not None:
+            unknown = unknown.order_by(key.desc() if falling else key)
+        return (query for query in ((unknown, known) if back else (known, unknown)) if query is not None)
 
     def _address(self, asked: Asked, **more: str) -> str:
         return self.get_url(".index_view", **{**asked.arguments(), **more})
@@ -270,6 +293,8 @@ class ConsoleView(ModelView):
             get_value=self.get_list_value,
             next=page.next and self._address(asked, after=page.next),
             previous=page.previous and self._address(asked, before=page.previous),
+            first=page.previous and self._address(asked),
+            last=page.next and self._address(asked, end="1"),
             clear=self.get_url(".index_view", **({"view": asked.tab} if self.tabs else {})),
             export=self.get_url(".export", export_type="csv", **asked.arguments()) if self.can_export else None,
             hidden={name: value for name, value in asked.arguments().items() if name != "search"},
@@ -387,15 +412,8 @@ def _value_of(row: Any, field: Field) -> Any:
     return None
 
 
-def _beyond(field: Field, key: Field, at: tuple[Any, Any], falling: bool, nulls_last: bool) -> Any:
-    """The rows after a position in an order: by field, then key; unknown values stand last."""
-    value, row = at
-    further = key < row if falling else key > row
-    if field is key:
-        return further
-    if value is None:
-        tied = field.is_null() & further
-        return tied if nulls_last else field.is_null(False) | tied
-    past = (field < value) if falling else (field > value)
-    past = past | ((field == value) & further)
-    return past | field.is_null() if nulls_last else past
+def _past(falling: bool, *at: tuple[Field, Any]) -> Any:
+    """Rows beyond a position, compared column by column as one value."""
+    fields = Tuple(*(field for field, _value in at))
+    values = Tuple(*(Value(value, converter=field.db_value) for field, value in at))
+    return fields < values if falling else fields > values

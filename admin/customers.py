@@ -1,5 +1,6 @@
 """The list of customers: who they are from the tables, what they owe from the last run's facts."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -10,13 +11,13 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from markupsafe import Markup
-from peewee import JOIN, ModelSelect
+from peewee import JOIN, ModelSelect, Value, fn
 
 from admin import alerts_shown, explaining, figures, formatting, gate
 from admin.console import PAGE_ROWS, Asked, Choice, ConsoleView, Page, Tab, cursor
 from admin.customer_page import file_of
 from engine import access
-from engine.tables import Customer, Entity, Outcome
+from engine.tables import Customer, CustomerWord, Entity, Outcome
 from ledger.money import exponent
 
 # Facts the list can be ranked by, and by which a figure elsewhere links to the rows behind it.
@@ -37,6 +38,9 @@ RANKED = {
     "days_late": "leader_days_past_due",
     "utilisation": "utilisation_bp",
 }
+FEW = 2_000  # customers; up to here a search puts in order what it found
+BATCH_FIRST, BATCH_MAX = 250, 8_000  # customers by rank, asked at a time whether they are meant
+WORDS_MAX = 5  # of a search; further ones are left out
 FIGURE_LABELS = {
     "exposure": _l("Exposure"),
     "overdue": _l("Overdue"),
@@ -60,18 +64,48 @@ def entities() -> list[tuple[str, str]]:
     return [(e.code, e.name) for e in Entity.select().where(Entity.id.in_(visible)).order_by(Entity.code)]
 
 
+def with_entities(customers: Iterable[Customer]) -> None:
+    """Give customers their entities, read once: joined, the few entities would lead a long list's order."""
+    rows = list(customers)
+    found = {entity.id: entity for entity in Entity.select().where(Entity.id.in_({row.entity_id for row in rows}))}
+    for row in rows:
+        row.entity = found[row.entity_id]
+
+
 def of_entity(query: ModelSelect, code: str) -> ModelSelect:
     """Customers of one entity."""
-    return query.where(Customer.entity.in_(Entity.select(Entity.id).where(Entity.code == code)))
+    return query.where(Customer.entity + 0 == Entity.select(Entity.id).where(Entity.code == code))
 
 
 def matching(query: ModelSelect, words: str) -> ModelSelect:
-    """Customers whose number begins with what was typed, or with a word of their name beginning so.
+    """Customers of whose number and name each word typed begins a word.
 
-    One place, because at a million customers this becomes a full-text index.
+    Few of them are found by their words and then put in order; of many the list's own order finds
+    the first ones sooner, asking each customer for the words.
     """
-    begins = Customer.name.startswith(words) | Customer.name.contains(f" {words}")
-    return query.where(Customer.number.startswith(words) | begins)
+    parts = [part.encode() for part in dict.fromkeys(words.lower().split())][:WORDS_MAX]
+    if not parts:
+        return query.where(False)
+    first, *others = sorted(parts, key=len, reverse=True)
+    some = CustomerWord.select(CustomerWord.customer).where(_begins(CustomerWord, first))
+    for part in others:
+        some = some.where(_has_word(CustomerWord.customer, part))
+    few = [key for (key,) in some.distinct().limit(FEW + 1).tuples()]
+    if len(few) <= FEW:
+        return query.where(Customer.id.in_(few))
+    for part in parts:
+        query = query.where(_has_word(Customer.id, part))
+    return query
+
+
+def _begins(model: Any, part: bytes) -> Any:
+    """Words that begin with some bytes: no byte of UTF-8 is 255."""
+    return (model.word >= part) & (model.word < part + b"\xff")
+
+
+def _has_word(customer: Any, part: bytes) -> Any:
+    other = CustomerWord.alias()
+    return fn.EXISTS(other.select(Value(1)).where(other.customer == customer, _begins(other, part)))
 
 
 def customer_link(customer: Customer) -> Markup:
@@ -125,10 +159,41 @@ def _plain_money(fact: str) -> Any:
 def _values(field: Any) -> Any:
     def options() -> list[tuple[str, str]]:
         seen = access.visible_entities(current_user.id)
-        query = Outcome.select(field).where(Outcome.entity_id.in_(seen), field.is_null(False)).distinct()
-        return sorted((str(value), formatting.title(str(value))) for (value,) in query.tuples())
+        values: set[str] = set()
+        for entity in seen:  # from one value to the next by the index, whatever many rows have it
+            last = Outcome.select(fn.MIN(field)).where(Outcome.entity_id == entity).scalar()
+            while last is not None:
+                values.add(str(last))
+                last = Outcome.select(fn.MIN(field)).where(Outcome.entity_id == entity, field > last).scalar()
+        return sorted((value, formatting.title(value)) for value in values)
 
     return options
+
+
+def _narrows(asked: Asked) -> bool:
+    return bool(asked.search or asked.tab not in {"", "all"} or {name for name, _value in asked.filters} - {"figure"})
+
+
+def _meeting(
+    chosen: ModelSelect, best: Callable[..., list[tuple[int, int | None]]], at: tuple[Any, Any] | None, rows: int
+) -> list[tuple[int, int | None]]:
+    """The best customers of many that were chosen: the best of all, so many at a time, are asked whether they are.
+
+    Args:
+        chosen: selects the ids to choose from, more than ``FEW`` of them.
+        best: customers and values by rank, from a position on.
+    """
+    found: list[tuple[int, int | None]] = []
+    many = BATCH_FIRST
+    while len(found) < rows:
+        pairs = best(at, many)
+        keys = {key for (key,) in chosen.where(Customer.id.in_([key for key, _value in pairs])).tuples()}
+        found += [pair for pair in pairs if pair[0] in keys]
+        if len(pairs) < many:
+            break
+        at = (pairs[-1][1], pairs[-1][0])
+        many = min(many * 4, BATCH_MAX)
+    return found[:rows]
 
 
 class CustomersView(ConsoleView):
@@ -216,13 +281,10 @@ class CustomersView(ConsoleView):
 
     def visible(self) -> ModelSelect:
         """Customers in the reader's scope, with entity and outcomes."""
-        query = (
-            Customer.select(Customer, Entity, Outcome)
-            .join(Entity)
-            .switch(Customer)
-            .join(Outcome, JOIN.LEFT_OUTER, on=(Outcome.customer == Customer.id), attr="outcome")
+        query = Customer.select(Customer, Outcome).join(
+            Outcome, JOIN.LEFT_OUTER, on=(Outcome.customer == Customer.id), attr="outcome"
         )
-        return access.visible_to(current_user.id, query)
+        return access.visible_to(current_user.id, query, in_order=True)
 
     def search_in(self, query: ModelSelect, words: str) -> ModelSelect:
         """By number or name."""
@@ -245,30 +307,51 @@ class CustomersView(ConsoleView):
             if figure:
                 return self._ranked(replace(asked, sort=figure, desc=True), rows, figure)
             return super().page_of(asked, rows)
-        page = self._ranked(asked, rows, figure)
-        if not page.rows and asked.after is None and asked.before is None and not figure:
-            return super().page_of(replace(asked, sort="name", desc=False), rows)  # before the first run
-        return page
+        if not any(figures.last_run(entity) for entity in access.visible_entities(current_user.id)):
+            return super().page_of(replace(asked, sort="name", desc=False), rows)
+        return self._ranked(asked, rows, figure)
+
+    def narrowed(self, asked: Asked) -> ModelSelect:
+        """Few customers by their ids: the list's own order might lead past a million others to find them."""
+        few = self._few(asked)
+        return super().narrowed(asked) if few is None else self.visible().where(Customer.id.in_(few))
+
+    def _few(self, asked: Asked) -> list[int] | None:
+        """The customers asked for, if somebody asked for some and they are few; read once per request."""
+        if not _narrows(asked):
+            return None
+        kept: dict[Any, list[int]] = g.setdefault("few_customers", {})
+        key = (asked.tab, asked.search, asked.filters)
+        if key not in kept:
+            chosen = super().narrowed(asked).select(Customer.id).limit(FEW + 1)
+            kept[key] = [number for (number,) in chosen.tuples()]
+        return kept[key] if len(kept[key]) <= FEW else None
 
     def _ranked(self, asked: Asked, rows: int, figure: str | None) -> Page:
         user = current_user.id
         seen = sorted(access.visible_entities(user))
-        narrowed = bool(asked.search or asked.tab not in {"", "all"} or {k for k, _v in asked.filters} - {"figure"})
-        only = None
-        if narrowed or not all(access.sees_whole_entity(user, entity) for entity in seen):
-            chosen = self.narrowed(asked).select(Customer.id).tuples()
-            only = [key for (key,) in chosen]
-        back = asked.before is not None
-        pairs = figures.ranked(
-            gate.runtime(),
-            seen,
-            RANKED[asked.sort],
-            falling=asked.desc != back,
-            at=asked.before if back else asked.after,
-            positive=figure is not None,
-            only=only,
-            rows=rows + 1,
-        )
+        back = asked.before is not None or asked.end
+        at = asked.before if back else asked.after
+
+        def best(at: tuple[Any, Any] | None, many: int, only: list[int] | None = None) -> list[tuple[int, int | None]]:
+            return figures.ranked(
+                gate.runtime(),
+                seen,
+                RANKED[asked.sort],
+                falling=asked.desc != back,
+                at=at,
+                positive=figure is not None,
+                only=only,
+                rows=many,
+            )
+
+        few = self._few(asked)
+        if few is not None:
+            pairs = best(at, rows + 1, few)
+        elif _narrows(asked) or not all(access.sees_whole_entity(user, entity) for entity in seen):
+            pairs = _meeting(self.narrowed(asked).select(Customer.id), best, at, rows + 1)
+        else:
+            pairs = best(at, rows + 1)
         more, pairs = len(pairs) > rows, pairs[:rows]
         if back:
             pairs.reverse()
@@ -278,8 +361,8 @@ class CustomersView(ConsoleView):
         first, last = (cursor(value, key) for key, value in (pairs[0], pairs[-1]))
         return Page(
             rows=[by_id[key] for key, _value in pairs if key in by_id],
-            next=last if back or more else None,
-            previous=first if (more if back else asked.after is not None) else None,
+            next=last if (asked.before is not None if back else more) else None,
+            previous=first if (more if back else at is not None) else None,
         )
 
     @expose("/<int:customer_id>")
@@ -302,7 +385,8 @@ class CustomersView(ConsoleView):
         return found
 
     def prepare(self, rows: list[Any]) -> None:
-        """Give rows without an outcome an empty one, and read their figures at once."""
+        """Give rows their entity and, where they have none, an empty outcome; read their figures at once."""
+        with_entities(rows)
         for row in rows:
             if getattr(row, "outcome", None) is None:
                 row.outcome = Outcome(level=0, hold=False)

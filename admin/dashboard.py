@@ -153,10 +153,13 @@ def _classes(entity: Entity, user: int) -> list[Count]:
 
 
 def _work(entity: Entity, user: int) -> dict[str, Any]:
-    mine = access.visible_to(user, Action.select(Action.id).join(Customer).where(Customer.entity == entity))
-    held = access.visible_to(user, Outcome.select(Outcome.customer).join(Customer).where(Customer.entity == entity))
+    actions = Action.select(Action.id).join(Customer).where(Action.entity_id + 0 == entity.id)
+    mine = access.visible_to(user, actions, in_order=True)
+    outcomes = Outcome.select(Outcome.customer).join(Customer).where(Outcome.entity_id + 0 == entity.id)
+    held = access.visible_to(user, outcomes, in_order=True)
     letters = mine.where(Action.channel.not_in(("call", "task")))
-    alerts = access.visible_to(user, Alert.select(Alert.id).join(Customer).where(Alert.entity_id == entity.id))
+    raised = Alert.select(Alert.id).join(Customer).where(Alert.entity_id == entity.id)
+    alerts = access.visible_to(user, raised, in_order=True)
     day = gate.runtime().today(entity)
     return {
         "held": few(held.where(Outcome.hold == True)),  # noqa: E712

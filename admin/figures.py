@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import narwhals as nw
+from flask import g
 
 from engine import access
 from engine.frames import rows_of, scan_frame
@@ -79,8 +80,17 @@ def facts_of_run(runtime: Runtime, run: Run, user: int) -> nw.LazyFrame[Any] | N
         return None
     if access.sees_whole_entity(user, run.entity_id):
         return frame
-    query = access.visible_to(user, Customer.select(Customer.id).where(Customer.entity == run.entity_id))
-    return frame.filter(nw.col("customer_id").is_in([key for (key,) in query.tuples()]))
+    return frame.filter(nw.col("customer_id").is_in(_theirs(run.entity_id, user)))
+
+
+def _theirs(entity_id: int, user: int) -> list[int]:
+    """The customers of an entity that a person may see, read once per request."""
+    kept: dict[int, dict[int, list[int]]] = g.setdefault("customers_seen", {})
+    if user not in kept:
+        kept[user] = {}
+        for key, entity in access.visible_to(user, Customer.select(Customer.id, Customer.entity)).tuples():
+            kept[user].setdefault(entity, []).append(key)
+    return kept[user].get(entity_id, [])
 
 
 def portfolio(runtime: Runtime, entity: Entity, user: int) -> Portfolio | None:

@@ -158,9 +158,8 @@ class MessagesView(OfCustomers):
     def joined(self) -> ModelSelect:
         """Letters with what was composed."""
         return (
-            Action.select(Action, Customer, Entity, Message, Person)
+            Action.select(Action, Customer, Message, Person)
             .join(Customer)
-            .join(Entity)
             .switch(Action)
             .join(Message, JOIN.LEFT_OUTER, on=(Message.action == Action.id), attr="message")
             .join(Person, JOIN.LEFT_OUTER)
@@ -169,6 +168,7 @@ class MessagesView(OfCustomers):
 
     def prepare(self, rows: list[Any]) -> None:
         """Open the letters of these rows."""
+        super().prepare(rows)
         g.letters = {row.id: opened(getattr(row, "message", None)) for row in rows}
 
     @expose("/<int:action_id>/pdf")

@@ -61,10 +61,10 @@ def _read() -> Signs:
     whole = [entity for entity in entities if access.sees_whole_entity(user, entity)]
     diary = letters = alerts = 0
     if gate.may("customers.view"):
-        work = access.visible_to(user, Action.select(Action.id).join(Customer))
+        work = access.visible_to(user, Action.select(Action.id).join(Customer), in_order=True)
         day = gate.runtime().today()
         open_alerts = Alert.select(Alert.id).join(Customer).where(in_state(State.OPEN, day))
-        alerts = few(access.visible_to(user, open_alerts))
+        alerts = few(access.visible_to(user, open_alerts, in_order=True))
         diary = few(work.where(Action.state == "open", Action.due_day <= day))
         letters = few(work.where(Action.state.in_(("waiting", "uncertain")), Action.channel.in_(MESSAGE_CHANNELS)))
     return Signs(
@@ -86,7 +86,7 @@ def alarms_of(user: int) -> ModelSelect:
 
     entities = access.visible_entities(user)
     whole = [entity for entity in entities if access.sees_whole_entity(user, entity)]
-    theirs = access.visible_to(user, Customer.select(Customer.id))
     query = Alarm.select().join(Customer, JOIN.LEFT_OUTER)
     free = Alarm.customer.is_null() & (Alarm.entity_id.in_(whole) | Alarm.entity_id.is_null())
-    return query.where(free | Alarm.customer.in_(theirs))
+    theirs = access.scope_of(user, in_order=True)
+    return query.where(free if theirs is None else free | theirs)

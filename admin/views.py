@@ -12,13 +12,13 @@ from peewee import ModelSelect
 
 from admin import changes, explaining, formatting, gate
 from admin.console import Choice, ConsoleView, Tab
-from admin.customers import customer_link, entities, matching, of_entity
+from admin.customers import customer_link, entities, matching, of_entity, with_entities
 from admin.signs import alarms_of
 from admin.steps import step_label
 from engine import access
 from engine.diary import RESULTS, is_recorded
 from engine.differences import STAGE_OUTCOMES
-from engine.tables import Action, Alarm, Customer, Decision, Entity
+from engine.tables import Action, Alarm, Customer, Decision
 from ledger.days import day_of
 
 
@@ -59,12 +59,16 @@ class OfCustomers(ConsoleView):
     searched = True
 
     def joined(self) -> ModelSelect:
-        """The model's rows with their customer and entity."""
-        return self.model.select(self.model, Customer, Entity).join(Customer).join(Entity)
+        """The model's rows with their customer."""
+        return self.model.select(self.model, Customer).join(Customer)
+
+    def prepare(self, rows: list[Any]) -> None:
+        """Give the rows' customers their entities."""
+        with_entities(row.customer for row in rows)
 
     def visible(self) -> ModelSelect:
         """Rows of customers in the reader's scope."""
-        return access.visible_to(current_user.id, self.joined())
+        return access.visible_to(current_user.id, self.joined(), in_order=True)
 
     def search_in(self, query: ModelSelect, words: str) -> ModelSelect:
         """By the customer's number or name."""

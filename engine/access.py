@@ -105,27 +105,38 @@ def permissions_of(user: User | int) -> frozenset[str]:
     return frozenset().union(*(ROLES.get(role, frozenset()) for role in roles_of(user)))
 
 
-def visible_to(user: User | int | None, query: ModelSelect, customer_model: Any = Customer) -> ModelSelect:
+def visible_to(
+    user: User | int | None, query: ModelSelect, customer_model: Any = Customer, *, in_order: bool = False
+) -> ModelSelect:
     """Restrict a query to the customers a user may see.
 
     Args:
         user: who asks; None sees nothing.
         query: selects from or joins ``customer_model``.
         customer_model: the customer table, or an alias of it, in that query.
+        in_order: the query reads some rows of a long list in its own order, so no index may serve the
+            condition: the database would take all rows of a scope first and put them in order then.
 
     Returns:
         The query with the condition added; a user without a scope gets no row.
     """
     if user is None:
         return query.where(False)
+    allowed = scope_of(user, customer_model, in_order=in_order)
+    return query.where(False) if allowed is None else query.where(allowed)
+
+
+def scope_of(user: User | int, customer_model: Any = Customer, *, in_order: bool = False) -> Any:
+    """The condition a customer a user may see fulfils; None: there is none (see ``visible_to``)."""
     user_id = user if isinstance(user, int) else user.id
+    entity = customer_model.entity + 0 if in_order else customer_model.entity
     allowed: Any = None
     for scope in UserScope.select().where(UserScope.user == user_id).order_by(UserScope.id):
-        clause = customer_model.entity == scope.entity_id
+        clause = entity == scope.entity_id
         if scope.portfolio is not None:
             clause = clause & (customer_model.portfolio == scope.portfolio)
         allowed = clause if allowed is None else allowed | clause
-    return query.where(False) if allowed is None else query.where(allowed)
+    return allowed
 
 
 def visible_entities(user: User | int | None) -> frozenset[int]:

@@ -58,7 +58,7 @@ def connect(settings: Settings, sqlite: type[Sqlite] = Sqlite) -> Store:
 
 
 def create_triggers(opened: Store) -> None:
-    """Let the database itself refuse to change or delete an append-only row."""
+    """Let the database itself refuse to change or delete an append-only row, and keep the words of customers."""
     for model in APPEND_ONLY:
         table = table_name(model)
         for verb in opened.changes:
@@ -70,6 +70,7 @@ def create_triggers(opened: Store) -> None:
         "a proposed document cannot be changed",
         when="old.status <> 'draft'",
     )
+    opened.keep_words()
 
 
 def table_name(model: type[Model]) -> str:

@@ -111,6 +111,7 @@ def finish(
         ).where(Run.id == run.id).execute()
         clean(entity, run.started_at)
         runtime.database.after_commit(runtime.ring)
+    runtime.database.take_statistics()
     found: Run = Run.get_by_id(run.id)
     return found
 

@@ -29,6 +29,19 @@ begin
   raise exception using errcode = 'restrict_violation', message = tg_argv[0];
 end $$
 """
+WORDS = """
+create or replace function dunwell_words() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'UPDATE' then
+    if old.number = new.number and old.name = new.name then return null; end if;
+    delete from customer_word where customer_id = new.id;
+  end if;
+  insert into customer_word (word, customer_id)
+    select distinct convert_to(lower(part), 'UTF8'), new.id
+    from unnest(string_to_array(new.number || ' ' || new.name, ' ')) as part where part <> '';
+  return null;
+end $$
+"""
 READ_ONLY = "repeatable read, read only"
 
 
@@ -149,6 +162,21 @@ class Postgres(PooledPostgresqlDatabase, _Connecting):  # type: ignore[misc]
             f'create or replace trigger "{name}" before {event} on "{table}" '
             f"for each {each} {only}execute function dunwell_refuse('{message}')"
         )
+
+    def take_statistics(self) -> None:
+        """Let the planner see how the rows are spread; autovacuum comes later than the first list after a run."""
+        self.execute_sql("analyze")
+
+    def keep_words(self) -> None:
+        """Make the triggers that keep the words of customers as customers come and are renamed."""
+        if "customer_words_come" in self.triggers():
+            return
+        self.execute_sql(WORDS)
+        for name, event in (("come", "insert"), ("change", "update of number, name")):
+            self.execute_sql(
+                f"create or replace trigger customer_words_{name} after {event} on customer "
+                "for each row execute function dunwell_words()"
+            )
 
     def numbers(self, model: type[Model], many: int) -> Sequence[int]:
         """Ids for so many new rows."""

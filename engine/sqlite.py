@@ -9,6 +9,7 @@ from typing import Any
 from peewee import Database, Model, SqliteDatabase, fn
 
 BUSY_TIMEOUT_MS = 30_000  # longer than any transaction of ours may hold the write lock
+ANALYSED_MAX = 1_000  # rows of an index that are looked at for statistics
 PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": 2,  # FULL: at NORMAL a power cut loses acknowledged commits
@@ -67,6 +68,25 @@ class SqliteWays(Database):  # type: ignore[misc]
         self.execute_sql(
             f'create trigger if not exists "{name}" before {event} on "{table}" '
             f"{only}begin select raise(abort, '{message}'); end"
+        )
+
+    def take_statistics(self) -> None:
+        """Let the planner see how the rows are spread: without, it takes any index for a selective one."""
+        self.execute_sql(f"pragma analysis_limit = {ANALYSED_MAX}")
+        self.execute_sql("analyze")
+
+    def keep_words(self) -> None:
+        """Make the triggers that keep the words of customers as customers come and are renamed."""
+        new = (
+            "insert into customer_word (word, customer_id) select distinct cast(lower(value) as blob), new.id "
+            "from json_each('[' || replace(json_quote(new.number || ' ' || new.name), ' ', '\",\"') || ']') "
+            "where value <> '';"
+        )
+        self.execute_sql(f"create trigger if not exists customer_words_come after insert on customer begin {new} end")
+        old = "delete from customer_word where customer_id = new.id;"
+        self.execute_sql(
+            "create trigger if not exists customer_words_change after update of number, name on customer "
+            f"when old.number <> new.number or old.name <> new.name begin {old} {new} end"
         )
 
     def numbers(self, model: type[Model], many: int) -> Sequence[int]:

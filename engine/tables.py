@@ -9,6 +9,7 @@ from peewee import (
     BlobField,
     BooleanField,
     CharField,
+    CompositeKey,
     DatabaseProxy,
     ForeignKeyField,
     IntegerField,
@@ -127,7 +128,17 @@ class Customer(Table):
     version = IntegerField(default=1)
 
     class Meta:
-        indexes = ((("entity", "number"), True),)
+        indexes = ((("entity", "number"), True), (("name", "id"), False), (("entity", "portfolio"), False))
+
+
+class CustomerWord(Table):
+    """A word of a customer's number or name, by which the console finds it. Kept by SQL triggers on the customer."""
+
+    word = BlobField()  # UTF-8 in small letters: bytes sort alike in every database and locale
+    customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+
+    class Meta:
+        primary_key = CompositeKey("word", "customer")
 
 
 class Person(Table):
@@ -403,12 +414,15 @@ class Decision(Table):
     run = ForeignKeyField(Run, on_delete="RESTRICT")
     entity_id = IntegerField()
     customer = ForeignKeyField(Customer, on_delete="RESTRICT")
-    as_of_day = IntegerField(index=True)
+    as_of_day = IntegerField()
     edition = CharField(max_length=64)
     changes = TextField()  # {stage: {before, after, by_rules, rules: [keys]}}
     facts = TextField()  # canonical JSON of the fact row its policies read
     confirmed_by = CharField()  # durable | reference
     created_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("as_of_day", "id"), False),)
 
 
 class Outcome(Table):
@@ -432,7 +446,15 @@ class Outcome(Table):
     as_of_day = IntegerField()
 
     class Meta:
-        indexes = ((("worklist_points", "customer"), False),)
+        indexes = (
+            (("worklist_points", "customer"), False),
+            (("segment", "customer"), False),
+            (("risk_class", "customer"), False),
+            (("level", "customer"), False),
+            (("hold", "customer"), False),
+            (("entity_id", "segment"), False),
+            (("entity_id", "risk_class"), False),
+        )
 
 
 class Alert(Table):
@@ -459,7 +481,11 @@ class Alert(Table):
     version = IntegerField(default=1)
 
     class Meta:
-        indexes = ((("decision", "alert"), True), (("entity_id", "over_day"), False))
+        indexes = (
+            (("decision", "alert"), True),
+            (("entity_id", "over_day"), False),
+            (("since_day", "id"), False),
+        )
 
 
 class Standing(Table):
@@ -513,7 +539,7 @@ class Action(Table):
     owner_role = CharField(null=True)
     owner = ForeignKeyField(User, null=True)
     blocks = BooleanField(default=False)
-    state = CharField(index=True)
+    state = CharField()
     # messages: waiting due claimed sending sent uncertain failed cancelled; work: open done skipped cancelled
     due_day = IntegerField()
     not_before_at = BigIntegerField(default=0)
@@ -531,7 +557,12 @@ class Action(Table):
     version = IntegerField(default=1)
 
     class Meta:
-        indexes = ((("entity_id", "settled_at"), False),)
+        indexes = (
+            (("entity_id", "settled_at"), False),
+            (("state", "due_day", "id"), False),
+            (("due_day", "id"), False),
+            (("level", "id"), False),
+        )
 
 
 class Message(Table):

@@ -84,7 +84,7 @@ def up(migrator, db):
             database = db
             legacy_table_names = False
             table_name = "customer"
-            indexes = ((("entity", "number"), True),)
+            indexes = ((("entity", "number"), True), (("name", "id"), False), (("entity", "portfolio"), False))
 
     db.create_tables([Customer])
 
@@ -121,7 +121,7 @@ def up(migrator, db):
         run = ForeignKeyField(Run, on_delete="RESTRICT")
         entity_id = IntegerField()
         customer = ForeignKeyField(Customer, on_delete="RESTRICT")
-        as_of_day = IntegerField(index=True)
+        as_of_day = IntegerField()
         edition = CharField(max_length=64)
         changes = TextField()
         facts = TextField()
@@ -132,6 +132,7 @@ def up(migrator, db):
             database = db
             legacy_table_names = False
             table_name = "decision"
+            indexes = ((("as_of_day", "id"), False),)
 
     db.create_tables([Decision])
 
@@ -150,7 +151,7 @@ def up(migrator, db):
         owner_role = CharField(null=True)
         owner = ForeignKeyField(User, null=True)
         blocks = BooleanField(default=False)
-        state = CharField(index=True)
+        state = CharField()
         due_day = IntegerField()
         not_before_at = BigIntegerField(default=0)
         waiting_for = CharField(null=True)
@@ -170,7 +171,12 @@ def up(migrator, db):
             database = db
             legacy_table_names = False
             table_name = "action"
-            indexes = ((("entity_id", "settled_at"), False),)
+            indexes = (
+                (("entity_id", "settled_at"), False),
+                (("state", "due_day", "id"), False),
+                (("due_day", "id"), False),
+                (("level", "id"), False),
+            )
 
     db.create_tables([Action])
 
@@ -211,7 +217,7 @@ def up(migrator, db):
             database = db
             legacy_table_names = False
             table_name = "alert"
-            indexes = ((("decision", "alert"), True), (("entity_id", "over_day"), False))
+            indexes = ((("decision", "alert"), True), (("entity_id", "over_day"), False), (("since_day", "id"), False))
 
     db.create_tables([Alert])
 
@@ -381,6 +387,18 @@ def up(migrator, db):
             table_name = "credit_limit"
 
     db.create_tables([CreditLimit])
+
+    class CustomerWord(Model):
+        word = BlobField()
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "customer_word"
+            primary_key = CompositeKey("word", "customer")
+
+    db.create_tables([CustomerWord])
 
     class DirtyCustomer(Model):
         customer = ForeignKeyField(Customer, primary_key=True, on_delete="RESTRICT")
@@ -563,7 +581,15 @@ def up(migrator, db):
             database = db
             legacy_table_names = False
             table_name = "outcome"
-            indexes = ((("worklist_points", "customer"), False),)
+            indexes = (
+                (("worklist_points", "customer"), False),
+                (("segment", "customer"), False),
+                (("risk_class", "customer"), False),
+                (("level", "customer"), False),
+                (("hold", "customer"), False),
+                (("entity_id", "segment"), False),
+                (("entity_id", "risk_class"), False),
+            )
 
     db.create_tables([Outcome])
 
@@ -745,6 +771,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("dispute_closing"))
     migrator.migrate(migrator.drop_table("dispute"))
     migrator.migrate(migrator.drop_table("dirty_customer"))
+    migrator.migrate(migrator.drop_table("customer_word"))
     migrator.migrate(migrator.drop_table("credit_limit"))
     migrator.migrate(migrator.drop_table("contact"))
     migrator.migrate(migrator.drop_table("person"))
