@@ -15,6 +15,7 @@ import sys
 import time
 from argparse import Namespace
 
+from benchmarks.filling import build
 from benchmarks.goals import Found, Goal, Table
 from benchmarks.places import Place, arguments, opened
 from benchmarks.portfolio import AS_OF_DAY
@@ -38,6 +39,7 @@ def main() -> None:
     """Decide day by day and measure."""
     parser = arguments(__doc__)
     parser.add_argument("--decide", type=int, help="decide this day and end; used by this program itself")
+    parser.add_argument("--url", help="of the database in which that day is decided")
     chosen = parser.parse_args()
     if chosen.decide is not None:
         _decide_alone(chosen)
@@ -131,6 +133,7 @@ def _killed_in_the_middle(place: Place, runtime: Runtime, chosen: Namespace) -> 
     """Begin the adoption in a process of its own and kill it; how long it ran."""
     command = [sys.executable, "-m", "benchmarks.night", "--database", place.database, "--customers"]
     command += [str(chosen.customers), "--folder", str(place.folder), "--decide", str(ADOPTED_DAY)]
+    command += ["--url", place.url(chosen.customers)]  # it must not hold the server: what is killed lets go of nothing
     start = time.monotonic()
     with subprocess.Popen(command) as child:
         while child.poll() is None and _applied() < KILLED_AT * chosen.customers:
@@ -149,8 +152,8 @@ def _applied() -> int:
 
 
 def _decide_alone(chosen: Namespace) -> None:
-    with opened(chosen.database, chosen.folder) as place:
-        run_entity(place.runtime(chosen.customers), Entity.get(), chosen.decide)
+    place = Place(chosen.database, chosen.folder.resolve())
+    run_entity(build(chosen.url, chosen.customers, var=place.var(chosen.customers)), Entity.get(), chosen.decide)
 
 
 def _check_adopted(run: Run, customers: int) -> None:

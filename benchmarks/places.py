@@ -38,9 +38,13 @@ class Place:
 
     def runtime(self, customers: int) -> Runtime:
         """The database of so many customers, filled if it is not there yet."""
+        return build(self.url(customers), customers, var=self.var(customers))
+
+    def var(self, customers: int) -> Path:
+        """The folder of the other state of the database of so many customers."""
         var = self.folder / f"{self.database}-{customers}"
         var.mkdir(parents=True, exist_ok=True)
-        return build(self.url(customers), customers, var=var)
+        return var
 
     def url(self, customers: int) -> str:
         """Of the database of so many customers."""
