@@ -23,7 +23,9 @@ def test_each_database_is_decided_before_it_is_measured(tmp_path: Path) -> None:
     names = [(job.module, job.told[1]) for job in jobs("small", ["sqlite", "postgresql"], tmp_path)]
     for database in ("sqlite", "postgresql"):
         own = [module for module, told in names if told == database]
-        assert own == ["night", "night", "night", "growth", "facts", "stages", "checks"]
+        assert own[:3] == ["night", "night", "night"]
+        assert {"growth", "facts", "stages", "checks"} <= {*own[3:]}
+        assert "night" not in own[3:]
 
 
 def test_a_benchmark_that_fails_keeps_the_goals_of_the_others() -> None:
