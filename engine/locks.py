@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from peewee import InterfaceError, OperationalError
 
+from engine.outages import outage_of
 from engine.tables import Entity
 
 if TYPE_CHECKING:
@@ -43,7 +44,15 @@ class Lead:
         self._held: tuple[ExitStack, Any] | None = None  # the lock, and the connection it belongs to
 
     def holds(self) -> bool:
-        """Whether this process leads; takes the lead if nobody has it."""
+        """Whether this process leads; takes the lead if nobody has it. Nobody leads while the database is out."""
+        try:
+            return self._takes()
+        except Exception as error:
+            if outage_of(error) is None:
+                raise
+            return False
+
+    def _takes(self) -> bool:
         if self._held is not None and self._is_connected(self._held[1]):
             return True
         self.close()

@@ -47,6 +47,7 @@ SQLSTATES = (  # PostgreSQL, by the beginning of the code
     ("55P03", Outage.BUSY),  # a lock not given in time
     ("40", Outage.BUSY),  # a deadlock, or a change that came too late to be serialized
     ("58", Outage.FAILING),  # I/O
+    ("55000", Outage.FAILING),  # the database takes no connections
     ("57P", Outage.FAILING),  # shutting down
     ("08", Outage.FAILING),  # no connection
 )

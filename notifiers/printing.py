@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any
+from typing import Any, Final
 
 import typst
 from babel import Locale
@@ -37,7 +37,8 @@ from .mime import one_line
 LAYOUT = "letter.typ"
 # PDF/A-2: kept for years. Tagged, so that a screen reader reads the table cell by cell; tags of a
 # long list would be nine tenths of the file (250 lines: 380 KB instead of 60), so it goes without.
-TAGGED, PLAIN = "a-2a", "a-2b"
+TAGGED: Final = "a-2a"
+PLAIN: Final = "a-2b"
 TAGGED_LINES_MAX = 80
 LINES_MAX = 1_000  # lines a letter lists; what is beyond them becomes one row with its sum
 ADDRESS_LINES_MAX = 6  # an address zone holds no more (DIN 5008)

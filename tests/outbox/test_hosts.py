@@ -252,6 +252,22 @@ def test_a_leader_whose_connection_breaks_does_not_lead(runtime, postgres_url):
             thread.submit(runtime.database.close).result()
 
 
+@pytest.mark.postgresql("SQLite has no server that could be out")
+def test_nobody_leads_while_the_database_is_out(runtime, postgres_url):
+    """Asking fails for nobody, which would end the thread that asks; once the database is back one leads."""
+    (name,) = runtime.database.execute_sql("select current_database()").fetchone()
+    with ThreadPoolExecutor(1) as thread, psycopg.connect(postgres_url, dbname="postgres", autocommit=True) as server:
+        lead = Lead(another(runtime), "sweep")
+        assert thread.submit(lead.holds).result()
+        server.execute(f'alter database "{name}" allow_connections false')
+        server.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", (name,))
+        assert not thread.submit(lead.holds).result()
+        server.execute(f'alter database "{name}" allow_connections true')
+        assert thread.submit(lead.holds).result()
+        thread.submit(lead.close).result()
+        thread.submit(runtime.database.close).result()
+
+
 @pytest.mark.postgresql("SQLite has no server that could restart")
 def test_a_worker_outlives_a_restart_of_the_server(
     runtime, postgres_url, make_customer, make_action, counting, prepare, monkeypatch
