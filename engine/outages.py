@@ -47,7 +47,6 @@ SQLSTATES = (  # PostgreSQL, by the beginning of the code
     ("55P03", Outage.BUSY),  # a lock not given in time
     ("40", Outage.BUSY),  # a deadlock, or a change that came too late to be serialized
     ("58", Outage.FAILING),  # I/O
-    ("55000", Outage.FAILING),  # the database takes no connections
     ("57P", Outage.FAILING),  # shutting down
     ("08", Outage.FAILING),  # no connection
 )
@@ -71,6 +70,10 @@ def outage_of(error: BaseException) -> Outage | None:
         lost = found is None and "no such savepoint" in str(error)
         # A savepoint goes with its transaction, which SQLite ends by itself when the disk fails.
         return outage_of(error.__context__) if lost and error.__context__ is not None else found
+    if isinstance(error, DatabaseError | InterfaceError) and isinstance(
+        error.__context__, psycopg.Error | DatabaseError
+    ):
+        return outage_of(error.__context__)  # while connecting, peewee passes on the text alone
     return _of_sqlite(str(error)) if isinstance(error, sqlite3.Error | DatabaseError) else None
 
 
