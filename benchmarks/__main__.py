@@ -88,14 +88,13 @@ def run(job: Job, folder: Path) -> Done:
 
 def page(size: str, done: list[Done]) -> str:
     """What goes between the markers of docs/benchmarks.md."""
-    goals = [goal for one in done for goal in one.found.goals]
     lines = [
         f"Measured on {machine()}; {versions()}.",
         "",
         f"Command: `make bench SIZE={size}`." if size != "full" else "Command: `make bench`.",
         "",
         "```text",
-        *(goal.line() for goal in goals),
+        *_goals(done, size),
         "```",
         "",
         "### Benchmarks",
@@ -105,8 +104,7 @@ def page(size: str, done: list[Done]) -> str:
         *(f"| `{_shown(one.job)}` | {one.seconds:.0f} | {one.peak_bytes / GB:.2f} GB | {one.status} |" for one in done),
     ]
     for one in done:
-        small = one.job.module == "night" and _customers(one.job) < CUSTOMERS[size]
-        for table in () if small else one.found.tables:
+        for table in () if _is_for_growth(one.job, size) else one.found.tables:
             lines += ["", table.markdown()]
     return "\n".join(lines) + "\n"
 
@@ -137,13 +135,18 @@ def write(text: str, file: Path) -> None:
     file.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
 
 
+def _is_for_growth(job: Job, size: str) -> bool:
+    """Whether a night is measured at a smaller size, and neither its goals nor its tables are shown."""
+    return job.module == "night" and _customers(job) < CUSTOMERS[size]
+
+
+def _goals(done: list[Done], size: str) -> list[str]:
+    return [goal.line() for one in done if not _is_for_growth(one.job, size) for goal in one.found.goals]
+
+
 def report(done: list[Done], size: str) -> list[str]:
     """The last lines: every goal of the largest size, and what failed."""
-    lines = []
-    for one in done:
-        if one.job.module == "night" and _customers(one.job) < CUSTOMERS[size]:
-            one.found.goals.clear()  # a smaller size is there for growth
-        lines += [goal.line() for goal in one.found.goals]
+    lines = _goals(done, size)
     lines.append(f"peak memory of all benchmarks {max(one.peak_bytes for one in done) / GB:.2f} GB")
     return lines + [f"failed: {_shown(one.job)}, status {one.status}" for one in done if one.status != 0]
 
@@ -165,19 +168,18 @@ def main() -> int:
     databases = [*DATABASES] if chosen.database == "both" else [chosen.database]
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="dunwell-benchmarks-"))
     folder.mkdir(parents=True, exist_ok=True)
+    target = chosen.write or (DOCS if chosen.size == "full" else None)
     start, done = time.monotonic(), []
     try:
         for job in jobs(chosen.size, databases, folder):
             done.append(run(job, folder))
+            if target is not None:  # after each, so that half an hour is not lost with the last one
+                write(page(chosen.size, done), target)
     finally:
         if chosen.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
     print(f"\n{len(done)} benchmarks in {time.monotonic() - start:.0f} s", flush=True)
-    lines = report(done, chosen.size)
-    target = chosen.write or (DOCS if chosen.size == "full" else None)
-    if target is not None:
-        write(page(chosen.size, done), target)
-    print("\n".join(lines))
+    print("\n".join(report(done, chosen.size)))
     return 1 if any(one.status for one in done) else 0
 
 

@@ -101,7 +101,7 @@ def propose(watched: Any, user: User) -> list[str]:
     page.get_by_role("heading", name="Whom it touches").wait_for()
     names: list[str] = movers(page)
     assert f"Customers touched {len(names)} of 30" in text_of(page)
-    assert "Nobody changes in: Scorecard, Segmentation, Credit limit, Escalation." in text_of(page)
+    assert "Nobody changes in: Scorecard, Segmentation, Credit limit, Escalation, Alert." in text_of(page)
     watched.check()
     page.get_by_label("Reason").fill(WHY)
     page.get_by_role("button", name="Propose").click()

@@ -269,10 +269,10 @@ def test_damage_is_named(runtime, customer):
     Customer.update(entity=77).execute()
     runtime.database.execute_sql("set session_replication_role = origin")
     runtime.database.execute_sql(
-        "update pg_index set indisvalid = false where indexrelid = 'decision_as_of_day'::regclass"
+        "update pg_index set indisvalid = false where indexrelid = 'decision_as_of_day_id'::regclass"
     )
     assert runtime.database.damage() == [
-        "the index decision_as_of_day is not valid",
+        "the index decision_as_of_day_id is not valid",
         "customer.entity_id 77 refers to a row of entity that is not there",
     ]
 
