@@ -25,6 +25,7 @@ from admin.command_parts import (
     show_table,
     with_runtime,
 )
+from admin.command_policy import policy_group
 from admin.command_proofs import replay_command, verify_command
 from engine.runtime import Runtime
 from engine.settings import SETTINGS
@@ -59,6 +60,7 @@ def dunwell() -> None:
     """Dunwell: credit limits, segments and escalations decided by rules, explained, sent once."""
 
 
+dunwell.add_command(policy_group)
 dunwell.add_command(verify_command)
 dunwell.add_command(replay_command)
 

@@ -10,8 +10,7 @@ from admin import formatting
 from admin.changes import outcome_label
 from admin.impact import outcome_text
 from admin.measures import trimmed, voice
-from rules.differences import Difference, parameter_differences, policy_differences
-from rules.documents import parse, parse_parameters
+from rules.differences import Difference, document_differences
 from rules.policies import iso_day
 from rules.words import Voice, value_words
 
@@ -21,15 +20,8 @@ CODE_LENGTH_MAX = 2  # a longer code is a word
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], currency: str) -> list[Difference]:
     """What a new version changes, in words."""
     spoken = voice(currency, subject=str(after.get("subject", "customer")))
-    found: list[Difference] = []
-    if after["kind"] == "parameters":
-        old, new = parse_parameters(before)[0], parse_parameters(after)[0]
-        if old is not None and new is not None:
-            found = _dated(parameter_differences(old, new, spoken), before, after)
-    else:
-        one, other = parse(before)[0], parse(after)[0]
-        if one is not None and other is not None:
-            found = [*policy_differences(one, other, spoken), *_case_differences(before, after)]
+    found = document_differences(before, after, spoken)
+    found = _dated(found, before, after) if after["kind"] == "parameters" else found + _case_differences(before, after)
     return [replace(d, before=_trimmed(d.before), after=_trimmed(d.after)) for d in found]
 
 

@@ -32,7 +32,7 @@ from engine.commands import Command, Conflict, Invalid
 from engine.editions import documents_in_force
 from engine.governance import ApproveDocument, ProposeDocument, RejectDocument
 from engine.pipeline import last_portfolio_run
-from engine.simulation import simulate
+from engine.simulation import impact_of
 from engine.tables import Document
 from ledger.canonical import sha256_of
 from ledger.days import day_of
@@ -208,11 +208,7 @@ def tried(document: Document, changed: Mapping[str, Any], from_day: int) -> dict
     Raises:
         Invalid: it cannot be tried as it stands.
     """
-    parts = []
-    for entity in governed(document):
-        found = simulate(gate.runtime(), entity, [changed], from_day=from_day)
-        parts.append({"entity": entity.code, **found.values()})
-    return {"from_day": from_day, "document": sha256_of(changed), "entities": parts}
+    return impact_of(gate.runtime(), governed(document), changed, from_day)
 
 
 def customers_of(document: Document) -> int:

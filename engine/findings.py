@@ -12,20 +12,28 @@ from rules.documents import Parameters, Policy, parse, parse_parameters
 from rules.facts import dictionary_of
 
 
-def findings(document: Mapping[str, Any], entity: Entity | None = None, day: int | None = None) -> list[Problem]:
+def findings(
+    document: Mapping[str, Any],
+    entity: Entity | None = None,
+    day: int | None = None,
+    beside: Sequence[Mapping[str, Any]] = (),
+) -> list[Problem]:
     """Check a document with the others in force; its own cases are run.
 
     Args:
         entity: whose documents it is checked with.
         day: the day it shall hold from; None: as things stand, by any document ever approved.
+        beside: documents that would hold with it, in place of those of their key.
     """
-    others = _others(entity, day)
+    scopes = {_scope(other) for other in beside}
+    others = [json.loads(row.body) for row in _others(entity, day)]
+    others = [other for other in others if _scope(other) not in scopes] + [dict(other) for other in beside]
     if document.get("kind") == "parameters":
         return _parameters_findings(document, others)
     policy, problems = parse(document)
     if policy is None:
         return problems
-    parameters = _merged([json.loads(other.body) for other in others if other.kind == "parameters"])
+    parameters = _merged([other for other in others if other.get("kind") == "parameters"])
     if parameters is None:
         return [*problems, Problem("parameters", "are not in force on that day", "propose and approve them first")]
     return [*problems, *check(policy, parameters, dictionary_of(policy.subject)), *_steps_in_use(policy, entity)]
@@ -40,25 +48,25 @@ def _others(entity: Entity | None, day: int | None) -> list[Document]:
     return list(latest.values())
 
 
-def _parameters_findings(document: Mapping[str, Any], others: Sequence[Document]) -> list[Problem]:
+def _parameters_findings(document: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[Problem]:
     """The document itself, and every policy in force read with it."""
     parameters, problems = parse_parameters(document)
     if parameters is None:
         return problems
-    kept = [json.loads(other.body) for other in others if other.kind == "parameters" and not _same(other, document)]
+    kept = [other for other in others if other.get("kind") == "parameters" and _scope(other) != _scope(document)]
     merged = _merged([*kept, document])
     for other in others:
-        if other.kind != "policy" or merged is None:
+        if other.get("kind") != "policy" or merged is None:
             continue
-        policy, _ = parse(json.loads(other.body))
+        policy, _ = parse(other)
         if policy is not None:
             problems += check(policy, merged, dictionary_of(policy.subject))
     return problems
 
 
-def _same(row: Document, document: Mapping[str, Any]) -> bool:
-    code = None if row.entity is None else row.entity.code
-    return row.key == document.get("key") and code == document.get("entity")
+def _scope(document: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What of which one document may hold at a time."""
+    return document.get("kind"), document.get("key"), document.get("entity")
 
 
 def _merged(documents: Sequence[Mapping[str, Any]]) -> Parameters | None:

@@ -160,6 +160,18 @@ def simulate(
     return compare(sides[0], sides[1], frozenset(STAGE_NAMES), day, None)
 
 
+def impact_of(
+    runtime: "Runtime", entities: Sequence[Entity], document: Mapping[str, Any], from_day: int
+) -> dict[str, Any]:
+    """The impact of one document on the entities it decides for, as a proposal keeps it.
+
+    Raises:
+        Invalid: it cannot be tried as it stands.
+    """
+    parts = [{"entity": one.code, **simulate(runtime, one, [document], from_day=from_day).values()} for one in entities]
+    return {"from_day": from_day, "document": sha256_of(document), "entities": parts}
+
+
 def trial_book(entity: Entity, day: int, changed: Sequence[Mapping[str, Any]]) -> Book:
     """The book of a day with some documents replaced, as if they held already.
 

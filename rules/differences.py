@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rules.conditions import Const, Param
+from rules.documents import parse, parse_parameters
 from rules.policies import Escalation, Parameter, Parameters, Policy, Rule
 from rules.words import (
     Voice,
@@ -36,6 +37,15 @@ class Difference:
         Dunning tolerance: 5.00 EUR → 10.00 EUR
         """
         return f"{self.place}: {self.before or '—'} → {self.after or '—'}"
+
+
+def document_differences(before: Mapping[str, object], after: Mapping[str, object], voice: Voice) -> list[Difference]:
+    """What changes between two documents of one kind; nothing where one of them cannot be read."""
+    if after["kind"] == "parameters":
+        old, new = parse_parameters(before)[0], parse_parameters(after)[0]
+        return [] if old is None or new is None else parameter_differences(old, new, voice)
+    one, other = parse(before)[0], parse(after)[0]
+    return [] if one is None or other is None else policy_differences(one, other, voice)
 
 
 def policy_differences(before: Policy, after: Policy, voice: Voice) -> list[Difference]:

@@ -1,10 +1,8 @@
 """The command line as a person uses it: one process per command, one clear line for an error."""
 
 import json
-import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -20,19 +18,6 @@ ACCOUNTS = ROOT / "samples" / "accounts"
 MAPPINGS = ROOT / "samples" / "mappings"
 Said = subprocess.CompletedProcess[str]
 WANTED = ["import", "run", "facts", "explain", "report", "demo", "go-live", "verify", "replay", "serve", "work"]
-
-
-@pytest.fixture
-def say(tmp_path: Path) -> Callable[..., Said]:
-    """``say("run", "ACME", DUNWELL_ZONE="UTC")`` runs ``dunwell run ACME`` on a state folder of this test."""
-
-    def run(*words: str, **environment: str) -> Said:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("DUNWELL_")}
-        command = [str(Path(sys.executable).with_name("dunwell")), *words]
-        settings = {**kept, "DUNWELL_VAR": str(tmp_path / "var"), **environment}
-        return subprocess.run(command, env=settings, cwd=ROOT, capture_output=True, text=True, timeout=120)
-
-    return run
 
 
 def every_command(group: Group = dunwell, before: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Command]]:

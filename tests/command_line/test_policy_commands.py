@@ -1,0 +1,131 @@
+"""Policies as files: checked, compared, tried, proposed, written and read back byte by byte."""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.governance import ApproveDocument
+from engine.runtime import build
+from engine.settings import Settings
+from engine.tables import Document, User
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = sorted(path for path in (ROOT / "rules" / "documents").glob("*.json") if path.name != "schema.json")
+ACCOUNTS, MAPPINGS = ROOT / "samples" / "accounts", ROOT / "samples" / "mappings"
+Say = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def shipped(name: str) -> dict[str, Any]:
+    """A shipped document."""
+    return json.loads((ROOT / "rules" / "documents" / f"{name}.json").read_text())
+
+
+def written(folder: Path, document: dict[str, Any]) -> str:
+    """A document as a file."""
+    file = folder / f"{document['key']}.json"
+    file.write_text(json.dumps(document))
+    return str(file)
+
+
+def test_documents_are_checked_with_each_other(say: Say, tmp_path: Path) -> None:
+    """Without a database of its own a repository is checked whole; an error has its file and place, and exit 1."""
+    whole = say("policy", "check", *map(str, SHIPPED))
+    assert (whole.returncode, whole.stdout) == (0, f"{len(SHIPPED)} checked, 0 errors, 0 warnings\n"), whole.stderr
+    alone = say("policy", "check", str(ROOT / "rules" / "documents" / "hold.json"))
+    assert alone.returncode == 1
+    assert "parameters: are not in force" in alone.stdout
+    broken = shipped("segmentation")
+    broken["rules"][2]["when"][0] = "turnover"
+    said = say("policy", "check", written(tmp_path, broken), str(ROOT / "rules" / "documents" / "parameters.json"))
+    assert said.returncode == 1
+    assert "segmentation.json/rules/2/when: there is no fact 'turnover'. Cure: did you mean" in said.stdout
+    values = json.loads(say("policy", "check", written(tmp_path, broken), "--json").stdout)
+    assert values["errors"] == 1
+    assert values["problems"][0]["file"].endswith("segmentation.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("{", "is not JSON"), ("[1]", "is no document"), ("\x00", "is not JSON")]
+)
+def test_a_file_that_is_no_document_is_one_clear_line(say: Say, tmp_path: Path, content: str, said: str) -> None:
+    """With the name of the file; exit 2."""
+    file = tmp_path / "odd.json"
+    file.write_text(content)
+    answer = say("policy", "check", str(file))
+    assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
+    assert said in answer.stderr
+    assert "odd.json" in answer.stderr
+
+
+@pytest.fixture
+def governed(say: Say, tmp_path: Path, settings: Settings) -> Callable[[], None]:
+    """An entity with a ledger, two managers, and a second person who approves all that is proposed."""
+    say("entity", "ACME", "--currency", "EUR")
+    for file in ("rates", "invoices"):
+        mapping = str(MAPPINGS / f"{file}.json")
+        say("import", "ACME", str(ACCOUNTS / f"{file}.csv"), "--mapping", mapping, "--history-until", "2025-12-31")
+    for name in ("first", "second"):
+        say("user", f"{name}@acme.example", "--role", "credit_manager", "--entity", "ACME")
+
+    def approve() -> None:
+        runtime = build(settings)
+        second = User.get(User.email == "second@acme.example")
+        for row in Document.select().where(Document.status == "proposed"):
+            command = ApproveDocument(actor=second.id, reason="read", document_id=row.id, sha256=row.sha256)
+            runtime.execute(command)
+        runtime.close()
+
+    return approve
+
+
+def test_a_policy_goes_round_through_files(say: Say, tmp_path: Path, governed: Callable[[], None]) -> None:
+    """Proposed with its simulation, approved, exported and imported: the same bytes; a change is told and tried."""
+    by = ("--as", "first@acme.example")
+    for file in sorted(SHIPPED, key=lambda path: path.name != "parameters.json"):
+        said = say("policy", "propose", str(file), *by, "--reason", "ours", "--from", "2020-01-01")
+        assert said.returncode == 0, said.stderr
+        governed()
+    ran = say("run", "ACME", "--as-of", "2025-10-20", "--json")
+    assert ran.returncode == 0, ran.stderr
+    adopted = json.loads(ran.stdout)
+    assert adopted["state"] == "done"
+
+    out = tmp_path / "hold.json"
+    exported = json.loads(say("policy", "export", "hold", "--out", str(out), "--json").stdout)
+    assert hashlib.sha256(out.read_bytes()).hexdigest() == exported["sha256"]
+    again = json.loads(say("policy", "import", str(out), *by, "--json").stdout)["drafts"][0]
+    assert (again["sha256"], again["problems"]) == (exported["sha256"], [])
+    assert say("policy", "export", "hold", "--sha256", again["sha256"][:12]).stdout == out.read_text()
+    assert say("policy", "diff", str(out)).stdout == "no difference\n"
+
+    parameters = shipped("parameters")
+    days = next(one for one in parameters["parameters"] if one["name"] == "hold_set_days")
+    days["values"] = [{**days["values"][0], "value": 5}]  # holds would be set before they are released
+    refused = say("policy", "propose", written(tmp_path, parameters), *by, "--reason", "losses rose")
+    assert (refused.returncode, "'overdue-still' is never reached" in refused.stderr) == (2, True)
+    days["values"] = [{**days["values"][0], "value": 15}]
+    file = written(tmp_path, parameters)
+    assert "30 days → 15 days" in say("policy", "diff", file).stdout
+    assert '+          "value": 15' in say("policy", "diff", file, "--document").stdout
+    tried = json.loads(say("policy", "simulate", file, "--json").stdout)["ACME"]
+    shown = say("policy", "simulate", file, "--entity", "ACME").stdout
+    assert f"{tried['changed']} of {tried['customers']} customers change" in shown
+    assert tried["changed"] > 0
+    assert "hold" in shown
+    proposed = say("policy", "propose", file, *by, "--reason", "losses rose", "--json")
+    assert proposed.returncode == 0, proposed.stderr
+    kept = json.loads(proposed.stdout)
+    impact = json.loads(say("policy", "simulate", file, "--from", kept["from"], "--json").stdout)["ACME"]
+    assert impact["changed"] == tried["changed"]
+
+
+def test_a_version_that_is_not_there_is_named(say: Say, governed: Callable[[], None]) -> None:
+    """With the documents there are."""
+    said = say("policy", "export", "hold")
+    assert said.returncode == 2
+    assert "no such version of hold; known documents: alert, credit_limit" in said.stderr
