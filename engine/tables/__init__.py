@@ -1,0 +1,87 @@
+"""The tables. Ledger tables are append-only; days are integers since 1970-01-01.
+
+Suffixes: ``_minor`` integer minor units, ``_bp`` basis points, ``_day`` integer days since
+1970-01-01, ``_at`` integer microseconds since 1970-01-01 UTC, ``_id`` a key.
+"""
+
+from engine.tables.actions import Action, Alarm, AuditEntry, CommandRecord, Message, Verification
+from engine.tables.base import Table, database
+from engine.tables.decisions import Alert, Decision, DirtyCustomer, Outcome, Run, Standing
+from engine.tables.entries import (
+    Allocation,
+    Block,
+    Credit,
+    CreditLimit,
+    Dispute,
+    DisputeClosing,
+    DueLine,
+    Entry,
+    ExchangeRate,
+    Import,
+    Promise,
+    Reversal,
+)
+from engine.tables.governing import Document, Edition, GoLive, Override, ScoreModel
+from engine.tables.parties import (
+    Contact,
+    Customer,
+    CustomerGroup,
+    CustomerWord,
+    Entity,
+    Person,
+    RoleProposal,
+    User,
+    UserRole,
+    UserScope,
+)
+
+__all__ = [
+    "APPEND_ONLY",
+    "ENTRY_TABLES",
+    "TABLES",
+    "Action",
+    "Alarm",
+    "Alert",
+    "Allocation",
+    "AuditEntry",
+    "Block",
+    "CommandRecord",
+    "Contact",
+    "Credit",
+    "CreditLimit",
+    "Customer",
+    "CustomerGroup",
+    "CustomerWord",
+    "Decision",
+    "DirtyCustomer",
+    "Dispute",
+    "DisputeClosing",
+    "Document",
+    "DueLine",
+    "Edition",
+    "Entity",
+    "Entry",
+    "ExchangeRate",
+    "GoLive",
+    "Import",
+    "Message",
+    "Outcome",
+    "Override",
+    "Person",
+    "Promise",
+    "Reversal",
+    "RoleProposal",
+    "Run",
+    "ScoreModel",
+    "Standing",
+    "Table",
+    "User",
+    "UserRole",
+    "UserScope",
+    "Verification",
+    "database",
+]
+
+ENTRY_TABLES = (DueLine, Credit, Allocation, Reversal, Dispute, DisputeClosing, Promise, CreditLimit, Block)
+APPEND_ONLY = (*ENTRY_TABLES, Import, Decision, Edition, AuditEntry)
+TABLES = tuple(t for t in Table.__subclasses__() if t is not Entry) + tuple(Entry.__subclasses__())

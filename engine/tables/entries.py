@@ -1,0 +1,145 @@
+"""The ledger: append-only entries, imports, exchange rates."""
+
+from peewee import BigIntegerField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
+
+from engine.tables.base import Table
+from engine.tables.parties import Customer, Entity, User
+
+
+class Import(Table):
+    """One file taken in."""
+
+    entity = ForeignKeyField(Entity, on_delete="RESTRICT")
+    mapping = TextField()
+    file_name = TextField()
+    file_sha256 = CharField(max_length=64)
+    history_until_day = IntegerField(null=True)
+    rows_read = IntegerField()
+    entries_posted = IntegerField()
+    entries_known = IntegerField()
+    warnings = TextField(default="[]")
+    recorded_at = BigIntegerField()
+    by = ForeignKeyField(User, null=True)
+
+
+class Entry(Table):
+    """What every ledger entry carries. Never updated, never deleted (SQL triggers)."""
+
+    entity_id = IntegerField()
+    customer = ForeignKeyField(Customer, on_delete="RESTRICT", index=True)
+    booked_day = IntegerField()
+    recorded_day = IntegerField()
+    recorded_at = BigIntegerField()
+    import_id = IntegerField(null=True)
+
+
+class DueLine(Entry):
+    """One due line of an invoice (an invoice without instalments has one, ordinal 1)."""
+
+    number = TextField()  # of the invoice
+    ordinal = IntegerField(default=1)
+    identity = CharField(max_length=64)  # sha256 over what makes it the same line (ledger.posting)
+    revision = IntegerField(default=0)  # rises when a changed line replaces a reversed one
+    invoice_day = IntegerField()
+    due_day = IntegerField(null=True)
+    amount_minor = BigIntegerField()
+    currency = CharField(max_length=3)
+    text = TextField(default="")
+
+    class Meta:
+        indexes = ((("entity_id", "identity", "revision"), True),)
+
+
+class Credit(Entry):
+    """What reduces a debt: a payment, a credit note or a write-off."""
+
+    kind = CharField()  # payment | credit_note | write_off
+    number = TextField(default="")
+    reference = TextField(default="")  # the invoice it says it is for
+    identity = CharField(max_length=64)
+    revision = IntegerField(default=0)
+    amount_minor = BigIntegerField()  # positive
+    currency = CharField(max_length=3)
+
+    class Meta:
+        indexes = ((("entity_id", "identity", "revision"), True),)
+
+
+class Allocation(Entry):
+    """So much of a credit set against so much of a due line (same currency)."""
+
+    credit = ForeignKeyField(Credit, on_delete="RESTRICT")
+    due_line = ForeignKeyField(DueLine, on_delete="RESTRICT")
+    amount_minor = BigIntegerField()
+
+
+class Reversal(Entry):
+    """Takes back one entry; itself an entry, so the past stays as it was seen."""
+
+    target = CharField()  # due_line | credit | allocation | dispute | promise | credit_limit | block
+    target_id = IntegerField()
+    reason = TextField()
+
+    class Meta:
+        indexes = ((("target", "target_id"), True),)
+
+
+class Dispute(Entry):
+    """A customer contests a due line, whole or in part; opened on booked_day."""
+
+    due_line = ForeignKeyField(DueLine, on_delete="RESTRICT")
+    amount_minor = BigIntegerField(null=True)  # null: all of it
+    reason = TextField()
+    owner_role = TextField(default="sales")
+    deadline_day = IntegerField(null=True)
+
+
+class DisputeClosing(Entry):
+    """The end of a dispute, on booked_day."""
+
+    dispute = ForeignKeyField(Dispute, on_delete="RESTRICT", unique=True)
+    accepted = BooleanField()
+
+
+class Promise(Entry):
+    """A customer promises to pay by a day; made on booked_day. Kept or broken is derived."""
+
+    due_line = ForeignKeyField(DueLine, null=True, on_delete="RESTRICT")  # null: any of them
+    amount_minor = BigIntegerField()
+    currency = CharField(max_length=3)
+    promised_day = IntegerField()
+
+
+class CreditLimit(Entry):
+    """A limit in force from a day until a day (half-open); the latest entry wins."""
+
+    amount_minor = BigIntegerField(null=True)  # null: no limit
+    from_day = IntegerField()
+    until_day = IntegerField(null=True)
+    approved_by = IntegerField(null=True)
+    reason = TextField(default="")
+
+
+class Block(Entry):
+    """Stops something about a customer or a line from a day until a day (half-open)."""
+
+    kind = CharField()  # dunning_block | pause | insolvent
+    due_line = ForeignKeyField(DueLine, null=True, on_delete="RESTRICT")
+    from_day = IntegerField()
+    until_day = IntegerField(null=True)
+    reason = TextField()
+    by = IntegerField(null=True)
+
+
+class ExchangeRate(Table):
+    """Dated rate: minor units of `base` per minor unit of `currency`, times 10**9."""
+
+    base = CharField(max_length=3)
+    currency = CharField(max_length=3)
+    day = IntegerField()
+    rate_e9 = BigIntegerField()
+    source = TextField()
+    recorded_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("base", "currency", "day"), True),)

@@ -1,0 +1,82 @@
+"""What governs: documents, models, editions, overrides, go-live."""
+
+from peewee import BigIntegerField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
+
+from engine.tables.base import Table
+from engine.tables.parties import Customer, Entity, User
+
+
+class Document(Table):
+    """One version of a policy or of the parameters. Immutable once proposed."""
+
+    kind = CharField()  # policy | parameters
+    key = CharField()
+    stage = CharField(null=True)
+    subject = CharField(null=True)
+    entity = ForeignKeyField(Entity, null=True, on_delete="RESTRICT")
+    sha256 = CharField(max_length=64, index=True)
+    body = TextField()  # canonical JSON
+    status = CharField()  # draft | proposed | approved | live | retired | rejected
+    from_day = IntegerField(null=True)
+    until_day = IntegerField(null=True)
+    reason = TextField(default="")
+    impact = TextField(null=True)  # the simulation it was proposed with, JSON
+    replaces = CharField(max_length=64, null=True)  # sha256 of the version it was made from and takes the place of
+    drafted_by = ForeignKeyField(User, null=True)  # who wrote this content; may not approve it
+    proposed_by = ForeignKeyField(User, null=True)
+    proposed_at = BigIntegerField(null=True)
+    approved_by = ForeignKeyField(User, null=True)
+    approved_at = BigIntegerField(null=True)
+    version = IntegerField(default=1)
+
+
+class ScoreModel(Table):
+    """A trained model: JSON tables, never a pickle."""
+
+    task = CharField()
+    sha256 = CharField(max_length=64, unique=True)
+    body = TextField()
+    card = TextField()
+    status = CharField()  # challenger | champion | retired
+    trained_day = IntegerField()
+    created_at = BigIntegerField()
+    trained_by = ForeignKeyField(User, null=True)
+    approved_by = ForeignKeyField(User, null=True)  # another person
+
+
+class Edition(Table):
+    """All that a decision depended on, by hash (semantics.md 2)."""
+
+    sha256 = CharField(max_length=64, primary_key=True)
+    body = TextField()
+
+
+class Override(Table):
+    """A person's decision in place of a rule's, with an end."""
+
+    customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+    target = CharField()  # risk_class | segment | limit | terms | hold | level | collector
+    value = TextField(null=True)  # JSON
+    from_day = IntegerField()
+    until_day = IntegerField()
+    reason = TextField()
+    by = ForeignKeyField(User)
+    approved_by = ForeignKeyField(User, null=True)
+    approved_at = BigIntegerField(null=True)
+    needs_approval = BooleanField(default=False)
+    ended_day = IntegerField(null=True)
+    created_at = BigIntegerField()
+
+
+class GoLive(Table):
+    """A proposal that an entity starts sending, and its approval by another person."""
+
+    entity = ForeignKeyField(Entity, on_delete="RESTRICT")
+    start_level = CharField()  # zero | ageing
+    daily_cap = IntegerField()
+    preview = TextField()  # what each step would send, JSON
+    state = CharField()  # proposed | approved | replaced
+    proposed_by = ForeignKeyField(User)
+    proposed_at = BigIntegerField()
+    approved_by = ForeignKeyField(User, null=True)
+    approved_at = BigIntegerField(null=True)
