@@ -83,19 +83,28 @@ def matching(query: ModelSelect, words: str) -> ModelSelect:
     Few of them are found by their words and then put in order; of many the list's own order finds
     the first ones sooner, asking each customer for the words.
     """
-    parts = [part.encode() for part in dict.fromkeys(words.lower().split())][:WORDS_MAX]
-    if not parts:
-        return query.where(False)
-    first, *others = sorted(parts, key=len, reverse=True)
-    some = CustomerWord.select(CustomerWord.customer).where(_begins(CustomerWord, first))
-    for part in others:
-        some = some.where(_has_word(CustomerWord.customer, part))
-    few = [key for (key,) in some.distinct().limit(FEW + 1).tuples()]
-    if len(few) <= FEW:
+    few = few_matching(words)
+    if few is not None:
         return query.where(Customer.id.in_(few))
-    for part in parts:
+    for part in _parts(words):
         query = query.where(_has_word(Customer.id, part))
     return query
+
+
+def few_matching(words: str) -> list[int] | None:
+    """The customers that words find, whoever may see them; None when they are many. Read once per request."""
+    kept: dict[str, list[int]] = g.setdefault("customers_matching", {})
+    if words not in kept:
+        parts = sorted(_parts(words), key=len, reverse=True)
+        some = CustomerWord.select(CustomerWord.customer).where(_begins(CustomerWord, parts[0]) if parts else False)
+        for part in parts[1:]:
+            some = some.where(_has_word(CustomerWord.customer, part))
+        kept[words] = [key for (key,) in some.distinct().limit(FEW + 1).tuples()]
+    return kept[words] if len(kept[words]) <= FEW else None
+
+
+def _parts(words: str) -> list[bytes]:
+    return [part.encode() for part in dict.fromkeys(words.lower().split())][:WORDS_MAX]
 
 
 def _begins(model: Any, part: bytes) -> Any:
@@ -318,8 +327,8 @@ class CustomersView(ConsoleView):
 
     def _few(self, asked: Asked) -> list[int] | None:
         """The customers asked for, if somebody asked for some and they are few; read once per request."""
-        if not _narrows(asked):
-            return None
+        if not _narrows(asked) or (not _narrows(replace(asked, search="")) and few_matching(asked.search) is None):
+            return None  # of many that words alone find, the list's own order meets the first ones soon
         kept: dict[Any, list[int]] = g.setdefault("few_customers", {})
         key = (asked.tab, asked.search, asked.filters)
         if key not in kept:
