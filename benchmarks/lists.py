@@ -135,7 +135,7 @@ def _work(customers: int) -> None:
                 "created_at": 1,
             }
         )
-        if len(rows) == 5_000 or number == wanted - 1:
+        if len(rows) == 2_000 or number == wanted - 1:
             Action.insert_many(rows).execute()
             rows = []
 
