@@ -23,7 +23,7 @@ from benchmarks.growth import sizes
 from benchmarks.places import DATABASES
 from benchmarks.watching import GB, machine, resident_bytes, versions
 
-CUSTOMERS = {"full": 1_000_000, "small": 20_000}
+CUSTOMERS = {"full": 1_000_000, "small": 10_000}
 MATCHED_ROWS = {"full": 100_000, "small": 10_000}
 DOCS = Path("docs/benchmarks.md")
 BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end -->"

@@ -21,7 +21,7 @@ from engine.tables import Entity
 from rules.explanation import explain
 
 P99_MS = 50
-WARM, ASKED, ASKED_OF_FEW = 20, 600, 100  # customers; of a small portfolio fewer, to be done in time
+WARM, ASKED, ASKED_OF_FEW = 20, 600, 40  # customers; of a small portfolio fewer, to be done in time
 MANY = 100_000
 
 

@@ -242,8 +242,14 @@ def serious() -> Callable[[Any], list[str]]:
 def serious_on(page: Any) -> list[str]:
     """What axe calls serious or critical on a page, in one line each."""
     from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import Error
 
-    found = Axe().run(page).response["violations"]
+    page.wait_for_load_state()
+    try:
+        found = Axe().run(page).response["violations"]
+    except Error:  # a click returns before its page has come, and the old one went away while it was read
+        page.wait_for_load_state("networkidle")
+        found = Axe().run(page).response["violations"]
     return [
         f"{v['id']}: {v['help']} at {[node['target'] for node in v['nodes']][:3]}"
         for v in found
