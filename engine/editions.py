@@ -83,6 +83,15 @@ def documents_in_force(entity: Entity | None, day: int) -> list[Document]:
     return [best[key] for key in sorted(best, key=str)]
 
 
+def parameters_for(runtime: "Runtime", entity: Entity | None, day: int) -> list[Parameters]:
+    """The sets of parameters that hold for an entity on a day.
+
+    Raises:
+        Unusable: one cannot be read.
+    """
+    return [_parameters(runtime, one) for one in documents_in_force(entity, day) if one.kind == "parameters"]
+
+
 def scope_of(document: Document) -> tuple[Any, ...]:
     """What of which only one may be in force: parameters, or the policy of a stage and subject."""
     if document.kind == "parameters":

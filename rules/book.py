@@ -16,7 +16,7 @@ from rules.documents import Parameters, Policy, Resolved, Rule, sha256_of
 from rules.effects import BySegment, Effect
 from rules.escalation import Plan, plan_of
 from rules.facts import dictionary_of, is_unknowable_money
-from rules.stages import STAGES, Stage
+from rules.stages import STAGE, STAGES, Stage
 from rules.stepping import NET, is_none_of, is_one_of
 
 MASK_BITS = 60  # rules per Int64 mask: no sign bit, no bit near it
@@ -163,7 +163,7 @@ class Book:
         sets = [parameters] if isinstance(parameters, Parameters) else list(parameters)
         resolved = _resolved(sets, day, entity)
         chosen = _chosen(policies, day, entity, subject)
-        stages = {stage.name: _stage(stage, chosen[stage.name], resolved) for stage in STAGES if stage.name in chosen}
+        stages = {stage.name: compiled(chosen[stage.name], resolved) for stage in STAGES if stage.name in chosen}
         return cls(day, entity, subject, stages, resolved)
 
     def facts(self) -> frozenset[str]:
@@ -202,7 +202,13 @@ def _chosen(policies: Iterable[Policy], day: int, entity: str | None, subject: s
     return chosen
 
 
-def _stage(stage: Stage, policy: Policy, resolved: Mapping[str, Resolved]) -> BookStage:
+def compiled(policy: Policy, resolved: Mapping[str, Resolved]) -> BookStage:
+    """A policy with the parameters of a day.
+
+    Raises:
+        ValueError: it names a parameter that has no value.
+    """
+    stage = STAGE[policy.stage]
     dictionary = dictionary_of(policy.subject)
     unknowable = frozenset(
         name
@@ -318,4 +324,14 @@ def scalar(operand: Const | Param, resolved: Mapping[str, Resolved]) -> Scalar |
     return parameter_named(operand.name, resolved).value if isinstance(operand, Param) else operand.value
 
 
-__all__ = ["MASK_BITS", "Book", "BookRule", "BookStage", "Op", "constant_test", "resolve_effect", "resolve_test"]
+__all__ = [
+    "MASK_BITS",
+    "Book",
+    "BookRule",
+    "BookStage",
+    "Op",
+    "compiled",
+    "constant_test",
+    "resolve_effect",
+    "resolve_test",
+]

@@ -41,9 +41,9 @@ SCORE_ALONE_REFUSED = frozenset({"credit_limit", "hold"})
 
 @dataclass(frozen=True)
 class Reading:
-    """What a policy may read, and the parameters it may name."""
+    """What a policy of a stage may read, and the parameters it may name."""
 
-    policy: Policy
+    stage: str
     facts: Mapping[str, Column]
     parameters: Mapping[str, Parameter]
 
@@ -63,12 +63,12 @@ def check(
     """
     sets = [parameters] if isinstance(parameters, Parameters) else list(parameters)
     named = {parameter.name: parameter for one in sets for parameter in one.parameters}
-    reading = Reading(policy, readable(policy.stage, dictionary), named)
-    problems = _policy_problems(reading)
+    reading = Reading(policy.stage, readable(policy.stage, dictionary), named)
+    problems = _policy_problems(policy)
     for rule in policy.rules:
-        problems += _rule_problems(rule, reading)
+        problems += _rule_problems(rule, policy, reading)
     problems += effect_problems(policy, reading.facts, named)
-    problems += _escalation_problems(reading)
+    problems += _escalation_problems(policy, reading)
     if not has_errors(problems):
         problems += overlap_problems(policy, sets, dictionary)
     if not has_errors(problems):
@@ -82,8 +82,8 @@ def _once(problems: list[Problem]) -> list[Problem]:
     return list(dict.fromkeys(problems))
 
 
-def _policy_problems(reading: Reading) -> list[Problem]:
-    policy, stage = reading.policy, STAGE[reading.policy.stage]
+def _policy_problems(policy: Policy) -> list[Problem]:
+    stage = STAGE[policy.stage]
     problems = []
     if policy.hit not in stage.hits:
         cure = f"use {', '.join(stage.hits)}"
@@ -104,7 +104,7 @@ def _policy_problems(reading: Reading) -> list[Problem]:
     return problems
 
 
-def _rule_problems(rule: Rule, reading: Reading) -> list[Problem]:
+def _rule_problems(rule: Rule, policy: Policy, reading: Reading) -> list[Problem]:
     problems = []
     place = f"{rule.place}/when"
     tests = list(tests_of(rule.when))
@@ -116,10 +116,10 @@ def _rule_problems(rule: Rule, reading: Reading) -> list[Problem]:
     if count > limits.PATHS_PER_RULE:
         problems.append(_limit(place, "paths_per_rule", count, "split the rule, or use `in` instead of `any`"))
     for test in tests if rule.step is None else ():  # a step's are made here; its terms are checked as such
-        problems += _test_problems(test, reading)
-    problems += _settings_problems(rule, reading)
+        problems += test_problems(test, reading)
+    problems += _settings_problems(rule, policy)
     read = {test.fact for test in tests}
-    if reading.policy.stage in SCORE_ALONE_REFUSED and read and read <= SCORE_FACTS:
+    if policy.stage in SCORE_ALONE_REFUSED and read and read <= SCORE_FACTS:
         problems.append(
             Problem(place, "the rule reads only the score; a score alone never changes a limit or a hold",
                     "add a test on what the customer owes or how it pays")
@@ -131,14 +131,14 @@ def _limit(place: str, name: str, found: int, cure: str) -> Problem:
     return Problem(place, f"{found} is more than the limit {name}, {limits.LIMITS[name]}", cure)
 
 
-def _settings_problems(rule: Rule, reading: Reading) -> list[Problem]:
+def _settings_problems(rule: Rule, policy: Policy) -> list[Problem]:
     problems = []
-    if rule.exclusion and reading.policy.stage != "hold":
+    if rule.exclusion and policy.stage != "hold":
         problems.append(Problem(f"{rule.place}/then/exclusion", "only a hold knows exclusions", "remove it"))
     excluded = rule.then.get("hold")
     if rule.exclusion and isinstance(excluded, Const) and excluded.value is not False:
         problems.append(Problem(f"{rule.place}/then/hold", "an exclusion lets orders pass", "set hold to false"))
-    if rule.final and reading.policy.hit not in ("first", "most_severe", "unique", "any"):
+    if rule.final and policy.hit not in ("first", "most_severe", "unique", "any"):
         problems.append(Problem(f"{rule.place}/then/final", "no single rule decides here", "remove `final`"))
     return problems
 
@@ -146,7 +146,8 @@ def _settings_problems(rule: Rule, reading: Reading) -> list[Problem]:
 # --- tests -----------------------------------------------------------------------------
 
 
-def _test_problems(test: Test, reading: Reading) -> list[Problem]:
+def test_problems(test: Test, reading: Reading) -> list[Problem]:
+    """Whether a test asks what can be asked of its fact: the fact, the operator, each value."""
     column = reading.facts.get(test.fact)
     if column is None:
         return [_unknown_fact(test.fact, test.place, reading)]
@@ -176,7 +177,7 @@ def _never_null(test: Test, column: Column) -> Problem:
 def _unknown_fact(name: str, place: str, reading: Reading) -> Problem:
     stage = stage_of(name)
     if stage is not None:
-        when = "its own outcome" if stage == reading.policy.stage else f"an outcome of the later stage {stage}"
+        when = "its own outcome" if stage == reading.stage else f"an outcome of the later stage {stage}"
         return Problem(place, f"{name} is {when}", f"use previous_{name}, or move the rule to a later stage")
     return Problem(place, f"there is no fact {name!r}", _nearest(name, reading.facts))
 
@@ -198,7 +199,7 @@ def _operand_problems(operand: Operand, column: Column, test: Test, reading: Rea
                 return [_unlike(test.place, column, f"the fact {name}", other.kind)]
             return []
         case Param(name):
-            return parameter_problems(name, column, test.place, reading.parameters, reading.policy.stage)
+            return parameter_problems(name, column, test.place, reading.parameters, reading.stage)
         case Const(value):
             return constant_problems(value, column, test.place)
 
@@ -267,8 +268,8 @@ def same_kind(kind: Kind, column: Column) -> bool:
 # --- escalation ------------------------------------------------------------------------
 
 
-def _escalation_problems(reading: Reading) -> list[Problem]:
-    terms = reading.policy.escalation
+def _escalation_problems(policy: Policy, reading: Reading) -> list[Problem]:
+    terms = policy.escalation
     if terms is None:
         return []
     problems = []
@@ -277,7 +278,7 @@ def _escalation_problems(reading: Reading) -> list[Problem]:
     for word, value, column in [*bounds, ("minimum_days", terms.minimum_days, days)]:
         place = f"/escalation/{word}"
         if isinstance(value, Param):
-            problems += parameter_problems(value.name, column, place, reading.parameters, reading.policy.stage)
+            problems += parameter_problems(value.name, column, place, reading.parameters, reading.stage)
         elif not isinstance(value.value, int) or isinstance(value.value, bool) or value.value < 0:
             problems.append(Problem(place, f"{value.value!r} is not an amount from 0 up", "give 0 or more"))
     chooser = reading.facts.get(terms.scenario_by)
@@ -288,5 +289,5 @@ def _escalation_problems(reading: Reading) -> list[Problem]:
             Problem("/escalation/scenario_by", f"{chooser.name} is no code", "choose a scenario by a code, as segment")
         )
     for test in tests_of(terms.unless) if terms.unless is not None else ():
-        problems += _test_problems(test, reading)
+        problems += test_problems(test, reading)
     return problems

@@ -27,7 +27,7 @@ from rules.hits import ORDERED, SEPARATOR, SINGLE
 from rules.reference import OVERRIDDEN, OVERRIDE
 from rules.stages import PREVIOUS, STAGES, Stage
 
-__all__ = ["condition_column", "decide", "dtype_of", "mask_name", "match_one", "winner_name"]
+__all__ = ["condition_column", "decide", "doubt_column", "dtype_of", "mask_name", "match_one", "winner_name"]
 
 Frame = nw.LazyFrame[Anything]
 Holds = Callable[[BookRule], nw.Expr]
@@ -162,10 +162,17 @@ def _asks_once(stage: BookStage) -> bool:
 def _booleans(stage: BookStage, sight: Sight) -> list[nw.Expr]:
     truths = {rule.key: condition_column(rule.condition, sight) for rule in stage.rules}
     holds = [truths[rule.key].fill_null(False).alias(_rule(rule)) for rule in stage.rules]
-    return holds + [_doubts(rule, truths[rule.key], sight).alias(_doubt(rule)) for rule in _doubtful(stage)]
+    return holds + [doubt_column(rule, truths[rule.key], sight).alias(_doubt(rule)) for rule in _doubtful(stage)]
 
 
-def _doubts(rule: BookRule, truth: nw.Expr, sight: Sight) -> nw.Expr:
+def doubt_column(rule: BookRule, truth: nw.Expr, sight: Sight) -> nw.Expr:
+    """Whether an unknown truth of a rule sends the row to a person.
+
+    Args:
+        rule: one that may refer.
+        truth: its condition as a column, null for unknown.
+        sight: what the frame has.
+    """
     if rule.refers:
         return truth.is_null()
     return truth.is_null() & _any([sight.fact(name).is_null() for name in sorted(rule.money)])
