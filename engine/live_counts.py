@@ -4,7 +4,7 @@ Today's facts are those that the last closed run stored. They stay in memory col
 they are asked for, until a newer run or another edition takes their place. Nothing is written.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,13 @@ from engine.frames import scan_frame
 from engine.live_facts import Counted, LiveFacts
 from engine.pipeline import last_portfolio_run
 from engine.tables import Entity, Run
+from ledger.problems import Problem
 from rules.book import Book
-from rules.conditions import Condition
 from rules.counting import Countable, countable
-from rules.facts import DICTIONARY
+from rules.documents import parse
+from rules.facts import DICTIONARY, readable
+from rules.gap_checks import SAYS, gaps
+from rules.overlap_checks import stage_for_checks
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -133,15 +136,41 @@ def _opened(runtime: "Runtime", run: Run, edition: Edition) -> LiveFacts:
     return LiveFacts(stored, lambda: side_of_run(runtime, run, stored, edition.sha256, edition.book).frame, DICTIONARY)
 
 
-def customers_within(runtime: "Runtime", entity: Entity, region: Condition, most: int = 1) -> list[int]:
-    """Customers of an entity for whom a condition holds today, those with the largest exposure first.
+def customers_in_gaps(
+    runtime: "Runtime", entities: Sequence[Entity], body: Mapping[str, Any], problems: Iterable[Problem]
+) -> dict[Problem, int]:
+    """For each finding that is a gap, a customer who lies in it today: the one with the largest exposure.
 
     Args:
-        region: in NNF, with constants only.
-        most: how many at most.
+        entities: those that the policy decides for and the reader sees whole.
+        body: the policy the findings are about.
+        problems: findings of any kind.
+
+    Returns:
+        Ids of customers; a gap in which nobody lies today is left out.
+
+    Raises:
+        Unusable: what is in force cannot be read.
     """
-    facts = facts_today(runtime, entity)
-    return [] if facts is None else facts.live.largest(region, most)
+    wanted = {problem for problem in problems if problem.what.startswith(SAYS)}
+    policy = parse(body)[0] if wanted else None
+    if policy is None or policy.subject != "customer":
+        return {}
+    found: dict[Problem, int] = {}
+    for entity in entities:
+        facts = facts_today(runtime, entity)
+        sets = parameters_for(runtime, entity, runtime.today(entity))
+        if facts is None:
+            continue
+        try:
+            stage = stage_for_checks(policy, sets)
+        except ValueError:  # a parameter has no value on the day the policy begins
+            continue
+        for gap in gaps(stage, readable(policy.stage, DICTIONARY)):
+            there = facts.live.largest(gap.region, 1) if gap.problem in wanted and gap.problem not in found else []
+            if there:
+                found[gap.problem] = there[0]
+    return found
 
 
 def _readable(runtime: "Runtime", entity: Entity, body: Mapping[str, Any]) -> Countable:
