@@ -19,3 +19,4 @@ if problems:
 runtime = composition.build(settings)
 huey = make_huey(runtime)
 app = create_app(runtime)
+composition.settle()

@@ -199,7 +199,8 @@ def explain_command(
 ) -> None:
     """Explain what the rules decide for CUSTOMER of ENTITY, and why."""
     from admin.telling import explanation_lines, why_not_lines
-    from rules.explanation import explain, why_not
+    from rules.explanation import explain
+    from rules.why_not import why_not
 
     row, book, currency = _seen(runtime, entity, customer, as_of)
     if why_not_rule is not None:
@@ -207,7 +208,7 @@ def explain_command(
         if stage not in book.stages or rule not in {one.key for one in book.stages[stage].rules}:
             known = ", ".join(f"{s.name}/{r.key}" for s in book.stages.values() for r in s.rules)
             fail(f"there is no rule {why_not_rule}; known: {known}")
-        lines = why_not_lines(why_not(row, book, stage, rule), currency)
+        lines = why_not_lines(why_not(row, book, stage, rule), book.stages[stage], currency)
     else:
         lines = explanation_lines(explain(row, book), currency)
     if json_:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
-from rules.explanation import Explanation, RuleVerdict, Seen, SeenTest, StageExplanation, WhyNot
+from rules.book import BookStage
+from rules.explanation import Explanation, RuleVerdict, Seen, SeenTest, StageExplanation
 from rules.stages import STAGE
+from rules.why_not import WhyNot
+from rules.why_words import beaten_words, change_words
 from rules.words import Voice, test_words, value_words
 
 SIGNS = {True: "yes", False: "no", None: "unknown"}
@@ -15,15 +18,23 @@ def explanation_lines(explanation: Explanation, currency: str) -> list[str]:
     return [line for stage in explanation.stages for line in _stage(stage, voice)]
 
 
-def why_not_lines(why: WhyNot, currency: str) -> list[str]:
-    """What would have to hold for a rule to decide."""
+def why_not_lines(why: WhyNot, stage: BookStage, currency: str) -> list[str]:
+    """What would have to change for a rule to hold, or which rule came before it."""
     voice = Voice(currency=currency)
-    if not why.tests:
+    if why.matched:
         if why.beaten_by is None:
-            return ["The rule matches and decides."]
-        return [f"The rule matches, but {why.beaten_by} comes before it."]
-    least = "The smallest set of tests" if why.exact else "A set of tests"
-    return [f"{least} that would have to hold as well:", *(f"  {_test(test, voice)}" for test in why.tests)]
+            return ["The rule holds and decides."]
+        winner = stage.rule(why.beaten_by).rule
+        return [f"Not so: {beaten_words(why, winner.label or winner.key, voice)}."]
+    if why.never:
+        return ["No facts at all could make this rule hold."]
+    least = "The fewest facts" if why.exact else "Facts"
+    return [
+        f"{least} that would have to be others:",
+        *(f"  {words}" for words in change_words(why.changes, voice)),
+        "The tests that fail:",
+        *(f"  {_test(test, voice)}" for test in why.tests),
+    ]
 
 
 def _stage(stage: StageExplanation, voice: Voice) -> Iterator[str]:

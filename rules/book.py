@@ -220,7 +220,7 @@ def compiled(policy: Policy, resolved: Mapping[str, Resolved]) -> BookStage:
     if stage.name == "escalation":
         money |= {NET}
     rules = tuple(_rule(rule, index, money, resolved) for index, rule in enumerate(policy.rules))
-    ranked = tuple(sorted(rules, key=lambda one: _rank(policy.hit, one.rule)))
+    ranked = tuple(sorted(rules, key=lambda one: rank(policy.hit, one.rule)))
     otherwise = {name: resolve_effect(effect, resolved) for name, effect in policy.otherwise.then.items()}
     plan = plan_of(policy.escalation, resolved) if policy.escalation is not None else None
     return BookStage(stage, policy, rules, ranked, otherwise, money, plan)
@@ -245,7 +245,7 @@ def _by_segment(condition: Condition, resolved: Mapping[str, Resolved]) -> bool:
     return any(resolved[name].by_segment for name in conditions.params_of(condition) if name in resolved)
 
 
-def _rank(hit: str, rule: Rule) -> tuple[int, int, int, str]:
+def rank(hit: str, rule: Rule) -> tuple[int, int, int, str]:
     """The total order: severity where it counts, then (priority, key)."""
     if hit != "most_severe":
         return (0, 0, rule.priority, rule.key)

@@ -1,24 +1,20 @@
-"""Explanations: every rule's verdict with the values it saw, and why a rule did not match.
+"""Explanations: every rule's verdict with the values it saw.
 
-Made on demand from a row of facts and the book it was decided under; never stored.
+Made on demand from a row of facts and the book it was decided under; never stored. Why a rule did
+not decide says ``rules.why_not``.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ledger.columns import Column
-from rules.book import Book, BookStage, constant_test
-from rules.conditions import All, Any, Condition, FactRef, Not, Scalar, Test, path_count, paths
+from rules.book import Book, BookRule, BookStage, constant_test
+from rules.conditions import All, Any, Condition, FactRef, Not, Param, Scalar, Test, operands_of
 from rules.effects import evaluate
-from rules.facts import dictionary_of
-from rules.intervals import possible_after
+from rules.hits import SINGLE
 from rules.policies import Resolved
-from rules.reference import Decided, Row, decide, verdict_of
+from rules.reference import Decided, Row, Verdict, decide, verdict_of
 from rules.stages import earlier
-
-EXACT_PATHS = 4_096  # paths up to which the smallest set of failing tests is exact
-SINGLE_WINNER = ("first", "most_severe", "unique", "any")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,56 +115,15 @@ class Explanation:
         raise KeyError(name)
 
 
-@dataclass(frozen=True, slots=True)
-class WhyNot:
-    """Why a rule did not decide.
-
-    Args:
-        tests: the smallest set of tests that would have to hold as well; empty when it matched.
-        beaten_by: the rule that came before it, when it matched and did not decide.
-        exact: whether no smaller set exists.
-    """
-
-    tests: tuple[SeenTest, ...]
-    beaten_by: str | None
-    exact: bool
-
-
 def explain(row: Row, book: Book) -> Explanation:
     """Explain every stage of a book for a row of facts."""
     decided = decide(row, book)
     return Explanation(
-        tuple(_stage(stage, _row_of(name, row, decided), book, decided) for name, stage in book.stages.items())
+        tuple(_stage(stage, row_of(name, row, decided), book, decided) for name, stage in book.stages.items())
     )
 
 
-def why_not(row: Row, book: Book, stage: str, rule_key: str) -> WhyNot:
-    """Say why a rule did not decide a row.
-
-    Args:
-        row: facts.
-        book: the row was decided under.
-        stage: name of the stage.
-        rule_key: of the rule.
-
-    Raises:
-        KeyError: there is no such stage or rule.
-    """
-    decided = decide(row, book)
-    seen = _row_of(stage, row, decided)
-    ruled = book.stages[stage]
-    rule = ruled.rule(rule_key)
-    if rule_key in decided.matched[stage]:
-        winner = decided.winner[stage]
-        return WhyNot((), winner if winner != rule_key else None, True)
-    leaves: dict[Test, SeenTest] = {}
-    plain = _resolved(rule.asked, book.parameters, seen, leaves)
-    if path_count(plain) <= EXACT_PATHS:
-        return WhyNot(_smallest(plain, leaves, dictionary_of(book.subject)), None, True)
-    return WhyNot(tuple(leaves[test] for test in _cheapest(plain, leaves)), None, False)
-
-
-def _row_of(stage: str, row: Row, decided: Decided) -> Row:
+def row_of(stage: str, row: Row, decided: Decided) -> Row:
     """What a stage saw: the facts, and the outcomes in force of earlier stages."""
     before = {column.name: decided.outcomes[column.name] for done in earlier(stage) for column in done.outcomes}
     return {**row, **before}
@@ -178,10 +133,10 @@ def _stage(stage: BookStage, seen: Row, book: Book, decided: Decided) -> StageEx
     name = stage.name
     matched, winner = decided.matched[name], decided.winner[name]
     undecided = decided.undecided.get(name)
-    single = stage.policy.hit in SINGLE_WINNER
+    single = stage.policy.hit in SINGLE
     verdicts = []
     for rule in stage.ranked:
-        condition = _seen(rule.asked, book.parameters, seen)
+        condition = _prepared(book, rule, name).seen(seen)
         counted = rule.key in matched and undecided is None and (not single or rule.key == winner)
         verdicts.append(
             RuleVerdict(
@@ -212,66 +167,73 @@ def _stage(stage: BookStage, seen: Row, book: Book, decided: Decided) -> StageEx
     )
 
 
-def _seen(condition: Condition, parameters: Mapping[str, Resolved], row: Row) -> Seen:
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """One test, ready to be asked of any row.
+
+    Args:
+        asked: as the document says it.
+        plain: with the constants that hold for all, and how to ask it.
+        own: the same for the segments that have values of their own.
+        other: the fact it is compared with.
+    """
+
+    asked: Test
+    plain: tuple[Test, Verdict]
+    own: Mapping[object, tuple[Test, Verdict]]
+    other: str | None
+
+    def seen(self, row: Row) -> SeenTest:
+        """The test as a row met it."""
+        test, verdict = self.own.get(row.get("segment"), self.plain) if self.own else self.plain
+        other = None if self.other is None else row.get(self.other)
+        return SeenTest(self.asked, test, row.get(test.fact), other, verdict(row))
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """``all`` or ``any`` of some parts, ready to be asked."""
+
+    word: str
+    parts: tuple["_Leaf | _Group", ...]
+
+    def seen(self, row: Row) -> SeenGroup:
+        """The group as a row met it, by Kleene's logic."""
+        met = tuple(part.seen(row) for part in self.parts)
+        values = [part.verdict for part in met]
+        decisive = self.word == "any"
+        verdict = decisive if decisive in values else None if None in values else not decisive
+        return SeenGroup(self.word, verdict, met)
+
+
+def _prepared(book: Book, rule: BookRule, stage: str) -> _Leaf | _Group:
+    """A rule's condition ready to be asked; made once per book."""
+    kept: dict[tuple[str, str], _Leaf | _Group] = book.prepared.setdefault("explanation", {})
+    key = (stage, rule.key)
+    if key not in kept:
+        kept[key] = _ready(rule.asked, book.parameters)
+    return kept[key]
+
+
+def _ready(condition: Condition, parameters: Mapping[str, Resolved]) -> _Leaf | _Group:
     match condition:
         case Test():
-            return _seen_test(condition, parameters, row)
+            return _ready_test(condition, parameters)
         case All(parts):
-            met = tuple(_seen(part, parameters, row) for part in parts)
-            values = [part.verdict for part in met]
-            return SeenGroup("all", False if False in values else None if None in values else True, met)
+            return _Group("all", tuple(_ready(part, parameters) for part in parts))
         case Any(parts):
-            met = tuple(_seen(part, parameters, row) for part in parts)
-            values = [part.verdict for part in met]
-            return SeenGroup("any", True if True in values else None if None in values else False, met)
+            return _Group("any", tuple(_ready(part, parameters) for part in parts))
         case Not():
             raise ValueError("conditions are put into negation normal form first")
 
 
-def _seen_test(asked: Test, parameters: Mapping[str, Resolved], row: Row) -> SeenTest:
-    test = constant_test(asked, parameters, row.get("segment"))
-    other = row.get(test.value.name) if isinstance(test.value, FactRef) else None
-    return SeenTest(asked, test, row.get(test.fact), other, verdict_of(test)(row))
+def _ready_test(asked: Test, parameters: Mapping[str, Resolved]) -> _Leaf:
+    named = [parameters[one.name] for one in operands_of(asked) if isinstance(one, Param) and one.name in parameters]
+    segments = {segment for value in named for segment, _ in value.by_segment}
 
+    def constant(segment: object) -> tuple[Test, Verdict]:
+        test = constant_test(asked, parameters, segment)
+        return test, verdict_of(test)
 
-def _resolved(
-    condition: Condition, parameters: Mapping[str, Resolved], row: Row, leaves: dict[Test, SeenTest]
-) -> Condition:
-    """The condition with the row's constants; its tests' verdicts go into ``leaves``."""
-    match condition:
-        case Test():
-            seen = _seen_test(condition, parameters, row)
-            leaves.setdefault(seen.test, seen)
-            return seen.test
-        case All(parts):
-            return All(tuple(_resolved(part, parameters, row, leaves) for part in parts))
-        case Any(parts):
-            return Any(tuple(_resolved(part, parameters, row, leaves) for part in parts))
-        case Not():
-            raise ValueError("conditions are put into negation normal form first")
-
-
-def _smallest(
-    condition: Condition, leaves: Mapping[Test, SeenTest], dictionary: Mapping[str, Column]
-) -> tuple[SeenTest, ...]:
-    """The failing tests of the path that lacks fewest; a path that could ever hold comes first."""
-    best: tuple[tuple[bool, int], tuple[Test, ...]] | None = None
-    for path in paths(condition):
-        failing = tuple(test for test in path if leaves[test].verdict is not True)
-        cost = (possible_after(path, dictionary) is None, len(failing))
-        if best is None or cost < best[0]:
-            best = cost, failing
-    return () if best is None else tuple(leaves[test] for test in best[1])
-
-
-def _cheapest(condition: Condition, leaves: Mapping[Test, SeenTest]) -> tuple[Test, ...]:
-    """A small set for trees with too many paths: cheapest branch of every ``any``."""
-    match condition:
-        case Test():
-            return () if leaves[condition].verdict is True else (condition,)
-        case All(parts):
-            return tuple(dict.fromkeys(test for part in parts for test in _cheapest(part, leaves)))
-        case Any(parts):
-            return min((_cheapest(part, leaves) for part in parts), key=len, default=())
-        case Not():
-            raise ValueError("conditions are put into negation normal form first")
+    other = asked.value.name if isinstance(asked.value, FactRef) else None
+    return _Leaf(asked, constant(None), {segment: constant(segment) for segment in segments}, other)
