@@ -10,18 +10,44 @@ from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
 from admin import changes, formatting, gate
+from admin.measures import trimmed
 from admin.steps import step_label
 from admin.wording import Speaker, code_words
 from engine.editions import Unusable, edition_of
 from engine.tables import Decision, Entity
+from rules import reference
 from rules.book import Book
 from rules.conditions import FactRef, Op, Param
-from rules.explanation import RuleVerdict, Seen, SeenTest, StageExplanation, WhyNot, explain, why_not
-from rules.facts import DICTIONARY
-from rules.stages import OUTCOMES, POINT_OUTCOMES, PREVIOUS
-from rules.words import Voice
+from rules.explanation import RuleVerdict, Seen, SeenTest, StageExplanation, explain
+from rules.facts import DICTIONARY, is_unknowable_money
+from rules.stages import OUTCOMES, POINT_OUTCOMES, PREVIOUS, stage_of
+from rules.why_not import Change, why_not
+from rules.why_words import beaten_words, change_words
+from rules.words import Voice, value_words
 
 MARKS = {True: "true", False: "false", None: "unknown"}
+UNKNOWN_CURES = {  # what makes an unknown fact known, where it is not an amount that needs an exchange rate
+    "country": _l("Import the customer's country."),
+    "terms_days": _l("Import the customer's payment terms."),
+    "credit_limit_minor": _l("Put a credit limit in force."),
+    "headroom_minor": _l("Put a credit limit in force."),
+    "utilisation_bp": _l("Put a credit limit in force."),
+    "tenure_days": _l("Import the day the account was opened, or the first invoice."),
+    "score_bp": _l("Let a trained model score the customers."),
+    "at_risk_minor": _l("Let a trained model score the customers."),
+    "thin_history": _l("Let a trained model score the customers."),
+    "group_exposure_minor": _l("Put the customer into a group."),
+    "leader_days_past_due": _l("There is no open line that could be dunned."),
+    "leader_open_minor": _l("There is no open line that could be dunned."),
+    "mean_days_late_12m": _l("No line was paid in that time."),
+    "max_days_late_12m": _l("No line was paid in that time."),
+    "late_share_12m_bp": _l("No line was paid in that time."),
+    "late_share_3m_bp": _l("No line was paid in that time."),
+    "days_since_payment": _l("The customer has not paid anything yet."),
+    "days_since_contact": _l("Nobody has reached the customer yet."),
+    "days_since_promise_broken": _l("No promise was broken yet."),
+}
+RATE_CURE = _l("Import the missing exchange rate.")
 STAGE_LABELS = {
     "scorecard": _l("Scorecard"),
     "segmentation": _l("Segmentation"),
@@ -56,7 +82,7 @@ class RuleLine:
     """One rule with its verdict.
 
     Args:
-        missing: where it does not hold, the smallest set of tests that would have to hold as well.
+        why_not: where it does not hold or did not decide, what would have to change, or what came first.
     """
 
     key: str
@@ -67,7 +93,24 @@ class RuleLine:
     counted: bool
     condition: Any
     effect: str
-    missing: tuple[Leaf, ...] = ()
+    why_not: "Lacking | None" = None
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """Why a rule did not decide.
+
+    Args:
+        changes: the fewest facts that would have to be others, a sentence each, with how it may become so.
+        beaten: where it holds, what came before it.
+        never: no facts at all could make it hold.
+        exact: whether fewer facts would not do.
+    """
+
+    changes: tuple[tuple[str, str], ...] = ()
+    beaten: str = ""
+    never: bool = False
+    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -99,10 +142,26 @@ def facts_shown(row: Mapping[str, Any], currency: str | None) -> list[tuple[str,
     ]
 
 
+def voice_of(currency: str) -> Voice:
+    """How things are said to the reader."""
+    return Voice(say=_, currency=currency, language=str(formatting.locale().language))
+
+
 def of_row(row: Mapping[str, Any], book: Book, currency: str) -> list[StageLine]:
     """The explanation of a fact row under a book, as a page draws it."""
-    voice = Voice(say=_, currency=currency, language=str(formatting.locale().language))
-    return [_stage(stage, row, book, voice) for stage in explain(row, book).stages]
+    decided, voice = reference.decide(row, book), voice_of(currency)
+    seen = Seeing(row, book, decided, voice)
+    return [_stage(stage, seen) for stage in explain(row, book, decided).stages]
+
+
+@dataclass(frozen=True)
+class Seeing:
+    """What all lines of one explanation share."""
+
+    row: Mapping[str, Any]
+    book: Book
+    decided: reference.Decided
+    voice: Voice
 
 
 def of_decision(decision: Decision) -> tuple[dict[str, Any], list[StageLine] | None]:
@@ -116,15 +175,15 @@ def of_decision(decision: Decision) -> tuple[dict[str, Any], list[StageLine] | N
     return facts, of_row(facts, edition.book, entity.currency)
 
 
-def _stage(stage: StageExplanation, row: Mapping[str, Any], book: Book, voice: Voice) -> StageLine:
-    outcomes = [_outcome(name, value, stage.by_rules.get(name), voice) for name, value in stage.in_force.items()]
+def _stage(stage: StageExplanation, seen: Seeing) -> StageLine:
+    outcomes = [_outcome(name, value, stage.by_rules.get(name), seen.voice) for name, value in stage.in_force.items()]
     outcomes = [outcome for outcome in outcomes if outcome[1] != formatting.NOTHING]
     return StageLine(
         stage=stage.stage,
         label=str(STAGE_LABELS.get(stage.stage, formatting.title(stage.stage))),
         policy=_(stage.policy),
         outcomes=outcomes,
-        rules=[_rule(rule, stage.stage, row, book, voice) for rule in stage.rules],
+        rules=[_rule(rule, stage, seen) for rule in stage.rules],
         otherwise=_(stage.otherwise_because) if stage.otherwise else "",
         undecided=[fact_label(name) for name in stage.undecided or ()],
         waiting=formatting.phrase(stage.waiting) if stage.waiting and stage.waiting != "none" else "",
@@ -140,22 +199,53 @@ def _outcome(name: str, value: Any, by_rules: Any, voice: Voice) -> tuple[str, A
     return changes.outcome_label(name), shown
 
 
-def _rule(rule: RuleVerdict, stage: str, row: Mapping[str, Any], book: Book, voice: Voice) -> RuleLine:
-    missing: tuple[Leaf, ...] = ()
-    if rule.verdict is not True:
-        why: WhyNot = why_not(row, book, stage, rule.key)
-        missing = tuple(_leaf(test, voice) for test in why.tests)
+def _rule(rule: RuleVerdict, stage: StageExplanation, seen: Seeing) -> RuleLine:
+    voice = seen.voice
     return RuleLine(
         key=rule.key,
-        label=_(rule.label) if rule.label else formatting.title(rule.key),
+        label=_label(rule),
         because=_(rule.because) if rule.because else "",
         mark=MARKS[rule.verdict],
         won=rule.won,
         counted=rule.counted,
         condition=_seen(rule.condition, voice),
         effect=", ".join(_effect(name, value, voice) for name, value in rule.effects.items()),
-        missing=missing,
+        why_not=None if rule.won or rule.counted else _lacking(rule, stage, seen),
     )
+
+
+def _label(rule: RuleVerdict) -> str:
+    return _(rule.label) if rule.label else formatting.title(rule.key)
+
+
+def _lacking(rule: RuleVerdict, stage: StageExplanation, seen: Seeing) -> Lacking:
+    why = why_not(seen.row, seen.book, stage.stage, rule.key, seen.decided)
+    if why.matched:
+        winner = next((_label(one) for one in stage.rules if one.key == why.beaten_by), "")
+        return Lacking(beaten=beaten_words(why, winner, seen.voice) if winner else "")
+    words = change_words(why.changes, seen.voice, lambda fact, value: _plain(fact, value, seen.voice))
+    hints = [_how(change) for change in why.changes]
+    return Lacking(tuple(zip(words, hints, strict=True)), never=why.never, exact=why.exact)
+
+
+def _plain(fact: str, value: Any, voice: Voice) -> str:
+    """A fact's value in words, a code of the rules by its name."""
+    name = fact.removeprefix(PREVIOUS)
+    if isinstance(value, str) and name in OUTCOMES:
+        return step_label(value) if name == "step" else code_words(value)
+    return trimmed(value_words(value, voice.kind(fact), voice))
+
+
+def _how(change: Change) -> str:
+    """How a fact may become another where that is not plain: another stage decides it, or nobody knows it yet."""
+    stage = None if change.fact.startswith(PREVIOUS) else stage_of(change.fact)
+    if stage is not None:
+        return _("The stage “%(stage)s” decides it.", stage=STAGE_LABELS[stage])
+    if change.seen is not None:
+        return ""
+    column = DICTIONARY.get(change.fact)
+    rate = RATE_CURE if column is not None and is_unknowable_money(column) else ""
+    return str(UNKNOWN_CURES.get(change.fact, rate))
 
 
 def _effect(name: str, value: Any, voice: Voice) -> str:

@@ -115,9 +115,13 @@ class Explanation:
         raise KeyError(name)
 
 
-def explain(row: Row, book: Book) -> Explanation:
-    """Explain every stage of a book for a row of facts."""
-    decided = decide(row, book)
+def explain(row: Row, book: Book, decided: Decided | None = None) -> Explanation:
+    """Explain every stage of a book for a row of facts.
+
+    Args:
+        decided: what the book makes of the row, where that is known already.
+    """
+    decided = decide(row, book) if decided is None else decided
     return Explanation(
         tuple(_stage(stage, row_of(name, row, decided), book, decided) for name, stage in book.stages.items())
     )

@@ -56,8 +56,7 @@ def _sentence(change: Change, to: Mapping[str, Scalar | None], voice: Voice, say
     }
     if change.seen is None:
         return voice.say("%(fact)s is not known; it would have to be %(wanted)s") % parts
-    sentence = voice.say("%(fact)s is %(value)s; it would have to be %(wanted)s") % parts
-    return sentence + _by(change, voice)
+    return _by(change, voice.say("%(fact)s is %(value)s; it would have to be %(wanted)s") % parts, voice)
 
 
 def _turned(one: SeenTest, fact: str) -> Test:
@@ -102,10 +101,10 @@ def _phrase(op: Op, voice: Voice) -> str:
     return phrases[op]
 
 
-def _by(change: Change, voice: Voice) -> str:
-    """How much more or less that is; of a number only."""
+def _by(change: Change, sentence: str, voice: Voice) -> str:
+    """The sentence with how much more or less that is; of a number only."""
     kind = voice.kind(change.fact)
     if change.by is None or kind not in INTEGER_KINDS:
-        return ""
-    parts = {"amount": value_words(abs(change.by), kind, voice)}
-    return voice.say(": %(amount)s more") % parts if change.by > 0 else voice.say(": %(amount)s less") % parts
+        return sentence
+    more = voice.say("%(sentence)s: %(amount)s more") if change.by > 0 else voice.say("%(sentence)s: %(amount)s less")
+    return more % {"sentence": sentence, "amount": value_words(abs(change.by), kind, voice)}
