@@ -22,6 +22,7 @@ from admin import (
     policies,
     steps,
     trying,
+    workbench,
 )
 from admin.alerts_view import AlertsView
 from admin.customers import CustomersView
@@ -72,7 +73,7 @@ def views() -> list[Any]:
 def register(app: Flask) -> None:
     """Hang every page into the application."""
     gate.needs(gate.SIGNED_IN)(app.view_functions["security.logout"])
-    for page in (commands_page, go_live, policies, parameters, importing, accounts):
+    for page in (commands_page, go_live, policies, parameters, workbench, importing, accounts):
         app.register_blueprint(page.blueprint)
     accounts.limit_tries(app)
     lists = Admin(app, name="Dunwell", index_view=Home(), csp_nonce_generator=gate.nonce)
@@ -94,5 +95,6 @@ def _words(app: Flask) -> None:
     filters["bucket_pairs"] = lambda buckets: [(tone, minor) for tone, _name, minor in buckets]
     filters["money_plain"] = formatting.money_text
     filters["override_value"] = forms.override_text
+    filters["unit_words"] = workbench.unit_words
     trying.register_words(app)
     app.jinja_env.globals.update(command_open=commands_page.command_open)

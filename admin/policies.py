@@ -25,6 +25,7 @@ from admin.versions import (
     newest_of,
     replaced_by,
     rule_labels,
+    sees_all_of,
     sees_whole,
     title_of,
     versions,
@@ -126,6 +127,10 @@ def page_of(document: Document, status: int = 200, **more: Any) -> ResponseRetur
         "own": current_user.id in {document.proposed_by_id, document.drafted_by_id},
         "decides": may_decide(document),
         "proposes": may_change(document),
+        "edits": document.kind == "policy"
+        and document.status != "proposed"
+        and gate.may("documents.draft")
+        and sees_all_of(document),
         "from_on": formatting.iso(first_day(document)),
         "currency": currency,
         "wrong": {},

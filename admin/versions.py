@@ -86,15 +86,16 @@ def governed(document: Document) -> list[Entity]:
 
 def may_change(document: Document) -> bool:
     """Whether the reader may propose another version: who cannot see all it touches may not."""
-    return gate.may("documents.propose") and _sees_all_of(document)
+    return gate.may("documents.propose") and sees_all_of(document)
 
 
 def may_decide(document: Document) -> bool:
     """Whether the reader may approve or reject."""
-    return gate.may("documents.approve") and _sees_all_of(document)
+    return gate.may("documents.approve") and sees_all_of(document)
 
 
-def _sees_all_of(document: Document) -> bool:
+def sees_all_of(document: Document) -> bool:
+    """Whether the reader sees every customer it decides about."""
     touched = [document.entity] if document.entity is not None else list(Entity.select())
     return all(sees_whole(entity) for entity in touched)
 

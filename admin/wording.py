@@ -44,17 +44,19 @@ class Piece:
 
 @dataclass(frozen=True)
 class Sentence:
-    """One test, cut where its numbers stand."""
+    """One test, cut where its numbers stand; ``place`` is where it stands itself, as a JSON pointer."""
 
     pieces: tuple[Piece, ...]
+    place: str = ""
 
 
 @dataclass(frozen=True)
 class Group:
-    """All, any or none of some parts."""
+    """All, any or none of some parts; ``place`` is where it stands, as a JSON pointer."""
 
     word: str
     parts: tuple[Any, ...]
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,18 +142,23 @@ class Speaker:
             value = tuple(mark(one, f"{place}/{index}") for index, one in enumerate(value))
         elif value is not None and not (kind is Kind.BOOL and isinstance(value, Const)):
             value = mark(value, place)
-        return Sentence(_cut(test_words(replace(test, value=value), self.voice), marked))
+        return Sentence(_cut(test_words(replace(test, value=value), self.voice), marked), test.place)
 
-    def condition(self, node: Condition) -> Any:
-        """A condition as a tree of sentences."""
+    def condition(self, node: Condition, place: str = "") -> Any:
+        """A condition as a tree of sentences.
+
+        Args:
+            place: where it stands in its document, as a JSON pointer.
+        """
         if isinstance(node, Test):
             return self.sentence(node)
         if isinstance(node, Not):
-            return Group(_("not"), (self.condition(node.part),))
-        parts = tuple(self.condition(part) for part in node.parts)
+            return Group(_("not"), (self.condition(node.part, f"{place}/not"),), place)
+        word = "all" if isinstance(node, All) else "any"
+        parts = tuple(self.condition(part, f"{place}/{word}/{index}") for index, part in enumerate(node.parts))
         if len(parts) == 1:
             return parts[0]
-        return Group(_("all of") if isinstance(node, All) else _("any of"), parts)
+        return Group(_("all of") if word == "all" else _("any of"), parts, place)
 
     def effect(self, effect: Effect, outcome: str) -> tuple[Piece, ...]:
         """What an outcome becomes, parameters apart."""
@@ -195,7 +202,7 @@ class Speaker:
             key=rule.key,
             label=_(rule.label),
             because=_(rule.because) if rule.because else "",
-            condition=self.condition(rule.when),
+            condition=self.condition(rule.when, f"{rule.place}/when"),
             sets=self.sets(rule.then, f"{rule.place.removeprefix('/')}/then"),
             notes=tuple(notes),
         )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine import access
+from engine import access, drafts
 from engine.commands import (
     Change,
     Command,
@@ -53,18 +53,20 @@ class SaveDraft(Command):
 def save_draft(context: Context, command: SaveDraft) -> Change:
     """Write the draft, new or in place of an older one that nobody else has changed."""
     values = _columns(context, command.document)
-    values["drafted_by"] = context.actor
     if command.document_id is None:
-        row = Document.create(**values, status="draft", reason=command.reason)
+        row = Document.create(**values, **_signed(context, None), status="draft", reason=command.reason)
+        head = head_of(row)
+        if head is not None:
+            row.replaces = head.sha256
+            row.save(only=[Document.replaces])
         before = None
     else:
-        row = _document(context, command.document_id)
-        if row.status != "draft":
-            raise Conflict(f"document {row.id} is {row.status}: save a new draft", current={"status": row.status})
+        row = _draft(context, command.document_id)
         expect_version(row, command.version, {"sha256": values["sha256"]})
         before = {"sha256": row.sha256}
-        update_version(row, **values, reason=command.reason)
-    problems = findings(command.document)
+        steps = drafts.remembered(row, command.document, context.actor, command.reason)
+        update_version(row, **values, **_signed(context, row), undo=steps, reason=command.reason)
+    problems = findings(command.document, row.entity)
     return Change(
         subject_kind="document",
         subject_id=row.id,
@@ -76,6 +78,36 @@ def save_draft(context: Context, command: SaveDraft) -> Change:
             "version": row.version,
             "problems": [_said(problem) for problem in problems],
         },
+        entity_id=row.entity_id,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UndoDraft(Command):
+    """Take the last edit of a draft back, whoever made it.
+
+    Args:
+        version: of the draft as the actor saw it.
+    """
+
+    document_id: int
+    version: int
+
+
+@register(UndoDraft, permission="documents.draft")
+def undo_draft(context: Context, command: UndoDraft) -> Change:
+    """Write the draft as it was before; refused where nothing is remembered."""
+    row = _draft(context, command.document_id)
+    expect_version(row, command.version)
+    before = {"sha256": row.sha256}
+    body, steps = drafts.taken_back(row)
+    update_version(row, **_columns(context, body), **_signed(context, row), undo=steps, reason=command.reason)
+    return Change(
+        subject_kind="document",
+        subject_id=row.id,
+        before=before,
+        after={"sha256": row.sha256, "status": "draft"},
+        answer={"document": row.id, "sha256": row.sha256, "version": row.version},
         entity_id=row.entity_id,
     )
 
@@ -108,7 +140,7 @@ def propose_document(context: Context, command: ProposeDocument) -> Change:
     else:
         body = dict(command.document)
         row = Document.create(
-            **_columns(context, body), drafted_by=context.actor, status="draft", reason=command.reason
+            **_columns(context, body), **_signed(context, None), status="draft", reason=command.reason
         )
     _refuse_errors(findings(body, row.entity, command.from_day))
     _check_day(row.entity, command.from_day)
@@ -126,6 +158,7 @@ def propose_document(context: Context, command: ProposeDocument) -> Change:
         proposed_at=context.at,
         reason=command.reason,
         replaces=None if head is None else head.sha256,
+        undo="[]",
         impact=None if command.impact is None else canonical(command.impact),
     )
     return Change(
@@ -159,7 +192,7 @@ def approve_document(context: Context, command: ApproveDocument) -> Change:
             "this is not the version that is proposed", seen={"sha256": command.sha256}, current={"sha256": row.sha256}
         )
     actor_id = None if context.actor is None else context.actor.id
-    if actor_id is None or actor_id in (row.proposed_by_id, row.drafted_by_id):
+    if actor_id is None or actor_id in (row.proposed_by_id, row.drafted_by_id, *json.loads(row.authors)):
         raise Refused("nobody approves what they wrote or proposed")
     if sha256_of(json.loads(row.body)) != row.sha256:
         raise Conflict("the stored document is not the one that was proposed")
@@ -250,6 +283,20 @@ def _document(context: Context, document_id: int) -> Document:
     else:
         context.entity(row.entity_id)
     return row
+
+
+def _draft(context: Context, document_id: int) -> Document:
+    row = _document(context, document_id)
+    if row.status != "draft":
+        raise Conflict(f"document {row.id} is {row.status}: save a new draft", current={"status": row.status})
+    return row
+
+
+def _signed(context: Context, row: Document | None) -> dict[str, Any]:
+    """Who wrote in a draft: nobody of them may approve it later, not only the last."""
+    known = [] if row is None else json.loads(row.authors)
+    new = [] if context.actor is None or context.actor.id in known else [context.actor.id]
+    return {"drafted_by": context.actor, "authors": canonical([*known, *new])}
 
 
 def _proposed(context: Context, document_id: int) -> Document:

@@ -464,6 +464,8 @@ def up(migrator, db):
         impact = TextField(null=True)
         replaces = CharField(null=True, max_length=64)
         drafted_by = ForeignKeyField(User, null=True)
+        authors = TextField(default="[]")
+        undo = TextField(default="[]")
         proposed_by = ForeignKeyField(User, null=True)
         proposed_at = BigIntegerField(null=True)
         approved_by = ForeignKeyField(User, null=True)

@@ -105,10 +105,15 @@ def _parameter_problems(name: str, kind: Kind, place: str, parameters: Mapping[s
     found = parameters.get(name)
     if found is None:
         return [Problem(place, f"there is no parameter {name!r}", "add it to the parameters, or correct the name")]
-    text = (Kind.CODE, Kind.ENUM)
-    if found.kind is not kind and not (found.kind in text and kind in text):
+    if not effect_parameter_fits(found, kind):
         return [Problem(place, f"the parameter {name} is of kind {found.kind.value}, not {kind.value}", "use another")]
     return []
+
+
+def effect_parameter_fits(parameter: Parameter, kind: Kind) -> bool:
+    """Whether an outcome of a kind may be set to a parameter; codes and enums are both text."""
+    text = (Kind.CODE, Kind.ENUM)
+    return parameter.kind is kind or (parameter.kind in text and kind in text)
 
 
 def _fact_problems(name: str, column: Column, place: str, facts: Mapping[str, Column]) -> list[Problem]:

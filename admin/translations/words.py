@@ -27,7 +27,9 @@ from scoring.features import FEATURES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-ROOMS = frozenset({"admin", "rules", "scoring", "templates", "console", "security"})  # folders with words in them
+ROOMS = frozenset(
+    {"admin", "rules", "scoring", "templates", "console", "security", "workbench"}
+)  # folders with words in them
 LANGUAGES = ("de", "fr")
 KEYWORDS = {**DEFAULT_KEYWORDS, "_l": None, "lazy_gettext": None, "say": None, "translate": None}
 SPOKEN_KEYS = frozenset({"label", "meaning", "because"})  # of a shipped document, beside its name

@@ -22,7 +22,9 @@ class Document(Table):
     reason = TextField(default="")
     impact = TextField(null=True)  # the simulation it was proposed with, JSON
     replaces = CharField(max_length=64, null=True)  # sha256 of the version it was made from and takes the place of
-    drafted_by = ForeignKeyField(User, null=True)  # who wrote this content; may not approve it
+    drafted_by = ForeignKeyField(User, null=True)  # who wrote this content last; may not approve it
+    authors = TextField(default="[]")  # ids of all who wrote in the draft; none of them may approve it
+    undo = TextField(default="[]")  # of a draft: how to take its last edits back, the newest last
     proposed_by = ForeignKeyField(User, null=True)
     proposed_at = BigIntegerField(null=True)
     approved_by = ForeignKeyField(User, null=True)

@@ -1,0 +1,225 @@
+"""The page of a draft: rules in words, one of them open, what is found, what was done last."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from admin import comparing, gate, policies, wording
+from admin.versions import address, body_of, newest_of, replaced_by, sees_all_of, title_of, visible_document
+from admin.workbench import parts
+from admin.workbench.asking import Asked, asked_of
+from admin.workbench.fields import Drawing
+from admin.workbench.world import World, world_of
+from engine import drafts
+from engine.commands import Conflict
+from engine.findings import findings
+from engine.governance import SaveDraft, UndoDraft
+from engine.tables import Document, User
+from ledger.problems import Problem
+from rules.editing import value_at
+
+blueprint = Blueprint("workbench", __name__, url_prefix="/workbench")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A finding in words, with the part it leads to."""
+
+    problem: Problem
+    place: str
+    label: str
+
+
+@policies.blueprint.post("/<int:document_id>/edit")
+@gate.needs("documents.draft")
+def open_draft(document_id: int) -> ResponseReturnValue:
+    """Open the draft of a policy: the one there is, else a new one made from the newest approved version."""
+    document = visible_document(document_id)
+    if not sees_all_of(document):
+        abort(403)
+    if document.status == "draft":
+        return redirect(url_for("workbench.desk", document_id=document.id), 303)
+    newest = newest_of(document)
+    draft = draft_beside(newest)
+    if draft is None:
+        words = _("Draft made from the version in force")
+        answer = gate.runtime().execute(SaveDraft(actor=current_user.id, reason=words, document=body_of(newest)))
+        return redirect(url_for("workbench.desk", document_id=answer["document"]), 303)
+    return redirect(url_for("workbench.desk", document_id=draft.id), 303)
+
+
+def draft_beside(document: Document) -> Document | None:
+    """The draft of the same policy and scope, the newest one."""
+    same = (
+        (Document.status == "draft")
+        & (Document.kind == document.kind)
+        & (Document.key == document.key)
+        & (Document.entity.is_null() if document.entity_id is None else Document.entity == document.entity_id)
+    )
+    found: Document | None = Document.select().where(same).order_by(Document.id.desc()).first()
+    return found
+
+
+@blueprint.get("/<int:document_id>")
+@gate.needs("documents.draft")
+def desk(document_id: int) -> ResponseReturnValue:
+    """The draft, one part of it open where the address says so."""
+    row = editable(document_id)
+    place = request.args.get("open", "")
+    opened = place if parts.stands(body_of(row), place) else ""
+    return desk_of(row, Asked(None, place=opened, focus=request.args.get("focus", "")))
+
+
+def editable(document_id: int) -> Document:
+    """A document the reader may edit."""
+    row = visible_document(document_id)
+    if not sees_all_of(row):
+        abort(403)
+    return row
+
+
+@blueprint.post("/<int:document_id>/edit")
+@gate.needs("documents.draft")
+def edit(document_id: int) -> ResponseReturnValue:
+    """Do to the draft what the form asks, and save it."""
+    row = editable(document_id)
+    given = request.form.to_dict()
+    seen = int(given.get("version", "0")) if given.get("version", "").isdecimal() else 0
+    if row.status != "draft":
+        abort(409)
+    world, body = world_of(row), body_of(row)
+    if seen != row.version:
+        return conflict_of(row, drafts.body_at(row, seen), given, world)
+    asked = asked_of(body, given, world)
+    if asked.document is None:
+        return desk_of(row, asked, 422)
+    if asked.document != body:
+        command = SaveDraft(
+            actor=current_user.id,
+            reason=asked.words,
+            document=asked.document,
+            document_id=row.id,
+            version=seen,
+        )
+        try:
+            gate.runtime().execute(command)
+        except Conflict:
+            row = editable(document_id)
+            return conflict_of(row, drafts.body_at(row, seen), given, world_of(row))
+        row = editable(document_id)
+    return saved(row, asked)
+
+
+def saved(row: Document, asked: Asked) -> ResponseReturnValue:
+    """The desk after an edit; a browser without scripts is sent to it."""
+    if "HX-Request" in request.headers:
+        return desk_of(row, asked)
+    way = url_for("workbench.desk", document_id=row.id, open=asked.place or None, focus=asked.focus or None)
+    return redirect(f"{way}#{asked.focus}" if asked.focus else way, 303)
+
+
+@blueprint.post("/<int:document_id>/undo")
+@gate.needs("documents.draft")
+def undo(document_id: int) -> ResponseReturnValue:
+    """Take the last edit back."""
+    row = editable(document_id)
+    last = drafts.steps_of(row)[-1:]
+    version = request.form.get("version", "")
+    if not last or not version.isdecimal():
+        abort(404)
+    words = _("Taken back: %(what)s", what=last[0]["reason"])[:2_000]
+    command = UndoDraft(actor=current_user.id, reason=words, document_id=row.id, version=int(version))
+    gate.runtime().execute(command)
+    row = editable(document_id)
+    flash(words, "success")
+    return saved(row, Asked(None, focus="undo" if drafts.steps_of(row) else "desk"))
+
+
+def conflict_of(
+    row: Document, before: dict[str, Any] | None, given: Mapping[str, str], world: World
+) -> ResponseReturnValue:
+    """Somebody else saved the draft meanwhile: what they changed and what this form would change, side by side."""
+    now = body_of(row)
+    asked = asked_of(before or now, given, world)
+    again = asked_of(now, given, world)
+    theirs = comparing.differences(before, now, world.currency) if before else []
+    mine = comparing.differences(before or now, asked.document, world.currency) if asked.document else []
+    last = drafts.steps_of(row)[-1:]
+    other = User.get_or_none(User.id == last[0]["by"]) if last else None
+    page = "console/workbench/conflict.html" if "HX-Request" in request.headers else "console/workbench/clash.html"
+    return render_template(
+        page,
+        row=row,
+        title=title_of(row),
+        theirs=theirs,
+        mine=mine,
+        other=other,
+        possible=again.document is not None,
+        given={name: value for name, value in given.items() if name not in {"csrf_token", "version"}},
+    ), 409
+
+
+def desk_of(row: Document, asked: Asked, status: int = 200) -> ResponseReturnValue:
+    """The page, or the part of it that a script puts in place."""
+    world, body = world_of(row), body_of(row)
+    shown = wording.policy_shown(body, world.currency, world.parameters)
+    found = [finding_of(problem, body) for problem in findings(body, row.entity)]
+    head = replaced_by(row)
+    steps = drafts.steps_of(row)
+    page = "console/workbench/desk.html" if "HX-Request" in request.headers else "console/workbench/page.html"
+    return render_template(
+        page,
+        row=row,
+        body=body,
+        title=title_of(row),
+        shown=shown,
+        asked=asked,
+        part=part_shown(world, asked),
+        found=found,
+        errors=sum(one.problem.severity == "error" for one in found),
+        head=head,
+        outdated=head is not None and row.replaces != head.sha256,
+        differences=comparing.differences(body_of(head), body, world.currency) if head else [],
+        last=steps[-1] if steps else None,
+        facts=world.facts,
+        currency=world.currency,
+        back=address(head or row),
+    ), status
+
+
+def part_shown(world: World, asked: Asked) -> dict[str, Any] | None:
+    """The fields of the open part."""
+    part = parts.part_at(asked.place) if asked.place else None
+    if part is None:
+        return None
+    body = asked.document or world.body
+    try:
+        value = asked.part if asked.wrong or asked.problems else value_at(body, asked.place)
+    except KeyError:
+        return None
+    drawing = Drawing(world, asked.place, asked.given if asked.wrong else {}, asked.wrong)
+    return {
+        "name": part.name,
+        "of": asked.given.get("of") or parts.name_of(part, value),
+        "place": asked.place,
+        "value": value,
+        "wrong": asked.wrong,
+        "condition": drawing.condition(value["when"]) if "when" in value else None,
+        "effects": drawing.effects(value["then"]) if "then" in value else (),
+    }
+
+
+def finding_of(problem: Problem, body: Mapping[str, Any]) -> Finding:
+    """A finding with the part of the draft it is about."""
+    steps = problem.place.split("/")
+    for length in range(len(steps), 1, -1):
+        place = "/".join(steps[:length])
+        part = parts.part_at(place)
+        if part is not None and parts.stands(body, place):
+            return Finding(problem, place, parts.title_of(part, value_at(body, place)))
+    return Finding(problem, "", problem.place)
