@@ -76,7 +76,11 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
 )
 
 
-WITHIN = {"importing": "imports", "accounts": "users"}  # pages that belong to the line of another room
+WITHIN = {
+    "importing": "imports",
+    "accounts": "users",
+    "decision_log": "decisions",
+}  # pages that belong to the line of another room
 
 
 def _open(line: Line) -> bool:

@@ -12,6 +12,7 @@ from admin import (
     changes,
     commands_page,
     dashboard,
+    decision_log,
     formatting,
     forms,
     gate,
@@ -73,7 +74,7 @@ def views() -> list[Any]:
 def register(app: Flask) -> None:
     """Hang every page into the application."""
     gate.needs(gate.SIGNED_IN)(app.view_functions["security.logout"])
-    for page in (commands_page, go_live, policies, parameters, workbench, importing, accounts):
+    for page in (commands_page, go_live, policies, parameters, workbench, importing, accounts, decision_log):
         app.register_blueprint(page.blueprint)
     accounts.limit_tries(app)
     lists = Admin(app, name="Dunwell", index_view=Home(), csp_nonce_generator=gate.nonce)

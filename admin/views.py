@@ -80,6 +80,7 @@ class DecisionsView(OfCustomers):
 
     permission = "customers.view"
     can_view_details = False  # they have a page of their own
+    list_template = "console/decisions.html"
     heading = _l("Decisions")
     lead = _l("Every change of class, segment, limit, hold, dunning level or alert, with the facts it was made on.")
     empty = _l("No decision yet. The first run of an entity makes them.")

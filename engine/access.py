@@ -24,6 +24,8 @@ PERMISSIONS: Mapping[str, str] = {
     "sending.stop": "Stop all sending of an entity at once.",
     "runs.start": "Start a decision run.",
     "runs.approve": "Let a run that changes much go on.",
+    "runs.replay": "Decide past days again and see whether they come out the same.",
+    "decisions.export": "Take out the decision log.",
     "overrides.set": "Put a person's decision in place of a rule's.",
     "overrides.approve": "Approve another person's override.",
     "limits.approve": "Put a credit limit in force.",
@@ -65,6 +67,8 @@ ROLES: Mapping[str, frozenset[str]] = {
         "golive.approve",
         "runs.start",
         "runs.approve",
+        "runs.replay",
+        "decisions.export",
         "overrides.approve",
         "limits.approve",
         "actions.resolve",
@@ -75,7 +79,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "risk_analyst": _ANALYST,
     "collector": _COLLECTOR,
     "sales": _EVERYBODY | {"promises.record", "disputes.record", "disputes.close"},
-    "auditor": _EVERYBODY | {"people.view", "audit.view", "users.view"},
+    "auditor": _EVERYBODY | {"people.view", "audit.view", "users.view", "runs.replay", "decisions.export"},
     "administrator": frozenset(
         {"users.view", "users.manage", "users.approve", "audit.view", "alarms.acknowledge", "account.own"}
     ),

@@ -69,6 +69,7 @@ def test_a_ledger_by_hand(say: Callable[..., Said]) -> None:
         (("run", "ACME", "--as-of", "31.3.2026"), "is not a date; give it as 2026-03-31"),
         (("entity", "ACME", "--currency", "XYZ"), "XYZ is not an ISO 4217 code"),
         (("go-live", "ACME"), "--as"),
+        (("decisions", "export", "--from", "2026-03-02", "--to", "2026-03-01"), "--to lies before --from"),
     ],
 )
 def test_an_error_is_one_line_and_exit_2(say: Callable[..., Said], words: tuple[str, ...], said: str) -> None:
@@ -122,3 +123,20 @@ def test_verify_and_replay_answer_by_their_exit_code(say: Callable[..., Said], t
     refused = say("verify")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
     assert "the database is damaged or is none" in refused.stderr
+
+
+def test_the_decision_log_goes_to_a_file_or_to_standard_output(say: Callable[..., Said], tmp_path: Path) -> None:
+    """The same lines both ways; a file that cannot be written is one line, and none is left behind."""
+    say("entity", "ACME", "--currency", "EUR")
+    mapping = str(MAPPINGS / "invoices.json")
+    say("import", "ACME", str(ACCOUNTS / "rates.csv"), "--mapping", str(MAPPINGS / "rates.json"))
+    say("import", "ACME", str(ACCOUNTS / "invoices.csv"), "--mapping", mapping)
+    file, days = tmp_path / "log.jsonl", ("--from", "2020-01-01", "--to", "2040-01-01")
+    say("run", "ACME")
+    answer = json.loads(say("decisions", "export", *days, str(file), "--json").stdout)
+    printed = say("decisions", "export", *days, "--entity", "ACME").stdout
+    assert file.read_text(encoding="utf-8") == printed
+    assert answer["decisions"] == len(printed.splitlines())
+    refused = say("decisions", "export", *days, str(tmp_path / "nowhere" / "log.jsonl"))
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "var"]
