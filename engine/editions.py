@@ -1,7 +1,7 @@
 """Editions: everything a decision depends on besides the facts, named by one hash.
 
-{policies, parameters resolved for the day, model, calendars, rates, engine version} as canonical
-JSON. A run uses one edition from start to end; each decision stores its hash; a replay takes it.
+{policies, parameters resolved for the day, derived facts, model, calendars, rates, engine version}
+as canonical JSON. A run uses one edition from start to end; each decision stores its hash; a replay takes it.
 """
 
 import json
@@ -17,7 +17,9 @@ from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
 from ledger.state import Basis
 from rules.book import Book
+from rules.derived import parse_derived
 from rules.documents import Parameters, Policy, parse, parse_parameters
+from rules.formulas import DerivedFacts
 from scoring.model import Model, load
 
 if TYPE_CHECKING:
@@ -93,9 +95,9 @@ def parameters_for(runtime: "Runtime", entity: Entity | None, day: int) -> list[
 
 
 def scope_of(document: Document) -> tuple[Any, ...]:
-    """What of which only one may be in force: parameters, or the policy of a stage and subject."""
-    if document.kind == "parameters":
-        return ("parameters", document.key)
+    """What of which only one may be in force: parameters or derived facts of a key, the policy of a stage."""
+    if document.kind != "policy":
+        return (document.kind, document.key)
     return ("policy", document.stage, document.subject)
 
 
@@ -152,14 +154,18 @@ def edition_for(runtime: "Runtime", entity: Entity, day: int) -> Edition:
     found = documents_in_force(entity, day)
     policies = [_policy(runtime, document) for document in found if document.kind == "policy"]
     parameters = [_parameters(runtime, document) for document in found if document.kind == "parameters"]
+    derived = [_derived(runtime, document) for document in found if document.kind == "derived_facts"]
     champion = ScoreModel.select().where(ScoreModel.status == "champion").order_by(ScoreModel.id.desc()).first()
     shas = {"parameters_documents": [d.sha256 for d in found if d.kind == "parameters"]}
+    if derived:
+        shas["derived_documents"] = [d.sha256 for d in found if d.kind == "derived_facts"]
     key = (tuple(d.sha256 for d in found), entity.code, day)
     books = runtime.cache.setdefault("books", {})
     if key not in books:
         if len(books) > BOOKS_KEPT:
             books.pop(next(iter(books)))
-        books[key] = _same_or(Book.build(policies, parameters, day, entity=entity.code), list(books.values()))
+        book = Book.build(policies, parameters, day, derived=derived, entity=entity.code)
+        books[key] = _same_or(book, list(books.values()))
     return _edition(runtime, entity, books[key], shas, None if champion is None else champion, rates_on(entity, day))
 
 
@@ -236,9 +242,11 @@ def edition_of(runtime: "Runtime", entity: Entity, sha256: str, day: int) -> Edi
     body = json.loads(row.body)
     policies = [_policy(runtime, _document(name)) for name in body["policies"].values()]
     parameters = [_parameters(runtime, _document(name)) for name in body["parameters_documents"]]
+    derived = [_derived(runtime, _document(name)) for name in body.get("derived_documents", ())]
     champion = None if body["model"] is None else ScoreModel.get(ScoreModel.sha256 == body["model"])
     book = _same_or(
-        Book.build(policies, parameters, day, entity=entity.code), list(runtime.cache.get("books", {}).values())
+        Book.build(policies, parameters, day, derived=derived, entity=entity.code),
+        list(runtime.cache.get("books", {}).values()),
     )
     rebuilt = {**body, **book.edition()}
     if sha256_of(rebuilt) != sha256:
@@ -280,6 +288,17 @@ def _parameters(runtime: "Runtime", document: Document) -> Parameters:
             raise Unusable(_said(document, problems))
         kept[document.sha256] = parameters
     found: Parameters = kept[document.sha256]
+    return found
+
+
+def _derived(runtime: "Runtime", document: Document) -> DerivedFacts:
+    kept = runtime.cache.setdefault("derived_facts", {})
+    if document.sha256 not in kept:
+        derived, problems = parse_derived(_checked_body(document))
+        if derived is None:
+            raise Unusable(_said(document, problems))
+        kept[document.sha256] = derived
+    found: DerivedFacts = kept[document.sha256]
     return found
 
 

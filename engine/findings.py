@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.editions import documents_in_force
 from engine.tables import Document, Entity, Standing
+from ledger.columns import Column
 from ledger.problems import Problem
 from rules.checks import check
+from rules.derived import dictionary_for, merged, parse_derived
+from rules.derived_checks import check_derived
 from rules.documents import Parameters, Policy, parse, parse_parameters
-from rules.facts import dictionary_of
+from rules.formulas import DerivedFacts
 
 
 def findings(
@@ -28,15 +32,16 @@ def findings(
     scopes = {_scope(other) for other in beside}
     others = [json.loads(row.body) for row in _others(entity, day)]
     others = [other for other in others if _scope(other) not in scopes] + [dict(other) for other in beside]
-    if document.get("kind") == "parameters":
-        return _parameters_findings(document, others)
+    if document.get("kind") in ("parameters", "derived_facts"):
+        return _shared_findings(document, others)
     policy, problems = parse(document)
     if policy is None:
         return problems
     parameters = _merged([other for other in others if other.get("kind") == "parameters"])
     if parameters is None:
         return [*problems, Problem("parameters", "are not in force on that day", "propose and approve them first")]
-    return [*problems, *check(policy, parameters, dictionary_of(policy.subject)), *_steps_in_use(policy, entity)]
+    found = check(policy, parameters, dictionary_beside(policy.subject, others, policy.entity))
+    return [*problems, *found, *_steps_in_use(policy, entity)]
 
 
 def _others(entity: Entity | None, day: int | None) -> list[Document]:
@@ -48,20 +53,51 @@ def _others(entity: Entity | None, day: int | None) -> list[Document]:
     return list(latest.values())
 
 
-def _parameters_findings(document: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[Problem]:
-    """The document itself, and every policy in force read with it."""
-    parameters, problems = parse_parameters(document)
-    if parameters is None:
-        return problems
-    kept = [other for other in others if other.get("kind") == "parameters" and _scope(other) != _scope(document)]
-    merged = _merged([*kept, document])
-    for other in others:
-        if other.get("kind") != "policy" or merged is None:
-            continue
-        policy, _ = parse(other)
-        if policy is not None:
-            problems += check(policy, merged, dictionary_of(policy.subject))
+def _shared_findings(document: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """Parameters or derived facts themselves, and everything in force that is read with them."""
+    shape = parse_parameters(document) if document.get("kind") == "parameters" else parse_derived(document)
+    if shape[0] is None:
+        return shape[1]
+    problems = list(shape[1])
+    together = [*(other for other in others if _scope(other) != _scope(document)), document]
+    parameters = _merged([one for one in together if one.get("kind") == "parameters"])
+    sets = [] if parameters is None else [parameters]
+    derived = _derived(together)
+    for one in derived:
+        if one.document is document or document.get("kind") == "parameters":
+            problems += check_derived(one, [other for other in derived if other is not one], sets)
+    for other in together:
+        policy = parse(other)[0] if other.get("kind") == "policy" else None
+        if policy is not None and parameters is not None:
+            dictionary = dictionary_beside(policy.subject, together, policy.entity)
+            problems += _of_other(policy, check(policy, parameters, dictionary))
     return problems
+
+
+def _of_other(policy: Policy, problems: Sequence[Problem]) -> list[Problem]:
+    """Errors that a change makes in a policy, which a reader of the changed document could not place."""
+    return [
+        replace(problem, what=f"in the policy {policy.key}: {problem.what}")
+        for problem in problems
+        if problem.severity == "error"
+    ]
+
+
+def dictionary_beside(subject: str, documents: Sequence[Mapping[str, Any]], entity: str | None) -> Mapping[str, Column]:
+    """Every fact and outcome of a subject, with the derived facts of documents.
+
+    Args:
+        documents: of any kind; their parameters bound what formulas give.
+        entity: whose policy reads them; None for all.
+    """
+    parameters = _merged([one for one in documents if one.get("kind") == "parameters"])
+    named = {} if parameters is None else {one.name: one for one in parameters.parameters}
+    return dictionary_for(subject, merged(_derived(documents), entity), named)
+
+
+def _derived(documents: Sequence[Mapping[str, Any]]) -> list[DerivedFacts]:
+    found = (parse_derived(one)[0] for one in documents if one.get("kind") == "derived_facts")
+    return [one for one in found if one is not None]
 
 
 def _scope(document: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -31,7 +31,7 @@ from ledger.days import date_of
 from ledger.problems import Problem
 
 BODY_BYTES_MAX = 1_000_000
-KINDS = ("policy", "parameters")
+KINDS = ("policy", "parameters", "derived_facts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +243,7 @@ def reject_document(context: Context, command: RejectDocument) -> Change:
 def _columns(context: Context, document: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a document's row, as far as its JSON can be understood at all."""
     if not isinstance(document, Mapping) or document.get("kind") not in KINDS:
-        raise Invalid.because("kind", "is neither policy nor parameters", "give one of the two")
+        raise Invalid.because("kind", "is no kind of document", f"give one of {', '.join(KINDS)}")
     key = document.get("key")
     if not isinstance(key, str) or not 0 < len(key) <= 100:
         raise Invalid.because("key", "is missing or too long", "name the document with 1 to 100 characters")

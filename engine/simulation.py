@@ -22,7 +22,9 @@ from engine.tables import Entity, Run
 from ledger.canonical import sha256_of
 from ledger.problems import Problem
 from rules.book import Book
+from rules.derived import parse_derived
 from rules.documents import Parameters, Policy, parse, parse_parameters
+from rules.formulas import DerivedFacts
 from rules.stages import POINT_OUTCOMES, STAGE_NAMES, stage_of
 
 if TYPE_CHECKING:
@@ -180,6 +182,7 @@ def trial_book(entity: Entity, day: int, changed: Sequence[Mapping[str, Any]]) -
     """
     policies: dict[tuple[str, str, str | None], Policy] = {}
     parameters: dict[tuple[str, str | None], Parameters] = {}
+    derived: dict[tuple[str, str | None], DerivedFacts] = {}
     problems: list[Problem] = []
     in_force = [(json.loads(document.body), False) for document in documents_in_force(entity, day)]
     for body, tried in [*in_force, *((dict(body), True) for body in changed)]:
@@ -187,6 +190,10 @@ def trial_book(entity: Entity, day: int, changed: Sequence[Mapping[str, Any]]) -
             found, faults = parse_parameters(body)
             if found is not None:
                 parameters[found.key, found.entity] = found
+        elif body.get("kind") == "derived_facts":
+            facts, faults = parse_derived(body)
+            if facts is not None:
+                derived[facts.key, facts.entity] = facts
         else:
             policy, faults = parse(body)
             if policy is not None and tried:
@@ -197,7 +204,7 @@ def trial_book(entity: Entity, day: int, changed: Sequence[Mapping[str, Any]]) -
     if problems:
         raise Invalid(problems)
     try:
-        return Book.build(policies.values(), parameters.values(), day, entity=entity.code)
+        return Book.build(policies.values(), parameters.values(), day, derived=derived.values(), entity=entity.code)
     except ValueError as error:
         raise Invalid.because("parameters", str(error), "propose and approve the parameters first") from error
 

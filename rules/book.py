@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any as Anything
 
-from rules import conditions, effects
+from ledger.columns import Column
+from rules import conditions, effects, formulas
 from rules.conditions import All, Any, Condition, Const, Op, Param, Scalar, Test, map_tests, nnf, operands_of
+from rules.derived import ReadyFact, derived_in, dictionary_for, merged, needed, ready_fact
 from rules.documents import Parameters, Policy, Resolved, Rule, sha256_of
 from rules.effects import BySegment, Effect
 from rules.escalation import Plan, plan_of
 from rules.facts import dictionary_of, is_unknowable_money
+from rules.formulas import DerivedFact, DerivedFacts
 from rules.stages import STAGE, STAGES, Stage
 from rules.stepping import NET, is_none_of, is_one_of
 
@@ -72,6 +75,8 @@ class BookStage:
         otherwise: effects where no rule matches.
         money: amounts its rules read whose null means "unknown"; only of stages that refer then.
         plan: of an escalation, what ``rules.escalation`` settles by.
+        derived: the derived facts it reads, inputs before what reads them.
+        dictionary: of the book; what the stage does not read is no part of it.
     """
 
     stage: Stage
@@ -81,6 +86,8 @@ class BookStage:
     otherwise: Mapping[str, Effect]
     money: frozenset[str]
     plan: Plan | None
+    derived: tuple[ReadyFact, ...]
+    dictionary: Mapping[str, Column] = field(compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -110,11 +117,12 @@ class BookStage:
         return self.otherwise.get(outcome, Const(self.stage.absent.get(outcome)))
 
     def facts(self) -> frozenset[str]:
-        """Every fact its conditions and effects read."""
+        """Every fact its conditions, its effects and the formulas of its derived facts read."""
         read = chain(
             (rule.facts for rule in self.rules),
             (effects.facts_of(e) for rule in self.rules for e in rule.effects.values()),
             (effects.facts_of(e) for e in self.otherwise.values()),
+            (formulas.facts_of(fact.formula) for fact in self.derived),
         )
         return frozenset().union(*read) | self.money
 
@@ -129,6 +137,7 @@ class Book:
         subject: customer or invoice.
         stages: by name, in order; a stage without a policy is missing.
         parameters: resolved, by name.
+        dictionary: every fact and outcome, derived facts among them.
         prepared: what executors build once per book and keep here.
     """
 
@@ -137,6 +146,7 @@ class Book:
     subject: str
     stages: Mapping[str, BookStage]
     parameters: Mapping[str, Resolved]
+    dictionary: Mapping[str, Column]
     prepared: dict[str, Anything] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -146,6 +156,8 @@ class Book:
         parameters: Parameters | Iterable[Parameters],
         day: int,
         *,
+        derived: Iterable[DerivedFacts | DerivedFact] = (),
+        given: frozenset[str] = frozenset(),
         entity: str | None = None,
         subject: str = "customer",
     ) -> "Book":
@@ -156,6 +168,8 @@ class Book:
                 and of two for a stage the one for this entity wins whole.
             parameters: likewise, by name.
             day: days since 1970-01-01.
+            derived: documents of derived facts, by name likewise; or some of their facts.
+            given: derived facts that rows bring along, so that they are not computed (cases).
 
         Raises:
             ValueError: a document was not checked (a parameter is missing).
@@ -163,8 +177,17 @@ class Book:
         sets = [parameters] if isinstance(parameters, Parameters) else list(parameters)
         resolved = _resolved(sets, day, entity)
         chosen = _chosen(policies, day, entity, subject)
-        stages = {stage.name: compiled(chosen[stage.name], resolved) for stage in STAGES if stage.name in chosen}
-        return cls(day, entity, subject, stages, resolved)
+        said = list(derived)
+        facts = merged([one for one in said if isinstance(one, DerivedFacts)], entity)
+        facts += [one for one in said if isinstance(one, DerivedFact)]
+        named = {one.name: one for part in _in_scope(sets, entity) for one in part.parameters}
+        dictionary = dictionary_for(subject, facts, named)
+        stages = {
+            stage.name: compiled(chosen[stage.name], resolved, dictionary, given)
+            for stage in STAGES
+            if stage.name in chosen
+        }
+        return cls(day, entity, subject, stages, resolved, dictionary)
 
     def facts(self) -> frozenset[str]:
         """Every fact and outcome that its stages read."""
@@ -172,25 +195,36 @@ class Book:
 
     def edition(self) -> dict[str, Anything]:
         """What of an edition is the rules' part, JSON-able: hashes, and parameters of the day."""
+        derived = {column.name: column.fact for column in derived_in(self.dictionary)}
         return {
             "policies": {name: sha256_of(stage.policy.document) for name, stage in self.stages.items()},
             "parameters": {
                 name: {"value": value.value, "by_segment": dict(value.by_segment)}
                 for name, value in sorted(self.parameters.items())
             },
+            # Left out where there are none, so that editions of a time without them stay what they are.
+            **(
+                {"derived_facts": {name: sha256_of(derived[name].document) for name in sorted(derived)}}
+                if derived
+                else {}
+            ),
         }
 
 
 def _resolved(sets: list[Parameters], day: int, entity: str | None) -> dict[str, Resolved]:
     found: dict[str, Resolved] = {}
-    general = [one for one in sets if one.entity is None]
-    own = [one for one in sets if one.entity is not None and one.entity == entity]
-    for one in general + own:
+    for one in _in_scope(sets, entity):
         for parameter in one.parameters:
             value = parameter.at(day)
             if value is not None:
                 found[parameter.name] = value
     return found
+
+
+def _in_scope(sets: list[Parameters], entity: str | None) -> list[Parameters]:
+    """The parameters of all entities, then those of one."""
+    general = [one for one in sets if one.entity is None]
+    return general + [one for one in sets if one.entity is not None and one.entity == entity]
 
 
 def _chosen(policies: Iterable[Policy], day: int, entity: str | None, subject: str) -> dict[str, Policy]:
@@ -202,31 +236,59 @@ def _chosen(policies: Iterable[Policy], day: int, entity: str | None, subject: s
     return chosen
 
 
-def compiled(policy: Policy, resolved: Mapping[str, Resolved]) -> BookStage:
+def compiled(
+    policy: Policy,
+    resolved: Mapping[str, Resolved],
+    dictionary: Mapping[str, Column] | None = None,
+    given: frozenset[str] = frozenset(),
+) -> BookStage:
     """A policy with the parameters of a day.
+
+    Args:
+        dictionary: of the book; None: without derived facts.
+        given: derived facts that rows bring along.
 
     Raises:
         ValueError: it names a parameter that has no value.
     """
     stage = STAGE[policy.stage]
-    dictionary = dictionary_of(policy.subject)
+    dictionary = dictionary_of(policy.subject) if dictionary is None else dictionary
     unknowable = frozenset(
         name
         for rule in policy.rules
-        for name in conditions.facts_of(rule.when)
+        for name in _with_inputs(conditions.facts_of(rule.when), dictionary)
         if name in dictionary and is_unknowable_money(dictionary[name])
     )
     money = unknowable if stage.name in REFERS_ON_MONEY else frozenset()
     if stage.name == "escalation":
         money |= {NET}
-    rules = tuple(_rule(rule, index, money, resolved) for index, rule in enumerate(policy.rules))
+    rules = tuple(_rule(rule, index, money, resolved, dictionary) for index, rule in enumerate(policy.rules))
     ranked = tuple(sorted(rules, key=lambda one: rank(policy.hit, one.rule)))
     otherwise = {name: resolve_effect(effect, resolved) for name, effect in policy.otherwise.then.items()}
     plan = plan_of(policy.escalation, resolved) if policy.escalation is not None else None
-    return BookStage(stage, policy, rules, ranked, otherwise, money, plan)
+    read = set(chain.from_iterable(rule.facts for rule in rules))
+    for effect in chain(otherwise.values(), *(rule.effects.values() for rule in rules)):
+        read |= effects.facts_of(effect)
+
+    def ask(condition: Condition) -> Condition:
+        return map_tests(nnf(condition), lambda test: resolve_test(test, resolved))
+
+    derived = tuple(ready_fact(column, resolved, ask) for column in needed(read, dictionary, given))
+    return BookStage(stage, policy, rules, ranked, otherwise, money, plan, derived, dictionary)
 
 
-def _rule(rule: Rule, index: int, money: frozenset[str], resolved: Mapping[str, Resolved]) -> BookRule:
+def _with_inputs(names: frozenset[str], dictionary: Mapping[str, Column]) -> frozenset[str]:
+    """Facts, with what the derived ones among them are computed from."""
+    return names.union(*(formulas.facts_of(column.formula) for column in needed(names, dictionary)))
+
+
+def _rule(
+    rule: Rule,
+    index: int,
+    money: frozenset[str],
+    resolved: Mapping[str, Resolved],
+    dictionary: Mapping[str, Column],
+) -> BookRule:
     asked = nnf(rule.when)
     facts = conditions.facts_of(asked)
     return BookRule(
@@ -236,7 +298,7 @@ def _rule(rule: Rule, index: int, money: frozenset[str], resolved: Mapping[str, 
         condition=map_tests(asked, lambda test: resolve_test(test, resolved)),
         effects={name: resolve_effect(effect, resolved) for name, effect in rule.then.items()},
         refers=rule.refers,
-        money=facts & money,
+        money=_with_inputs(facts, dictionary) & money,
         facts=facts | ({"segment"} if _by_segment(asked, resolved) else frozenset()),
     )
 

@@ -14,12 +14,13 @@ from ledger.problems import Problem
 from rules.book import Book, BookRule
 from rules.case_checks import OTHERWISE, book_of, decide_alone
 from rules.conditions import Const, Op, Scalar, Test, operands_of, params_of, paths
+from rules.derived import derived_in
 from rules.effects import params_of as effect_params_of
 from rules.facts import empty_row, readable
 from rules.intervals import possible_after
 from rules.limits import CASES_PER_POLICY
 from rules.policies import Case, Parameters, Policy
-from rules.reference import holds_of
+from rules.reference import holds_of, with_derived
 from rules.regions import Path, Row, constant, example, left_after
 from rules.stages import OUTCOMES, STAGE
 
@@ -156,12 +157,14 @@ def _shown(policy: Policy, parameters: list[Parameters], facts: Mapping[str, Col
     plain = empty_row(facts)
     known: dict[tuple[tuple[str, Scalar], ...], list[Boundary]] = {}
     shown: set[Name] = set()
+    derives = bool(derived_in(facts))
     for case in policy.cases:
         fixed = tuple(sorted(case.parameters.items()))
-        if fixed not in known:
-            stage = book_of(case, policy, parameters).stages[policy.stage]
-            known[fixed] = [boundary for rule in stage.rules for boundary in _boundaries(rule)]
         row = {**plain, **case.facts}
+        if fixed not in known or derives:
+            stage = book_of(case, policy, parameters, facts).stages[policy.stage]
+            known[fixed] = [boundary for rule in stage.rules for boundary in _boundaries(rule)]
+            row = with_derived(row, stage)
         for boundary in known[fixed]:
             here = row[boundary.fact] == boundary.value and boundary.name not in shown
             if here and all(holds_of(test)(row) for test in boundary.others):
@@ -206,7 +209,7 @@ def _decided(
 ) -> dict[str, Any]:
     """A case with what the policy makes of it now."""
     row = {**{name: value for name, value in empty_row(dictionary).items() if name not in OUTCOMES}, **case.facts}
-    decided = decide_alone(row, case, book_of(case, policy, parameters))
+    decided = decide_alone(row, case, book_of(case, policy, parameters, dictionary))
     document: dict[str, Any] = {"name": case.name, "facts": dict(case.facts)}
     if policy.stage in decided.undecided:
         document["undecided"] = True

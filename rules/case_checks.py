@@ -7,6 +7,7 @@ from ledger.columns import Column
 from ledger.problems import Problem
 from rules.book import Book
 from rules.conditions import Scalar
+from rules.derived import derived_in
 from rules.facts import empty_row, fits, readable
 from rules.policies import Case, Dated, Parameters, Policy
 from rules.reference import Decided, decide
@@ -54,7 +55,7 @@ def _sense_problems(
 
 
 def _run(case: Case, policy: Policy, parameters: list[Parameters], dictionary: Mapping[str, Column]) -> list[Problem]:
-    book = book_of(case, policy, parameters)
+    book = book_of(case, policy, parameters, dictionary)
     row: dict[str, Scalar | None] = {
         **{name: value for name, value in empty_row(dictionary).items() if name not in OUTCOMES},
         **case.facts,
@@ -93,8 +94,11 @@ def decide_alone(row: Mapping[str, Scalar | None], case: Case, book: Book) -> De
     return decide({**row, **given}, book)
 
 
-def book_of(case: Case, policy: Policy, parameters: list[Parameters]) -> Book:
-    """The policy alone, with the parameters of its first day and those the case holds fixed."""
+def book_of(case: Case, policy: Policy, parameters: list[Parameters], dictionary: Mapping[str, Column]) -> Book:
+    """The policy alone, with the parameters of its first day and those the case holds fixed.
+
+    Derived facts of the dictionary are computed, but for those whose value the case gives.
+    """
     fixed = [
         replace(
             one,
@@ -107,4 +111,12 @@ def book_of(case: Case, policy: Policy, parameters: list[Parameters]) -> Book:
         )
         for one in parameters
     ]
-    return Book.build([policy], fixed, policy.from_day, entity=policy.entity, subject=policy.subject)
+    return Book.build(
+        [policy],
+        fixed,
+        policy.from_day,
+        derived=[column.fact for column in derived_in(dictionary)],
+        given=frozenset(case.facts),
+        entity=policy.entity,
+        subject=policy.subject,
+    )

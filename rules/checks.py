@@ -5,7 +5,7 @@ document from being proposed; a warning is shown and kept. Source: design.md 5.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger.columns import Column, Kind
 from ledger.problems import Problem, has_errors
@@ -29,8 +29,10 @@ from rules.conditions import (
     path_count,
     tests_of,
 )
+from rules.derived import derived_in
 from rules.effect_checks import effect_problems
 from rules.facts import readable
+from rules.formula_proofs import nearest
 from rules.overlap_checks import overlap_problems
 from rules.policies import Parameter, Parameters, Policy, Rule
 from rules.stages import STAGE, stage_of
@@ -46,6 +48,7 @@ class Reading:
     stage: str
     facts: Mapping[str, Column]
     parameters: Mapping[str, Parameter]
+    later: Mapping[str, str] = field(default_factory=dict)  # derived facts it may not read yet, and when
 
 
 def check(
@@ -63,7 +66,9 @@ def check(
     """
     sets = [parameters] if isinstance(parameters, Parameters) else list(parameters)
     named = {parameter.name: parameter for one in sets for parameter in one.parameters}
-    reading = Reading(policy.stage, readable(policy.stage, dictionary), named)
+    facts = readable(policy.stage, dictionary)
+    later = {column.name: column.ready for column in derived_in(dictionary) if column.name not in facts}
+    reading = Reading(policy.stage, facts, named, later)
     problems = _policy_problems(policy)
     for rule in policy.rules:
         problems += _rule_problems(rule, policy, reading)
@@ -176,17 +181,13 @@ def _never_null(test: Test, column: Column) -> Problem:
 
 def _unknown_fact(name: str, place: str, reading: Reading) -> Problem:
     stage = stage_of(name)
+    if name in reading.later:
+        what = f"{name} is computed from outcomes, and known from the stage {reading.later[name]} on"
+        return Problem(place, what, "move the rule to that stage or a later one, or derive it from facts alone")
     if stage is not None:
         when = "its own outcome" if stage == reading.stage else f"an outcome of the later stage {stage}"
         return Problem(place, f"{name} is {when}", f"use previous_{name}, or move the rule to a later stage")
-    return Problem(place, f"there is no fact {name!r}", _nearest(name, reading.facts))
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    words = set(name.split("_"))
-    ranked = sorted(known, key=lambda one: (-len(words & set(one.split("_"))), one))
-    near = [one for one in ranked[:3] if words & set(one.split("_"))]
-    return f"did you mean {' or '.join(near)}?" if near else "choose one of the dictionary"
+    return Problem(place, f"there is no fact {name!r}", nearest(name, reading.facts))
 
 
 def _operand_problems(operand: Operand, column: Column, test: Test, reading: Reading) -> list[Problem]:
@@ -250,7 +251,7 @@ def parameter_problems(
     """Whether a parameter exists, is of the right kind, and may differ by segment here."""
     found = parameters.get(name)
     if found is None:
-        return [Problem(place, f"there is no parameter {name!r}", _nearest(name, parameters))]
+        return [Problem(place, f"there is no parameter {name!r}", nearest(name, parameters))]
     if not same_kind(found.kind, column):
         return [_unlike(place, column, f"the parameter {name}", found.kind)]
     if any(value.segment for value in found.values) and stage in ("scorecard", "segmentation"):

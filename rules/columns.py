@@ -23,6 +23,7 @@ from rules.effect_columns import TEXT, effect_column, literal, no_value
 from rules.effects import Effect
 from rules.escalation import INPUTS, Move, Wait, settle_columns
 from rules.facts import dictionary_of
+from rules.formula_columns import with_facts
 from rules.hits import ORDERED, SEPARATOR, SINGLE
 from rules.reference import OVERRIDDEN, OVERRIDE
 from rules.stages import PREVIOUS, STAGES, Stage
@@ -58,22 +59,25 @@ def decide(
         rule decides also ``winner_<stage>`` (its number i; null: `otherwise`, or undecided);
         with an escalation also ``waiting``, ``enters_step`` and ``episode_move``. Where an override
         column is there, ``<outcome>_by_rules`` keeps what the rules said. A stage without a
-        policy has the outcomes of nothing decided.
+        policy has the outcomes of nothing decided. Also the derived facts that its stages read.
     """
-    dictionary = dictionary_of(book.subject)
     names = frozenset(frame.collect_schema().names())
+    computed: set[str] = set()
     for stage in STAGES:
         if stage.name in given:
             continue
-        sight = Sight(names, dictionary)
+        sight = Sight(names, book.dictionary)
         if stage.name in book.stages:
+            fresh = [fact for fact in book.stages[stage.name].derived if fact.name not in computed]
+            frame, sight = with_facts(frame, fresh, sight)
+            computed |= {fact.name for fact in fresh}
             frame = _decide_stage(frame, book.stages[stage.name], sight, masks)
         else:
             frame = frame.with_columns(*(_absent(stage, column).alias(column.name) for column in stage.outcomes))
         frame = _apply_overrides(frame, stage, book.stages.get(stage.name), sight)
         if stage.name in book.stages:
             frame = keep(frame.drop(*_temporary(book.stages[stage.name], masks)))
-        names |= {column.name for column in stage.outcomes}
+        names = sight.names | {column.name for column in stage.outcomes}
     return frame
 
 

@@ -84,14 +84,16 @@ def countable(
     if isinstance(escalation, Mapping):
         search.condition(escalation.get("unless"), "/escalation/unless")
     found = Countable(search.found, tuple(places))
-    return Countable(found.places, found.rules, _whole(policy, resolved) if found.is_whole else None)
+    return Countable(found.places, found.rules, _whole(policy, resolved, dictionary) if found.is_whole else None)
 
 
-def _whole(policy: Policy | None, resolved: Mapping[str, Resolved]) -> BookStage | None:
+def _whole(
+    policy: Policy | None, resolved: Mapping[str, Resolved], dictionary: Mapping[str, Column]
+) -> BookStage | None:
     if policy is None or policy.hit not in WINNERS:
         return None
     try:
-        return compiled(policy, resolved)
+        return compiled(policy, resolved, dictionary)
     except ValueError:  # an effect names a parameter that is not there
         return None
 

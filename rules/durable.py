@@ -17,7 +17,7 @@ from typing import Any as Anything
 from ledger.columns import Column
 from rules.book import Book, BookStage
 from rules.conditions import NULL_TESTS, Const, Op, Scalar, Test, pair, path_count, paths
-from rules.facts import dictionary_of, fits
+from rules.facts import fits
 from rules.limits import PATHS_PER_RULE
 from rules.reference import Holds, holds_of
 
@@ -96,7 +96,7 @@ def shards_of(stage: BookStage) -> Shards:
         ValueError: a rule needs too many paths, two names share a hash, or a constant is not
             of its fact's type. The checker refuses such policies.
     """
-    dictionary = dictionary_of(stage.policy.subject)
+    dictionary = stage.dictionary
     found = []
     for rule in stage.rules:
         count = path_count(rule.condition)

@@ -128,9 +128,9 @@ def explain(row: Row, book: Book, decided: Decided | None = None) -> Explanation
 
 
 def row_of(stage: str, row: Row, decided: Decided) -> Row:
-    """What a stage saw: the facts, and the outcomes in force of earlier stages."""
+    """What a stage saw: the facts, derived ones among them, and the outcomes in force of earlier stages."""
     before = {column.name: decided.outcomes[column.name] for done in earlier(stage) for column in done.outcomes}
-    return {**row, **before}
+    return {**row, **decided.derived, **before}
 
 
 def _stage(stage: BookStage, seen: Row, book: Book, decided: Decided) -> StageExplanation:

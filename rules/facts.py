@@ -5,14 +5,15 @@ outcomes of earlier stages. Editor, checker, documentation and compilers read it
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ledger.columns import MONEY_BOUND, Column, Kind
 from ledger.lines import LINE_COLUMNS
 from ledger.state import CUSTOMER_COLUMNS
 from rules.conditions import Scalar
-from rules.stages import OUTCOMES, PREVIOUS, earlier
+from rules.formulas import DerivedFact, Formula
+from rules.stages import OUTCOMES, PREVIOUS, STAGE_NAMES, earlier
 
 SUBJECTS = ("customer", "invoice")
 SCORE = (
@@ -117,17 +118,40 @@ INVOICE_DICTIONARY = _joined(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivedColumn(Column):
+    """A fact computed from others; it is nullable where its inputs or a division make it so.
+
+    Args:
+        fact: as its document says it.
+        formula: proved: with scales, rounding and caps; parameters still by name.
+        ready: the first stage that may read it; its inputs are known just before.
+    """
+
+    fact: DerivedFact
+    formula: Formula
+    ready: str
+
+
 def dictionary_of(subject: str) -> Mapping[str, Column]:
     """Every fact and outcome of a subject."""
     return INVOICE_DICTIONARY if subject == "invoice" else DICTIONARY
 
 
 def readable(stage: str, dictionary: Mapping[str, Column]) -> Mapping[str, Column]:
-    """What a policy of a stage may read: facts, and the outcomes of earlier stages."""
+    """What a policy of a stage may read: facts, outcomes of earlier stages, and what is derived before it."""
     before = {column.name for done in earlier(stage) for column in done.outcomes}
     return MappingProxyType(
-        {name: column for name, column in dictionary.items() if name not in OUTCOMES or name in before}
+        {
+            name: column
+            for name, column in dictionary.items()
+            if (name not in OUTCOMES or name in before) and _is_ready(column, stage)
+        }
     )
+
+
+def _is_ready(column: Column, stage: str) -> bool:
+    return not isinstance(column, DerivedColumn) or STAGE_NAMES.index(column.ready) <= STAGE_NAMES.index(stage)
 
 
 def is_unknowable_money(column: Column) -> bool:
@@ -135,6 +159,7 @@ def is_unknowable_money(column: Column) -> bool:
     return (
         column.kind is Kind.MONEY
         and column.nullable
+        and not isinstance(column, DerivedColumn)  # its inputs say whether an amount is unknown
         and column.name not in NULL_SAYS_SOMETHING
         and column.name not in OUTCOMES
         and not column.name.startswith(PREVIOUS)

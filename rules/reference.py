@@ -13,12 +13,16 @@ from typing import Any as Value
 from rules import hits
 from rules.book import Book, BookRule, BookStage
 from rules.conditions import All, Any, Condition, Const, FactRef, Not, Op, Scalar, Test, operands_of, pair
+from rules.derived import ReadyFact
 from rules.escalation import Move, Plan, Wait, settle
+from rules.formula_values import Value as FormulaValue
+from rules.formula_values import value_of
 from rules.stages import STAGES, Stage
 
 Row = Mapping[str, Scalar | None]
 Verdict = Callable[[Row], bool | None]
 Holds = Callable[[Row], bool]
+_Formulas = tuple[tuple[ReadyFact, FormulaValue], ...]
 OVERRIDE = "override_"
 OVERRIDDEN = "override"  # the reason of a hold that a person decided
 COMPARE: Mapping[Op, Callable[[Value, Value], bool]] = {
@@ -38,6 +42,7 @@ class Decided:
     Args:
         outcomes: every outcome in force, overrides applied.
         by_rules: the same before overrides.
+        derived: the derived facts that its stages read.
         matched: per stage the keys of the rules that hold.
         winner: per stage the key of the rule that decided; None: `otherwise` or a sum.
         undecided: per undecided stage the facts that are missing (empty: rules contradict).
@@ -49,6 +54,7 @@ class Decided:
 
     outcomes: dict[str, Scalar | None] = field(default_factory=dict)
     by_rules: dict[str, Scalar | None] = field(default_factory=dict)
+    derived: dict[str, int | None] = field(default_factory=dict)
     matched: dict[str, frozenset[str]] = field(default_factory=dict)
     winner: dict[str, str | None] = field(default_factory=dict)
     undecided: dict[str, list[str]] = field(default_factory=dict)
@@ -82,6 +88,7 @@ class _Prepared:
     stage: BookStage
     holds: tuple[tuple[str, Holds], ...]
     doubts: tuple["_Doubt", ...]  # of the rules that refer
+    derived: _Formulas
 
 
 def decide(row: Row, book: Book, matched: Mapping[str, AbstractSet[str]] | None = None) -> Decided:
@@ -99,6 +106,7 @@ def decide(row: Row, book: Book, matched: Mapping[str, AbstractSet[str]] | None 
     prepared = _prepared(book)
     for stage in STAGES:
         if stage.name in prepared:
+            decided.derived.update(_derive(prepared[stage.name].derived, seen))
             own = None if matched is None else matched.get(stage.name)
             _decide_stage(prepared[stage.name], seen, decided, own)
         else:
@@ -114,6 +122,25 @@ def matching(row: Row, stage: BookStage, book: Book) -> frozenset[str]:
     return frozenset(key for key, holds in _prepared(book)[stage.name].holds if holds(row))
 
 
+def with_derived(row: Row, stage: BookStage) -> dict[str, Scalar | None]:
+    """A row with the derived facts that a stage reads."""
+    seen = dict(row)
+    _derive(_formulas(stage), seen)
+    return seen
+
+
+def _derive(derived: _Formulas, seen: dict[str, Scalar | None]) -> dict[str, int | None]:
+    """Add derived facts to what is seen, one after the other."""
+    found = {}
+    for fact, value in derived:
+        seen[fact.name] = found[fact.name] = fact.within(value(seen))
+    return found
+
+
+def _formulas(stage: BookStage) -> _Formulas:
+    return tuple((fact, value_of(fact.formula, holds_of)) for fact in stage.derived)
+
+
 def _prepared(book: Book) -> dict[str, _Prepared]:
     found: dict[str, _Prepared] | None = book.prepared.get("reference")
     if found is None:
@@ -127,6 +154,7 @@ def _prepare(stage: BookStage) -> _Prepared:
         stage,
         tuple((rule.key, holds_of(rule.condition)) for rule in stage.rules),
         tuple(_Doubt(rule, verdict_of(rule.condition)) for rule in stage.rules if rule.may_refer()),
+        _formulas(stage),
     )
 
 

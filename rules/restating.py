@@ -68,5 +68,5 @@ def _given(
     row = {name: value for name, value in empty_row(dictionary).items() if name not in OUTCOMES}
     # Outcomes of earlier stages arrive as overrides: the policy decides alone.
     earlier = {f"override_{name}": value for name, value in case.facts.items() if name in OUTCOMES}
-    decided = decide({**row, **case.facts, **earlier}, book_of(case, policy, parameters))
+    decided = decide({**row, **case.facts, **earlier}, book_of(case, policy, parameters, dictionary))
     return decided.outcomes, decided.winner.get(policy.stage) or OTHERWISE, policy.stage in decided.undecided

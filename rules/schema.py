@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from ledger.columns import Kind
+from ledger.columns import UNITS, Kind
 from ledger.problems import Problem
 from rules import limits
 from rules.conditions import LISTS, NULL_TESTS, Op
@@ -22,6 +22,7 @@ from rules.stages import HIT_POLICIES, STAGE_NAMES
 
 FORMAT = 1
 PROBLEMS_SHOWN = 50
+ROUNDINGS = ("down", "up", "half_even")
 NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"}
 KEY = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"}
 TEXT = {"type": "string", "minLength": 1, "maxLength": limits.TEXT_LENGTH, "title": "text_length"}
@@ -149,6 +150,7 @@ def _definitions() -> dict[str, Json]:
             ),
             SCALAR_OR_NULL,
         ),
+        "formula": _formula(),
         "then": then,
         "rule": _record(
             {"key": KEY, "when": _ref("condition"), "then": _ref("then")},
@@ -189,6 +191,26 @@ def _definitions() -> dict[str, Json]:
             },
         ),
     }
+
+
+def _formula() -> dict[str, Json]:
+    """A whole number, one operation over formulas, or a choice."""
+    inner = _ref("formula")
+    pair = _list(inner, 2, 2)
+    some = {"type": "array", "minItems": 1, "maxItems": limits.FORMULA_PARTS, "items": inner, "title": "formula_parts"}
+    operations = _one_key(
+        {
+            "fact": NAME,
+            "param": NAME,
+            **dict.fromkeys(("money", "ratio", "days"), INTEGER),
+            **dict.fromkeys(("add", "min", "max", "coalesce"), some),
+            **dict.fromkeys(("subtract", "multiply", "divide", "days_between"), pair),
+            "abs": inner,
+            "clip": _list(inner, 3, 3),
+        }
+    )
+    choice = _record({"if": _ref("condition"), "then": inner, "else": inner})
+    return _either({"if": {"required": ["if"]}, "then": choice, "else": operations}, INTEGER)
 
 
 def _policy() -> dict[str, Json]:
@@ -258,16 +280,49 @@ def _parameters() -> dict[str, Json]:
     )
 
 
+def _derived_facts() -> dict[str, Json]:
+    fact = _record(
+        {
+            "name": NAME,
+            "kind": {"enum": [kind.value for kind in UNITS]},
+            "label": TEXT,
+            "meaning": TEXT,
+            "formula": _ref("formula"),
+            "rounding": {"enum": list(ROUNDINGS)},
+        },
+        {"low": INTEGER, "high": INTEGER},
+    )
+    return _record(
+        {
+            "format": {"const": FORMAT},
+            "kind": {"const": "derived_facts"},
+            "key": KEY,
+            "source": TEXT,
+            "facts": _list(fact, 0, "derived_facts"),
+        },
+        {"entity": _nullable(CODE), "name": TEXT, "because": TEXT},
+    )
+
+
+def _is_of(kind: str) -> dict[str, Json]:
+    return {"properties": {"kind": {"const": kind}}, "required": ["kind"]}
+
+
 def schema() -> dict[str, Json]:
-    """The JSON Schema of a document of either kind."""
+    """The JSON Schema of a document of any kind."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Dunwell policy or parameters document, format 1",
+        "title": "Dunwell document: policy, parameters or derived facts, format 1",
         "type": "object",
-        "if": {"properties": {"kind": {"const": "parameters"}}, "required": ["kind"]},
+        "if": _is_of("parameters"),
         "then": _ref("parameters"),
-        "else": _ref("policy"),
-        "$defs": {"policy": _policy(), "parameters": _parameters(), **_definitions()},
+        "else": {"if": _is_of("derived_facts"), "then": _ref("derived_facts"), "else": _ref("policy")},
+        "$defs": {
+            "policy": _policy(),
+            "parameters": _parameters(),
+            "derived_facts": _derived_facts(),
+            **_definitions(),
+        },
     }
 
 
@@ -288,7 +343,7 @@ def _validator(kind: str) -> Draft202012Validator:
 
 
 def shape_problems(document: Json, kind: str) -> list[Problem]:
-    """What keeps a value from being a document of a kind (``policy`` or ``parameters``)."""
+    """What keeps a value from being a document of a kind (``policy``, ``parameters`` or ``derived_facts``)."""
     problems = _plain_problems(document)
     if problems:
         return problems

@@ -18,7 +18,6 @@ from rules.conditions import (
     paths,
 )
 from rules.explanation import SeenTest, row_of
-from rules.facts import dictionary_of
 from rules.nearest import Values, nearest_row
 from rules.policies import Resolved
 from rules.reference import Decided, Row, decide, verdict_of
@@ -108,7 +107,7 @@ def _beaten(stage: BookStage, rule: BookRule, winner: str | None) -> WhyNot:
 
 
 def _lacking(rule: BookRule, seen: Row, book: Book, by_segment: bool) -> WhyNot:
-    dictionary = dictionary_of(book.subject)
+    dictionary = book.dictionary
     asked_of: dict[Test, Test] = {}
     best: tuple[tuple[int, int], Sequence[Test], Values] | None = None
     trees = list(_trees(rule, book.parameters, seen, by_segment, asked_of))

@@ -90,7 +90,14 @@ class Durable(Reference):
         super().__init__(book, rows)
         self.matcher = Matcher(1)
         self.card, self.rest = (
-            Book(book.day, book.entity, book.subject, {name: book.stages[name] for name in names}, book.parameters)
+            Book(
+                book.day,
+                book.entity,
+                book.subject,
+                {name: book.stages[name] for name in names},
+                book.parameters,
+                book.dictionary,
+            )
             for names in (("scorecard",), SINGLE)
         )
         self.matcher.confirm(self.card, {"scorecard": self.asked[:10]})

@@ -9,6 +9,8 @@ import pytest
 from ledger.problems import has_errors
 from rules import limits
 from rules.checks import check
+from rules.derived import parse_derived
+from rules.derived_checks import check_derived
 from rules.documents import parse, parse_parameters, shipped
 from rules.facts import DICTIONARY
 from rules.stages import STAGES
@@ -35,8 +37,8 @@ def around(condition=None, effect=None):
 
 
 def test_the_page_has_examples_of_every_kind():
-    """Policies, parameters, a condition and an effect."""
-    assert {kind for kind, _ in EXAMPLES} == {"policy", "parameters", "condition", "effect"}
+    """Policies, parameters, derived facts, a condition and an effect."""
+    assert {kind for kind, _ in EXAMPLES} == {"policy", "parameters", "derived_facts", "condition", "effect"}
 
 
 @pytest.mark.parametrize(("kind", "example"), EXAMPLES)
@@ -46,6 +48,10 @@ def test_every_example_is_in_order(kind, example):
         assert not has_errors(findings(example))
     elif kind == "parameters":
         assert parse_parameters(example)[1] == []
+    elif kind == "derived_facts":
+        found, problems = parse_derived(example)
+        assert problems == []
+        assert check_derived(found, [], []) == []
     else:
         assert not has_errors(findings(around(**{kind: example})))
 
