@@ -125,6 +125,7 @@ class StageLine:
     otherwise: str = ""
     undecided: list[str] = field(default_factory=list)
     waiting: str = ""
+    stopped: bool = False
 
 
 def fact_label(name: str) -> str:
@@ -187,6 +188,7 @@ def _stage(stage: StageExplanation, seen: Seeing) -> StageLine:
         otherwise=_(stage.otherwise_because) if stage.otherwise else "",
         undecided=[fact_label(name) for name in stage.undecided or ()],
         waiting=formatting.phrase(stage.waiting) if stage.waiting and stage.waiting != "none" else "",
+        stopped=stage.stopped,
     )
 
 

@@ -176,7 +176,7 @@ TONES = {
     **dict.fromkeys(("A", "B", "done", "sent", "kept", "live", "approved", "0", "on"), "good"),
     **dict.fromkeys(("C", "waiting", "open", "proposed", "gated", "due", "1", "promised", "draft"), "warm"),
     **dict.fromkeys(("D", "2", "uncertain", "disputed", "pending"), "hot"),
-    **dict.fromkeys(("E", "3", "4", "5", "failed", "hold", "broken", "rejected", "off"), "bad"),
+    **dict.fromkeys(("E", "3", "4", "5", "failed", "hold", "broken", "rejected", "withdrawn", "off", "stopped"), "bad"),
     **dict.fromkeys(("claimed", "sending", "deciding", "confirming", "adoption"), "busy"),
 }
 

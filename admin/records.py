@@ -204,7 +204,7 @@ class DocumentsView(ConsoleView):
             "status",
             _l("Status"),
             lambda q, v: q.where(Document.status == v),
-            _coded(("draft", "proposed", "approved", "live", "retired", "rejected")),
+            _coded(("draft", "proposed", "approved", "live", "retired", "rejected", "withdrawn")),
         ),
     )
     shown: ClassVar[dict[str, Any]] = {

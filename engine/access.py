@@ -19,6 +19,9 @@ PERMISSIONS: Mapping[str, str] = {
     "documents.draft": "Write and try drafts of policies and parameters.",
     "documents.propose": "Propose a draft for approval.",
     "documents.approve": "Approve or reject what another person proposed.",
+    "documents.comment": "Comment on versions of policies and parameters.",
+    "policies.stop": "Stop one policy at once, or ask that it goes on.",
+    "policies.approve": "Approve, as a second person, that a stopped policy goes on.",
     "golive.propose": "Propose that an entity starts sending.",
     "golive.approve": "Approve that an entity starts sending, as a second person.",
     "sending.stop": "Stop all sending of an entity at once.",
@@ -46,6 +49,7 @@ PERMISSIONS: Mapping[str, str] = {
 _EVERYBODY = frozenset({"customers.view", "policies.view", "reports.view", "account.own"})
 _COLLECTOR = _EVERYBODY | {
     "people.view",
+    "documents.comment",
     "promises.record",
     "disputes.record",
     "disputes.close",
@@ -55,7 +59,14 @@ _COLLECTOR = _EVERYBODY | {
     "alarms.acknowledge",
     "alerts.settle",
 }
-_ANALYST = _EVERYBODY | {"documents.draft", "documents.propose", "overrides.set", "import.run"}
+_ANALYST = _EVERYBODY | {
+    "documents.draft",
+    "documents.propose",
+    "documents.comment",
+    "policies.stop",
+    "overrides.set",
+    "import.run",
+}
 
 ROLES: Mapping[str, frozenset[str]] = {
     "credit_manager": _COLLECTOR
@@ -63,6 +74,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     | {
         "audit.view",
         "documents.approve",
+        "policies.approve",
         "golive.propose",
         "golive.approve",
         "runs.start",

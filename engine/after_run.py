@@ -35,7 +35,9 @@ def complete(applying: Applying, decided: "Frame") -> None:
     if run.kind != "adoption" and run.acts:
         _refer(applying, decided)
         band = applying.edition.book.parameters.get(BAND)
-        if band is not None and isinstance(band.value, int):
+        proposing = applying.edition.book.stages.get("credit_limit")
+        stopped = proposing is not None and proposing.stopped
+        if band is not None and isinstance(band.value, int) and not stopped:
             applying.runtime.execute(
                 PutLimitsInForce(
                     actor=None,

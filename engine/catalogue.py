@@ -3,6 +3,7 @@
 from engine import (
     after_run,
     alerts,
+    comments,
     corrections,
     diary,
     going_live,
@@ -11,7 +12,9 @@ from engine import (
     letterhead,
     overrides,
     people,
+    restoring,
     setting_up,
+    stopping,
     training,
 )
 from engine.commands import COMMANDS, Registered
@@ -21,6 +24,7 @@ __all__ = ["COMMANDS", "MODULES", "all_commands"]
 MODULES = (
     after_run,
     alerts,
+    comments,
     corrections,
     diary,
     going_live,
@@ -29,7 +33,9 @@ MODULES = (
     letterhead,
     overrides,
     people,
+    restoring,
     setting_up,
+    stopping,
     training,
 )
 

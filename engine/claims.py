@@ -35,6 +35,7 @@ WAITING = {
     "unconfirmed": "A person confirms this message before it leaves.",
     "no_address": "There is no usable address; a task asks for one.",
     "no_sender": "The entity has no sender address.",
+    "stopped": "A person stopped the policy; it goes on when two people say so.",
     "pause": "Dunning of this customer is paused or blocked.",
     "unknown": "What the customer owes is not known: a rate is missing.",
     "undecidable": "The rules cannot be applied just now; an alarm says why.",

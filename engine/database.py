@@ -66,7 +66,7 @@ def create_triggers(opened: Store) -> None:
     opened.refuse(
         "document_is_fixed",
         "document",
-        "update of body, sha256, key, kind, stage, entity_id",
+        "update of body, sha256, key, kind, stage, entity_id, authors, drafted_by_id, proposed_by_id",
         "a proposed document cannot be changed",
         when="old.status <> 'draft'",
     )

@@ -17,7 +17,7 @@ from rules.book import Book
 from rules.escalation import INPUTS, Move, Wait
 from rules.hits import matched_keys
 from rules.reference import OVERRIDE, Decided
-from rules.stages import OUTCOMES, POINT_OUTCOMES, STAGES
+from rules.stages import OUTCOMES, POINT_OUTCOMES, PREVIOUS, STAGES
 
 Frame = nw.LazyFrame[Any]
 Row = Mapping[str, Any]
@@ -28,7 +28,7 @@ STAGE_OUTCOMES: Mapping[str, tuple[str, ...]] = {
     if any(c.name not in POINT_OUTCOMES for c in stage.outcomes)
 }
 MOVES = frozenset({Move.OPEN.value, Move.REOPEN.value, Move.CLOSE.value})
-AWAY = frozenset({Wait.PROMISE.value, Wait.DISPUTE.value, Wait.PAUSE.value, Wait.UNKNOWN.value})
+AWAY = frozenset({Wait.PROMISE.value, Wait.DISPUTE.value, Wait.PAUSE.value, Wait.UNKNOWN.value, Wait.STOPPED.value})
 NOT_LIVE = "not_live"
 TECHNICAL = ("customer_id", "group_id", "leader_line_id", "leader_due_day", "known")
 
@@ -143,6 +143,7 @@ def facts_to_keep(book: Book) -> frozenset[str]:
     kept: frozenset[str] | None = book.prepared.get("facts_to_keep")
     if kept is None:
         kept = (book.facts() | set(INPUTS) | {"score_bp", "thin_history", "rival_bp"}) - set(OUTCOMES)
+        kept |= {PREVIOUS + c.name for one in book.stages.values() if one.may_keep for c in one.stage.outcomes}
         book.prepared["facts_to_keep"] = kept
     return kept
 

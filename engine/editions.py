@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from engine import audit
-from engine.tables import Document, Entity, ExchangeRate, ScoreModel
+from engine.tables import Document, Entity, ExchangeRate, PolicyStop, ScoreModel
 from engine.tables import Edition as EditionRow
 from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
@@ -106,7 +106,7 @@ def _precedence(document: Document) -> tuple[Any, ...]:
 
 
 def activate(runtime: "Runtime", day: int) -> list[int]:
-    """Move approved documents whose day has come to live, and those they replace to retired.
+    """Move approved documents whose day has come to live; those they replace, and those whose end has come, to retired.
 
     Returns:
         Ids of the documents that are live now and were not before.
@@ -116,7 +116,8 @@ def activate(runtime: "Runtime", day: int) -> list[int]:
         .where(Document.status == "approved", Document.from_day <= day)
         .order_by(Document.from_day, Document.approved_at, Document.id)
     )
-    if not coming:
+    over = Document.select().where(Document.status == "live", Document.until_day <= day).order_by(Document.id)
+    if not coming and not over.exists():
         return []
     with runtime.database.atomic():
         for document in coming:
@@ -124,10 +125,14 @@ def activate(runtime: "Runtime", day: int) -> list[int]:
                 if scope_of(older) == scope_of(document) and older.entity_id == document.entity_id:
                     _move(runtime, older, "retired", min(document.from_day, older.until_day or document.from_day))
             _move(runtime, document, "live", document.until_day)
+        for document in over:
+            _move(runtime, document, "retired", document.until_day, "its end has come")
     return [document.id for document in coming]
 
 
-def _move(runtime: "Runtime", document: Document, status: str, until_day: int | None) -> None:
+def _move(
+    runtime: "Runtime", document: Document, status: str, until_day: int | None, why: str = "a newer version is live"
+) -> None:
     before = {"status": document.status, "until_day": document.until_day}
     Document.update(status=status, until_day=until_day, version=Document.version + 1).where(
         Document.id == document.id
@@ -141,12 +146,12 @@ def _move(runtime: "Runtime", document: Document, status: str, until_day: int | 
         entity_id=document.entity_id,
         before=before,
         after={"status": status, "until_day": until_day},
-        reason="its day has come" if status == "live" else "a newer version is live",
+        reason="its day has come" if status == "live" else why,
     )
 
 
 def edition_for(runtime: "Runtime", entity: Entity, day: int) -> Edition:
-    """The edition in force for an entity on a day.
+    """The edition in force for an entity on a day; what is stopped now is stopped in it.
 
     Raises:
         Unusable: a document or the model in force cannot be read.
@@ -159,14 +164,24 @@ def edition_for(runtime: "Runtime", entity: Entity, day: int) -> Edition:
     shas = {"parameters_documents": [d.sha256 for d in found if d.kind == "parameters"]}
     if derived:
         shas["derived_documents"] = [d.sha256 for d in found if d.kind == "derived_facts"]
-    key = (tuple(d.sha256 for d in found), entity.code, day)
+    stopped = stopped_policies(entity)
+    key = (tuple(d.sha256 for d in found), entity.code, day, stopped)
     books = runtime.cache.setdefault("books", {})
     if key not in books:
         if len(books) > BOOKS_KEPT:
             books.pop(next(iter(books)))
-        book = Book.build(policies, parameters, day, derived=derived, entity=entity.code)
+        book = Book.build(policies, parameters, day, derived=derived, entity=entity.code, stopped=stopped)
         books[key] = _same_or(book, list(books.values()))
     return _edition(runtime, entity, books[key], shas, None if champion is None else champion, rates_on(entity, day))
+
+
+def stopped_policies(entity: Entity | None) -> tuple[str, ...]:
+    """Keys of the policies that are stopped now for an entity, or (None) for all of them."""
+    scope = PolicyStop.entity.is_null()
+    if entity is not None:
+        scope = scope | (PolicyStop.entity == entity)
+    rows = PolicyStop.select(PolicyStop.policy_key).where(PolicyStop.over_at.is_null(), scope)
+    return tuple(sorted({key for (key,) in rows.tuples()}))
 
 
 BOOKS_KEPT = 64
@@ -244,8 +259,9 @@ def edition_of(runtime: "Runtime", entity: Entity, sha256: str, day: int) -> Edi
     parameters = [_parameters(runtime, _document(name)) for name in body["parameters_documents"]]
     derived = [_derived(runtime, _document(name)) for name in body.get("derived_documents", ())]
     champion = None if body["model"] is None else ScoreModel.get(ScoreModel.sha256 == body["model"])
+    stopped = body.get("stopped", ())
     book = _same_or(
-        Book.build(policies, parameters, day, derived=derived, entity=entity.code),
+        Book.build(policies, parameters, day, derived=derived, entity=entity.code, stopped=stopped),
         list(runtime.cache.get("books", {}).values()),
     )
     rebuilt = {**body, **book.edition()}

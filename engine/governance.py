@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import access, drafts
+from engine.authors import refuse_authors
 from engine.commands import (
     Change,
     Command,
@@ -52,9 +53,9 @@ class SaveDraft(Command):
 @register(SaveDraft, permission="documents.draft")
 def save_draft(context: Context, command: SaveDraft) -> Change:
     """Write the draft, new or in place of an older one that nobody else has changed."""
-    values = _columns(context, command.document)
+    values = columns_of(context, command.document)
     if command.document_id is None:
-        row = Document.create(**values, **_signed(context, None), status="draft", reason=command.reason)
+        row = Document.create(**values, **signed(context, None), status="draft", reason=command.reason)
         head = head_of(row)
         if head is not None:
             row.replaces = head.sha256
@@ -65,7 +66,7 @@ def save_draft(context: Context, command: SaveDraft) -> Change:
         expect_version(row, command.version, {"sha256": values["sha256"]})
         before = {"sha256": row.sha256}
         steps = drafts.remembered(row, command.document, context.actor, command.reason)
-        update_version(row, **values, **_signed(context, row), undo=steps, reason=command.reason)
+        update_version(row, **values, **signed(context, row), undo=steps, reason=command.reason)
     problems = findings(command.document, row.entity)
     return Change(
         subject_kind="document",
@@ -101,7 +102,7 @@ def undo_draft(context: Context, command: UndoDraft) -> Change:
     expect_version(row, command.version)
     before = {"sha256": row.sha256}
     body, steps = drafts.taken_back(row)
-    update_version(row, **_columns(context, body), **_signed(context, row), undo=steps, reason=command.reason)
+    update_version(row, **columns_of(context, body), **signed(context, row), undo=steps, reason=command.reason)
     return Change(
         subject_kind="document",
         subject_id=row.id,
@@ -133,41 +134,17 @@ class ProposeDocument(Command):
 def propose_document(context: Context, command: ProposeDocument) -> Change:
     """Make the version immutable; refused while the checker finds anything or a case fails."""
     if isinstance(command.document, int):
-        row = _document(context, command.document)
+        row = document_of(context, command.document)
         if row.status != "draft":
             raise Conflict(f"document {row.id} is {row.status}", current={"status": row.status})
         body = json.loads(row.body)
     else:
         body = dict(command.document)
         row = Document.create(
-            **_columns(context, body), **_signed(context, None), status="draft", reason=command.reason
+            **columns_of(context, body), **signed(context, None), status="draft", reason=command.reason
         )
-    _refuse_errors(findings(body, row.entity, command.from_day))
-    _check_day(row.entity, command.from_day)
-    head = head_of(row)
-    _check_head(head, command.from_day, command.replaces)
-    if row.drafted_by_id is None:  # shipped with the product: whoever proposes it answers for it
-        row.drafted_by = context.actor
-    update_version(
-        row,
-        status="proposed",
-        from_day=command.from_day,
-        until_day=_until_day(body),
-        drafted_by=row.drafted_by,
-        proposed_by=context.actor,
-        proposed_at=context.at,
-        reason=command.reason,
-        replaces=None if head is None else head.sha256,
-        undo="[]",
-        impact=None if command.impact is None else canonical(command.impact),
-    )
-    return Change(
-        subject_kind="document",
-        subject_id=row.id,
-        before={"status": "draft"},
-        after={"status": "proposed", "sha256": row.sha256, "from_day": command.from_day},
-        answer={"document": row.id, "sha256": row.sha256, "version": row.version},
-        entity_id=row.entity_id,
+    return put_forward(
+        context, row, body, from_day=command.from_day, impact=command.impact, replaces=command.replaces, why=command
     )
 
 
@@ -186,14 +163,12 @@ class ApproveDocument(Command):
 @register(ApproveDocument, permission="documents.approve", person_only=True)
 def approve_document(context: Context, command: ApproveDocument) -> Change:
     """It is live from its day on; the next run uses it."""
-    row = _proposed(context, command.document_id)
+    row = proposed_of(context, command.document_id)
     if command.sha256 != row.sha256:
         raise Conflict(
             "this is not the version that is proposed", seen={"sha256": command.sha256}, current={"sha256": row.sha256}
         )
-    actor_id = None if context.actor is None else context.actor.id
-    if actor_id is None or actor_id in (row.proposed_by_id, row.drafted_by_id, *json.loads(row.authors)):
-        raise Refused("nobody approves what they wrote or proposed")
+    refuse_authors(row, context.actor)
     if sha256_of(json.loads(row.body)) != row.sha256:
         raise Conflict("the stored document is not the one that was proposed")
     head = head_of(row)
@@ -228,7 +203,7 @@ class RejectDocument(Command):
 @register(RejectDocument, permission="documents.approve", person_only=True)
 def reject_document(context: Context, command: RejectDocument) -> Change:
     """It never takes effect; a new draft may follow."""
-    row = _proposed(context, command.document_id)
+    row = proposed_of(context, command.document_id)
     update_version(row, status="rejected")
     return Change(
         subject_kind="document",
@@ -240,7 +215,75 @@ def reject_document(context: Context, command: RejectDocument) -> Change:
     )
 
 
-def _columns(context: Context, document: Mapping[str, Any]) -> dict[str, Any]:
+def put_forward(
+    context: Context,
+    row: Document,
+    body: Mapping[str, Any],
+    *,
+    from_day: int,
+    impact: Mapping[str, Any] | None,
+    replaces: str | None,
+    why: Command,
+) -> Change:
+    """Make a draft a proposal, if nothing is found and it follows the newest approved version.
+
+    Raises:
+        Invalid: the checker finds an error, or the day cannot be.
+        Conflict: another version was approved meanwhile.
+    """
+    _refuse_errors(findings(body, row.entity, from_day))
+    _check_day(row.entity, from_day)
+    until_day = _until_day(body)
+    if until_day is not None and until_day <= from_day:
+        raise Invalid.because(
+            "from_day",
+            f"{date_of(from_day)} is not before {date_of(until_day)}, the day this version ends",
+            "give an earlier day, or write a version with a later end",
+        )
+    head = head_of(row)
+    _check_head(head, from_day, replaces)
+    if row.drafted_by_id is None:  # shipped with the product: whoever proposes it answers for it
+        row.drafted_by = context.actor
+    update_version(
+        row,
+        status="proposed",
+        from_day=from_day,
+        until_day=until_day,
+        drafted_by=row.drafted_by,
+        proposed_by=context.actor,
+        proposed_at=context.at,
+        reason=why.reason,
+        replaces=None if head is None else head.sha256,
+        undo="[]",
+        impact=None if impact is None else canonical(impact),
+    )
+    return Change(
+        subject_kind="document",
+        subject_id=row.id,
+        before={"status": "draft"},
+        after={"status": "proposed", "sha256": row.sha256, "from_day": from_day},
+        answer={"document": row.id, "sha256": row.sha256, "version": row.version},
+        entity_id=row.entity_id,
+    )
+
+
+def document_seen(context: Context, document_id: int) -> Document:
+    """A version the actor may read, whether or not they may change it.
+
+    Raises:
+        NotFound: there is none, or it is for an entity the actor sees nothing of.
+    """
+    row: Document | None = Document.get_or_none(Document.id == document_id)
+    if row is None or (
+        row.entity_id is not None
+        and context.actor is not None
+        and row.entity_id not in access.visible_entities(context.actor)
+    ):
+        raise NotFound(f"no document {document_id}")
+    return row
+
+
+def columns_of(context: Context, document: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a document's row, as far as its JSON can be understood at all."""
     if not isinstance(document, Mapping) or document.get("kind") not in KINDS:
         raise Invalid.because("kind", "is no kind of document", f"give one of {', '.join(KINDS)}")
@@ -253,7 +296,7 @@ def _columns(context: Context, document: Mapping[str, Any]) -> dict[str, Any]:
     code = document.get("entity")
     entity = None if code is None else context.entity(str(code))
     if entity is None:
-        _must_see_all(context)
+        must_see_all(context)
     return {
         "kind": document["kind"],
         "key": key,
@@ -265,7 +308,7 @@ def _columns(context: Context, document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _must_see_all(context: Context) -> None:
+def must_see_all(context: Context) -> None:
     """A document for all entities is for whoever sees them all."""
     if context.actor is None:
         return
@@ -274,33 +317,33 @@ def _must_see_all(context: Context) -> None:
             raise Refused("a document for all entities needs somebody who sees them all")
 
 
-def _document(context: Context, document_id: int) -> Document:
+def document_of(context: Context, document_id: int) -> Document:
     row: Document | None = Document.get_or_none(Document.id == document_id)
     if row is None:
         raise NotFound(f"no document {document_id}")
     if row.entity_id is None:
-        _must_see_all(context)
+        must_see_all(context)
     else:
         context.entity(row.entity_id)
     return row
 
 
 def _draft(context: Context, document_id: int) -> Document:
-    row = _document(context, document_id)
+    row = document_of(context, document_id)
     if row.status != "draft":
         raise Conflict(f"document {row.id} is {row.status}: save a new draft", current={"status": row.status})
     return row
 
 
-def _signed(context: Context, row: Document | None) -> dict[str, Any]:
+def signed(context: Context, row: Document | None) -> dict[str, Any]:
     """Who wrote in a draft: nobody of them may approve it later, not only the last."""
     known = [] if row is None else json.loads(row.authors)
     new = [] if context.actor is None or context.actor.id in known else [context.actor.id]
     return {"drafted_by": context.actor, "authors": canonical([*known, *new])}
 
 
-def _proposed(context: Context, document_id: int) -> Document:
-    row = _document(context, document_id)
+def proposed_of(context: Context, document_id: int) -> Document:
+    row = document_of(context, document_id)
     if row.status != "proposed":
         raise Conflict(f"document {row.id} is {row.status}, not proposed", current={"status": row.status})
     return row

@@ -87,6 +87,8 @@ def _gone(action: Action, row: dict[str, Any], decided: Decided, policy_key: str
         return f"the policy {action.policy_key} is not in force any more"
     if row.get("insolvent"):
         return "the customer is insolvent"
+    if decided.waiting == Wait.STOPPED.value:
+        return None  # it stands where it stood: it waits (see _waits)
     if ESCALATION in decided.undecided or decided.waiting == Wait.UNKNOWN.value:
         return None  # nothing is known of the money: it waits (see _waits)
     if decided.episode_move in (Move.CLOSE.value, Move.NONE.value):
@@ -101,6 +103,8 @@ def _gone(action: Action, row: dict[str, Any], decided: Decided, policy_key: str
 
 def _waits(action: Action, row: dict[str, Any], decided: Decided, ask: "Asking") -> tuple[str | None, int | None]:
     """Why the message must wait, and for how many days."""
+    if decided.waiting == Wait.STOPPED.value:
+        return Wait.STOPPED.value, None
     if ESCALATION in decided.undecided or decided.waiting == Wait.UNKNOWN.value:
         return "unknown", None
     if row.get("dunning_block") or decided.waiting == Wait.PAUSE.value:

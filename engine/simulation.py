@@ -15,7 +15,7 @@ import narwhals as nw
 
 from engine.baseline import Hits, Side, changed_side, reached, side_of, side_of_run
 from engine.commands import Invalid
-from engine.editions import BASIS_PARAMETERS, documents_in_force, edition_for, edition_of
+from engine.editions import BASIS_PARAMETERS, documents_in_force, edition_for, edition_of, stopped_policies
 from engine.frames import are_alike, beside, collected, count_of, rows_of, scan_frame
 from engine.pipeline import Frame, asking, last_portfolio_run, read_facts
 from engine.tables import Entity, Run
@@ -204,7 +204,17 @@ def trial_book(entity: Entity, day: int, changed: Sequence[Mapping[str, Any]]) -
     if problems:
         raise Invalid(problems)
     try:
-        return Book.build(policies.values(), parameters.values(), day, derived=derived.values(), entity=entity.code)
+        # A version that is tried decides as it will once its policy goes on.
+        own = {body.get("key") for body in changed}
+        stopped = [key for key in stopped_policies(entity) if key not in own]
+        return Book.build(
+            policies.values(),
+            parameters.values(),
+            day,
+            derived=derived.values(),
+            entity=entity.code,
+            stopped=stopped,
+        )
     except ValueError as error:
         raise Invalid.because("parameters", str(error), "propose and approve the parameters first") from error
 

@@ -479,6 +479,22 @@ def up(migrator, db):
 
     db.create_tables([Document])
 
+    class DocumentComment(Model):
+        document = ForeignKeyField(Document, on_delete="RESTRICT")
+        by = ForeignKeyField(User, on_delete="RESTRICT")
+        at = BigIntegerField()
+        place = CharField(null=True)
+        about = CharField(null=True)
+        text = TextField()
+        settles = ForeignKeyField("self", null=True, on_delete="RESTRICT")
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "document_comment"
+
+    db.create_tables([DocumentComment])
+
     class Edition(Model):
         sha256 = CharField(primary_key=True, max_length=64)
         body = TextField()
@@ -615,6 +631,27 @@ def up(migrator, db):
             table_name = "override"
 
     db.create_tables([Override])
+
+    class PolicyStop(Model):
+        policy_key = CharField(index=True)
+        stage = CharField()
+        entity = ForeignKeyField(Entity, null=True, on_delete="RESTRICT")
+        reason = TextField()
+        stopped_by = ForeignKeyField(User)
+        stopped_at = BigIntegerField()
+        resume_reason = TextField(null=True)
+        resume_by = ForeignKeyField(User, null=True)
+        resume_at = BigIntegerField(null=True)
+        approved_by = ForeignKeyField(User, null=True)
+        over_at = BigIntegerField(null=True)
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "policy_stop"
+
+    db.create_tables([PolicyStop])
 
     class Promise(Model):
         entity_id = IntegerField()
@@ -762,6 +799,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("role_proposal"))
     migrator.migrate(migrator.drop_table("reversal"))
     migrator.migrate(migrator.drop_table("promise"))
+    migrator.migrate(migrator.drop_table("policy_stop"))
     migrator.migrate(migrator.drop_table("override"))
     migrator.migrate(migrator.drop_table("outcome"))
     migrator.migrate(migrator.drop_table("message"))
@@ -769,6 +807,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("go_live"))
     migrator.migrate(migrator.drop_table("exchange_rate"))
     migrator.migrate(migrator.drop_table("edition"))
+    migrator.migrate(migrator.drop_table("document_comment"))
     migrator.migrate(migrator.drop_table("document"))
     migrator.migrate(migrator.drop_table("dispute_closing"))
     migrator.migrate(migrator.drop_table("dispute"))

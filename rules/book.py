@@ -5,8 +5,8 @@ negation normal form and its rules in their total order. Immutable; a change of 
 makes another book.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any as Anything
 
@@ -77,6 +77,7 @@ class BookStage:
         plan: of an escalation, what ``rules.escalation`` settles by.
         derived: the derived facts it reads, inputs before what reads them.
         dictionary: of the book; what the stage does not read is no part of it.
+        stopped: a person stopped the policy: every row keeps what stood before.
     """
 
     stage: Stage
@@ -88,6 +89,7 @@ class BookStage:
     plan: Plan | None
     derived: tuple[ReadyFact, ...]
     dictionary: Mapping[str, Column] = field(compare=False, repr=False)
+    stopped: bool = False
 
     @property
     def name(self) -> str:
@@ -98,6 +100,12 @@ class BookStage:
     def words(self) -> int:
         """How many masks its rules need."""
         return -(-len(self.rules) // MASK_BITS)
+
+    @property
+    def may_keep(self) -> bool:
+        """Whether a row may keep what stood before: its policy is stopped, or may leave it undecided."""
+        doubtful = bool(self.money) or any(rule.may_refer() for rule in self.rules)
+        return self.stopped or doubtful or self.policy.hit in ("unique", "any")
 
     def rule(self, key: str) -> BookRule:
         """The rule of a key.
@@ -160,6 +168,7 @@ class Book:
         given: frozenset[str] = frozenset(),
         entity: str | None = None,
         subject: str = "customer",
+        stopped: Collection[str] = (),
     ) -> "Book":
         """Compile checked documents.
 
@@ -170,6 +179,7 @@ class Book:
             day: days since 1970-01-01.
             derived: documents of derived facts, by name likewise; or some of their facts.
             given: derived facts that rows bring along, so that they are not computed (cases).
+            stopped: keys of policies that a person stopped.
 
         Raises:
             ValueError: a document was not checked (a parameter is missing).
@@ -187,6 +197,7 @@ class Book:
             for stage in STAGES
             if stage.name in chosen
         }
+        stages |= {name: replace(one, stopped=True) for name, one in stages.items() if one.policy.key in stopped}
         return cls(day, entity, subject, stages, resolved, dictionary)
 
     def facts(self) -> frozenset[str]:
@@ -196,7 +207,9 @@ class Book:
     def edition(self) -> dict[str, Anything]:
         """What of an edition is the rules' part, JSON-able: hashes, and parameters of the day."""
         derived = {column.name: column.fact for column in derived_in(self.dictionary)}
+        stopped = sorted(stage.policy.key for stage in self.stages.values() if stage.stopped)
         return {
+            **({"stopped": stopped} if stopped else {}),
             "policies": {name: sha256_of(stage.policy.document) for name, stage in self.stages.items()},
             "parameters": {
                 name: {"value": value.value, "by_segment": dict(value.by_segment)}

@@ -200,6 +200,8 @@ def _may_be_undecided(stage: BookStage) -> bool:
 def _undecided(stage: BookStage, sight: Sight) -> nw.Expr:
     no, yes = literal(False), literal(True)
     unknown_money = _any([sight.fact(name).is_null() for name in sorted(stage.money)])
+    if stage.stopped:
+        return no
     if stage.plan is not None:
         return unknown_money
     doubtful = {rule.key for rule in _doubtful(stage)}
@@ -339,6 +341,10 @@ def _outcomes(stage: BookStage, sight: Sight) -> list[nw.Expr]:
     """Undecided rows keep what stood before; bands turn points into a class."""
     undecided = nw.col(f"undecided_{stage.name}")
     outcomes: list[nw.Expr] = []
+    if stage.stopped:
+        kept = [_before(stage.stage, column, sight).alias(column.name) for column in stage.stage.outcomes]
+        none = [no_value(NARROW).alias(winner_name(stage.name))] if _has_winner(stage) else []
+        return kept + none
     if _has_winner(stage) and _may_be_undecided(stage):
         outcomes.append(nw.when(~undecided).then(nw.col(winner_name(stage.name))).alias(winner_name(stage.name)))
     for column in stage.stage.outcomes:
@@ -377,25 +383,26 @@ def _absent(stage: Stage, column: Column) -> nw.Expr:
 
 
 def _settled(frame: Frame, stage: BookStage, sight: Sight) -> Frame:
-    """Let the escalation settle; undecided rows keep what stood before."""
+    """Let the escalation settle; undecided rows keep what stood before, and so do all while it is stopped."""
     if stage.plan is None:
         raise ValueError("only an escalation is settled")
     read = {*INPUTS, stage.plan.scenario_by}
     absent = sorted(name for name in read if name not in sight.names)
     frame = _with(frame, [sight.fact(name).alias(name) for name in absent])
     frame = settle_columns(frame, {rule.key: _rule(rule) for rule in stage.rules}, stage.plan)
-    undecided = nw.col(f"undecided_{stage.name}")
+    stays_put = literal(True) if stage.stopped else nw.col(f"undecided_{stage.name}")
+    why = literal((Wait.STOPPED if stage.stopped else Wait.UNKNOWN).value)
     was_open = nw.col("episode_open").fill_null(False)
     stays = nw.when(was_open).then(literal(Move.SAME.value)).otherwise(literal(Move.NONE.value))
     kept = [
-        nw.when(undecided).then(_before(stage.stage, column, sight)).otherwise(nw.col(column.name)).alias(column.name)
+        nw.when(stays_put).then(_before(stage.stage, column, sight)).otherwise(nw.col(column.name)).alias(column.name)
         for column in stage.stage.outcomes
     ]
     frame = frame.with_columns(
         *kept,
-        nw.when(undecided).then(literal(Wait.UNKNOWN.value)).otherwise(nw.col("waiting")).alias("waiting"),
-        (nw.col("enters_step") & ~undecided).alias("enters_step"),
-        nw.when(undecided).then(stays).otherwise(nw.col("episode_move")).alias("episode_move"),
+        nw.when(stays_put).then(why).otherwise(nw.col("waiting")).alias("waiting"),
+        (nw.col("enters_step") & ~stays_put).alias("enters_step"),
+        nw.when(stays_put).then(stays).otherwise(nw.col("episode_move")).alias("episode_move"),
     )
     return frame.drop(*absent)
 

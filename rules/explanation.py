@@ -81,6 +81,7 @@ class StageExplanation:
         undecided: the facts whose absence sent the row to a person; None when decided.
         conflict: rules that contradict each other.
         waiting: of an escalation, why it goes no further.
+        stopped: a person stopped the policy, so what stood before stands.
     """
 
     stage: str
@@ -95,6 +96,7 @@ class StageExplanation:
     undecided: tuple[str, ...] | None
     conflict: tuple[str, ...]
     waiting: str | None
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,8 @@ def _stage(stage: BookStage, seen: Row, book: Book, decided: Decided) -> StageEx
     verdicts = []
     for rule in stage.ranked:
         condition = _prepared(book, rule, name).seen(seen)
-        counted = rule.key in matched and undecided is None and (not single or rule.key == winner)
+        decides = rule.key in matched and undecided is None and not stage.stopped
+        counted = decides and (not single or rule.key == winner)
         verdicts.append(
             RuleVerdict(
                 key=rule.key,
@@ -161,13 +164,14 @@ def _stage(stage: BookStage, seen: Row, book: Book, decided: Decided) -> StageEx
         because=stage.policy.because,
         rules=tuple(verdicts),
         winner=winner,
-        otherwise=not matched and undecided is None,
+        otherwise=not matched and undecided is None and not stage.stopped,
         otherwise_because=stage.policy.otherwise.because,
         by_rules={outcome: decided.by_rules[outcome] for outcome in outcomes},
         in_force={outcome: decided.outcomes[outcome] for outcome in outcomes},
         undecided=None if undecided is None else tuple(undecided),
         conflict=decided.conflicts.get(name, ()),
         waiting=decided.waiting if stage.plan is not None else None,
+        stopped=stage.stopped,
     )
 
 

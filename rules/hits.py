@@ -68,6 +68,8 @@ def resolve(
         row: facts and earlier outcomes; effects read it.
         unknown: keys of the rules whose verdict is unknown; only those that refer count.
     """
+    if stage.stopped:
+        return Resolution(before(stage.stage, row), None, False)
     holding = [rule for rule in stage.ranked if rule.key in matched] if matched else []
     first = holding[0] if holding else None
     refers = _refers(stage, first, row, unknown)

@@ -171,7 +171,7 @@ def _decide_stage(
     decided.winner[stage.name] = found.winner
     values = found.values
     if stage.plan is not None:
-        values = _settle(stage.plan, seen, decided, found)
+        values = _settle(stage.plan, seen, decided, found, stage.stopped)
     if found.undecided:
         decided.undecided[stage.name] = missing_facts(stage, unknown, seen)
         if found.conflict:
@@ -179,10 +179,10 @@ def _decide_stage(
     decided.by_rules.update(values)
 
 
-def _settle(plan: Plan, seen: Row, decided: Decided, found: hits.Resolution) -> dict[str, Scalar | None]:
-    """Level and step of an escalation; undecided, everything stays as it stood."""
-    if found.undecided:
-        decided.waiting = Wait.UNKNOWN.value
+def _settle(plan: Plan, seen: Row, decided: Decided, found: hits.Resolution, stopped: bool) -> dict[str, Scalar | None]:
+    """Level and step of an escalation; undecided or stopped, everything stays as it stood."""
+    if found.undecided or stopped:
+        decided.waiting = (Wait.STOPPED if stopped else Wait.UNKNOWN).value
         decided.episode_move = (Move.SAME if seen.get("episode_open") is True else Move.NONE).value
         return found.values
     settled = settle(seen, decided.matched["escalation"], plan)

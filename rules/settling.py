@@ -33,6 +33,7 @@ class Wait(StrEnum):
     STEP_OPEN = "step_open"
     MINIMUM = "minimum"
     MIN_DAYS = "min_days"
+    STOPPED = "stopped"  # a person stopped the policy: everything stays
     EXCLUDED = "excluded"  # a step's day has come, but the policy leaves this customer alone
 
 

@@ -13,7 +13,7 @@ from rules.stages import OUTCOMES, STAGE_NAMES
 STATES = (
     *("waiting", "due", "claimed", "sending", "sent", "uncertain", "failed", "cancelled"),  # of a message
     *("open", "done", "skipped"),  # of work
-    *("draft", "proposed", "approved", "live", "retired", "rejected"),  # of a document
+    *("draft", "proposed", "approved", "live", "retired", "rejected", "withdrawn"),  # of a document
     *("deciding", "gated", "confirming", "superseded"),  # of a run
     *("kept", "broken"),  # of a promise
     *("champion", "challenger"),  # of a score model
@@ -48,6 +48,7 @@ CHANGED = (  # names of values in the audit trail and in a conflict
     *("acknowledged", "erased", "approved_by", "needs_approval", "kind", "accepted", "due_line", "reason", "value"),
     *("result", "owner_role", "target", "settled_at", "waiting_for", "credit_limit_minor", "replaces", "key"),
     *("attempts", "not_before_at", "receipt", "until_day", "from_day", "snoozed_until_day"),
+    *("comment", "place", "about", "text", "settles", "stopped", "resume", "messages_waiting"),
     *("address", "mail_from", "account_holder", "iban", "bic", "payment_details"),
 )
 TARGETS = ("risk_class", "segment", "limit", "terms", "hold", "level", "collector")  # of an override

@@ -21,7 +21,15 @@ from engine.tables.entries import (
     Promise,
     Reversal,
 )
-from engine.tables.governing import Document, Edition, GoLive, Override, ScoreModel
+from engine.tables.governing import (
+    Document,
+    DocumentComment,
+    Edition,
+    GoLive,
+    Override,
+    PolicyStop,
+    ScoreModel,
+)
 from engine.tables.parties import (
     Contact,
     Customer,
@@ -57,6 +65,7 @@ __all__ = [
     "Dispute",
     "DisputeClosing",
     "Document",
+    "DocumentComment",
     "DueLine",
     "Edition",
     "Entity",
@@ -68,6 +77,7 @@ __all__ = [
     "Outcome",
     "Override",
     "Person",
+    "PolicyStop",
     "Promise",
     "Reversal",
     "RoleProposal",
@@ -83,5 +93,5 @@ __all__ = [
 ]
 
 ENTRY_TABLES = (DueLine, Credit, Allocation, Reversal, Dispute, DisputeClosing, Promise, CreditLimit, Block)
-APPEND_ONLY = (*ENTRY_TABLES, Import, Decision, Edition, AuditEntry)
+APPEND_ONLY = (*ENTRY_TABLES, Import, Decision, Edition, DocumentComment, AuditEntry)
 TABLES = tuple(t for t in Table.__subclasses__() if t is not Entry) + tuple(Entry.__subclasses__())

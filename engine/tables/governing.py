@@ -16,7 +16,7 @@ class Document(Table):
     entity = ForeignKeyField(Entity, null=True, on_delete="RESTRICT")
     sha256 = CharField(max_length=64, index=True)
     body = TextField()  # canonical JSON
-    status = CharField()  # draft | proposed | approved | live | retired | rejected
+    status = CharField()  # draft | proposed | approved | live | retired | rejected | withdrawn
     from_day = IntegerField(null=True)
     until_day = IntegerField(null=True)
     reason = TextField(default="")
@@ -29,6 +29,35 @@ class Document(Table):
     proposed_at = BigIntegerField(null=True)
     approved_by = ForeignKeyField(User, null=True)
     approved_at = BigIntegerField(null=True)
+    version = IntegerField(default=1)
+
+
+class DocumentComment(Table):
+    """A remark about a version. Append-only: a remark is settled by another that answers it."""
+
+    document = ForeignKeyField(Document, on_delete="RESTRICT")
+    by = ForeignKeyField(User, on_delete="RESTRICT")
+    at = BigIntegerField()
+    place = CharField(null=True)  # JSON pointer into the version; null: all of it
+    about = CharField(null=True)  # key of the rule, step or parameter at that place
+    text = TextField()
+    settles = ForeignKeyField("self", null=True, on_delete="RESTRICT")  # the remark it settles
+
+
+class PolicyStop(Table):
+    """A policy that a person stopped, until two people let it go on."""
+
+    policy_key = CharField(index=True)
+    stage = CharField()
+    entity = ForeignKeyField(Entity, null=True, on_delete="RESTRICT")  # null: for all
+    reason = TextField()
+    stopped_by = ForeignKeyField(User)
+    stopped_at = BigIntegerField()
+    resume_reason = TextField(null=True)
+    resume_by = ForeignKeyField(User, null=True)  # who proposes that it goes on; another person approves
+    resume_at = BigIntegerField(null=True)
+    approved_by = ForeignKeyField(User, null=True)
+    over_at = BigIntegerField(null=True)
     version = IntegerField(default=1)
 
 

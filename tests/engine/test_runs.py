@@ -3,8 +3,9 @@
 import pytest
 
 from engine.commands import Invalid
+from engine.replaying import replay_day
 from engine.runs import run_entity
-from engine.tables import Action, Decision, Outcome, Promise, Run, Standing
+from engine.tables import Action, Decision, Entity, Outcome, Promise, Run, Standing
 from engine.verify import verify
 
 DAY = 20_543  # 2026-03-31
@@ -161,3 +162,19 @@ def test_an_episode_that_is_paid_closes_and_takes_its_open_actions_with_it(runti
         f"{customer.id}/escalation/1/p4/0/email",
         f"{customer.id}/escalation/2/p4/0/email",
     ]
+
+
+def test_a_hold_that_cannot_be_decided_stays_while_another_stage_changes(runtime, entity, books, policies, go_live):
+    """Every executor knows what stood before: nobody disagrees, and the decision replays from its own facts."""
+    customer = books.customer("1")
+    books.invoice(customer, 2_000_000, DAY - 60, DAY - 40)
+    run_entity(runtime, entity, DAY)
+    assert (Outcome.get().hold, Outcome.get().segment) == (True, "key")
+    entity.currency = "USD"
+    books.entity = entity
+    books.invoice(customer, 10_001, DAY - 60, DAY - 40)  # without a rate all its money is unknown
+    run = run_entity(runtime, Entity.get(), DAY + 1)
+    assert (run.state, run.disagreed) == ("done", 0)
+    assert (Outcome.get().hold, Outcome.get().segment) == (True, "standard")
+    (runtime.settings.var / str(run.facts_file)).unlink()
+    assert replay_day(runtime, Entity.get(), DAY + 1).found == 0

@@ -80,6 +80,26 @@ def test_random_documents_and_rows_are_decided_alike_on_duckdb(seed, maker, pars
     assert_alike(rows, decided_on("duckdb", frame_of(rows), book), book)
 
 
+@pytest.mark.parametrize("seed", range(2000, 2040))
+def test_a_stopped_policy_keeps_what_stood_before_on_every_executor(seed, maker, parsed, generated_parameters):
+    """Its rules are still asked, and matter to nobody; stages after it read what stands."""
+    book, rows = book_and_rows(maker, parsed, generated_parameters, seed)
+    policies = [stage.policy for stage in book.stages.values()]
+    stopped = [policy.key for policy in policies if maker(seed).random.random() < 0.5 or policy.stage == "escalation"]
+    book = Book.build(policies, generated_parameters, DAY, stopped=stopped)
+    for engine in ("polars", "duckdb"):
+        assert_alike(rows, decided_on(engine, frame_of(rows), book), book)
+    for row in rows:
+        decided = reference.decide(row, book)
+        for name, stage in book.stages.items():
+            if stage.stopped:
+                assert decided.winner[name] is None
+                assert name not in decided.undecided
+                assert {n: decided.by_rules[n] for n in hits.before(stage.stage, row)} == hits.before(stage.stage, row)
+        if "escalation" in book.stages:
+            assert (decided.waiting, decided.enters_step) == ("stopped", False)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_outcomes_do_not_need_the_masks(seed, maker, parsed, generated_parameters):
     """Without masks a plan is smaller, and says the same of everything else."""
