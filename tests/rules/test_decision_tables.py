@@ -229,7 +229,7 @@ def test_every_integer_of_a_document_can_be_written_and_read(value, kind, langua
         ("leader_days_past_due", "30...60 days", ["leader_days_past_due", "between", [30, 60]]),
         ("leader_days_past_due", "in 1; 2", ["leader_days_past_due", "in", [1, 2]]),
         ("leader_days_past_due", "IS UNKNOWN", ["leader_days_past_due", "is_null"]),
-        ("leader_days_past_due", "> {Hold from days past due}", ["leader_days_past_due", ">", {"param": "hold_set_days"}]),
+        ("tenure_days", "> {Hold from days past due}", ["tenure_days", ">", {"param": "hold_set_days"}]),
         ("leader_days_past_due", "{hold_set_days}", ["leader_days_past_due", "==", {"param": "hold_set_days"}]),
         ("exposure_minor", "> [Credit limit]", ["exposure_minor", ">", {"fact": "credit_limit_minor"}]),
         ("country", "in DE, AT", ["country", "in", ["DE", "AT"]]),
