@@ -144,10 +144,11 @@ def propose_command(runtime: Runtime, file: Path, email: str, reason: str, from_
 @entity_option
 @click.option("--sha256", help="A version by its sha256 or the beginning of it; the newest approved if left out.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file; standard output if left out.")
+@click.option("--xlsx", is_flag=True, help="As a decision table in an Excel file; --out names it.")
 @as_json
 @with_runtime
 def export_command(
-    runtime: Runtime, key: str, code: str | None, sha256: str | None, out: Path | None, json_: bool
+    runtime: Runtime, key: str, code: str | None, sha256: str | None, out: Path | None, xlsx: bool, json_: bool
 ) -> None:
     """Write a version of KEY byte by byte as it is kept: the sha256 of the file is the version's name."""
     entity = None if code is None else find_entity(code)
@@ -159,7 +160,9 @@ def export_command(
     if row is None:
         known = sorted({one.key for one in Document.select(Document.key).distinct()})
         fail(f"there is no such version of {key}; known documents: {', '.join(known) or 'none'}")
-    if out is not None:
+    if xlsx:
+        _export_table(row, out, json_)
+    elif out is not None:
         out.write_bytes(row.body.encode())
         show({"sha256": row.sha256, "file": str(out), "bytes": len(row.body.encode())}, json_)
     elif json_:
@@ -168,17 +171,30 @@ def export_command(
         sys.stdout.buffer.write(row.body.encode())
 
 
+def _export_table(row: Document, out: Path | None, json_: bool) -> None:
+    """Write a version as an Excel file."""
+    from admin.table_documents import file_of, spoken_for
+
+    if out is None:
+        fail("an Excel file is not for a terminal. Cure: name it with --out policy.xlsx")
+    content, problems = file_of(row, spoken_for(row, "en"))
+    if content is None:
+        fail("; ".join(f"{row.key}{p.place}: {p.what}. Cure: {p.cure}" for p in problems))
+    out.write_bytes(content)
+    show({"sha256": row.sha256, "file": str(out), "bytes": len(content)}, json_)
+
+
 @policy_group.command("import")
 @files_argument
 @click.option("--as", "email", metavar="EMAIL", required=True, help="Whose drafts they become.")
 @as_json
 @with_runtime
 def import_command(runtime: Runtime, files: tuple[Path, ...], email: str, json_: bool) -> None:
-    """Keep FILES as drafts; what is wrong with them is said, and kept from being proposed."""
+    """Keep FILES (JSON, or Excel files of decision tables) as drafts; what is wrong with them is said."""
     from engine.governance import SaveDraft
 
     actor = find_user(email)
-    read = {file: body_of(file) for file in files}  # all of them before any is kept
+    read = {file: _any_body_of(file) for file in files}  # all of them before any is kept
     kept = []
     for file, body in read.items():
         answer = runtime.execute(SaveDraft(actor=actor, reason=f"imported {file.name}", document=body))
@@ -198,6 +214,25 @@ def body_of(file: Path) -> dict[str, Any]:
         fail(f"{file}: is not JSON ({error})")
     if not isinstance(body, dict):
         fail(f"{file}: is no document. Cure: give an object with kind policy or parameters")
+    return body
+
+
+def _any_body_of(file: Path) -> dict[str, Any]:
+    """A document read from JSON, or from an Excel file of a version kept here."""
+    if file.suffix.lower() != ".xlsx":
+        return body_of(file)
+    from admin.table_documents import document_of_file
+    from admin.table_import import FILE_BYTES_MAX
+
+    with file.open("rb") as opened:
+        content = opened.read(FILE_BYTES_MAX + 1)
+    body, problems = document_of_file(
+        content, file.name, lambda sha256: Document.select().where(Document.sha256 == sha256).first()
+    )
+    if body is None:
+        for problem in problems[:-1]:
+            click.echo(f"dunwell: {problem.place}: {problem.what}. Cure: {problem.cure}", err=True)
+        fail(f"{problems[-1].place}: {problems[-1].what}. Cure: {problems[-1].cure}")
     return body
 
 

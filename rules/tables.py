@@ -6,7 +6,8 @@ same document byte for byte.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any as Json
 
@@ -214,6 +215,21 @@ def _then_cells(then: Rule, columns: Iterable[TableColumn], tongue: Tongue) -> d
         if column.key.startswith(THEN) and column.declared is not None and name in then:
             cells[column.key] = effect_text(then[name], column.declared, tongue)
     return cells
+
+
+def new_key(label: str, known: Collection[str]) -> str:
+    """A key for a new rule, made from its label, that no other rule has.
+
+    >>> new_key("Über 90 days!", {"a"}), new_key("", {"rule"}), new_key("A", {"a"})
+    ('uber-90-days', 'rule-2', 'a-2')
+    """
+    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
+    stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-") or "rule"
+    return next(made for number in range(1, len(known) + 2) if (made := _numbered(stem, number)) not in known)
+
+
+def _numbered(stem: str, number: int) -> str:
+    return stem if number == 1 else f"{stem}-{number}"
 
 
 def unknown_words(tongue: Tongue) -> dict[str, str]:

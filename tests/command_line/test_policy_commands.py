@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 
 from engine.governance import ApproveDocument
 from engine.runtime import build
@@ -17,6 +18,7 @@ from engine.tables import Document, User
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path for path in (ROOT / "rules" / "documents").glob("*.json") if path.name != "schema.json")
 ACCOUNTS, MAPPINGS = ROOT / "samples" / "accounts", ROOT / "samples" / "mappings"
+SHIPPED_FILE = str(ROOT / "rules" / "documents" / "segmentation.json")
 Say = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -129,3 +131,37 @@ def test_a_version_that_is_not_there_is_named(say: Say, governed: Callable[[], N
     said = say("policy", "export", "hold")
     assert said.returncode == 2
     assert "no such version of hold; known documents: alert, credit_limit" in said.stderr
+
+
+def test_a_decision_table_goes_round_as_an_excel_file(say: Say, tmp_path: Path, settings: Settings) -> None:
+    """Out and back unchanged it has the same sha256; a broken cell is refused with its place, and nothing is kept."""
+    say("entity", "ACME", "--currency", "EUR")
+    say("user", "first@acme.example", "--role", "credit_manager", "--entity", "ACME")
+    by = ("--as", "first@acme.example")
+    escalation = str(ROOT / "rules" / "documents" / "escalation.json")
+    kept = json.loads(say("policy", "import", SHIPPED_FILE, escalation, *by, "--json").stdout)["drafts"]
+    table = tmp_path / "segments.xlsx"
+    out = ("policy", "export", "segmentation", "--xlsx", "--sha256", kept[0]["sha256"])
+    said = say(*out, "--out", str(table))
+    assert said.returncode == 0, said.stderr
+    back = say("policy", "import", str(table), *by, "--json")
+    assert back.returncode == 0, back.stderr
+    assert json.loads(back.stdout)["drafts"][0]["sha256"] == kept[0]["sha256"]
+
+    book = load_workbook(table)
+    book["Rules"].cell(6, 6).value = "soon"
+    book.save(table)
+    said = say("policy", "import", str(table), SHIPPED_FILE, *by)
+    assert said.returncode == 2
+    assert "sheet Rules, row 6, column F (Tenure (days)): 'soon' cannot be read" in said.stderr
+    assert "Cure: write a number such as 30" in said.stderr
+    runtime = build(settings)
+    drafts = Document.select().where(Document.key == "segmentation", Document.drafted_by.is_null(False)).count()
+    runtime.close()
+    assert drafts == 2
+
+    assert "Cure: name it with --out" in say(*out).stderr
+    out = ("policy", "export", "escalation", "--xlsx", "--sha256", kept[1]["sha256"])
+    said = say(*out, "--out", str(table))
+    assert said.returncode == 2
+    assert "scenarios with steps" in said.stderr
