@@ -12,7 +12,7 @@ from admin import formatting
 from admin.changes import outcome_badge
 from engine import access
 from engine.alerts import codes_of
-from engine.simulation import is_graded
+from engine.comparison import is_graded
 from engine.tables import Customer, Entity
 from rules.stages import POINT_OUTCOMES, STAGE
 

@@ -33,9 +33,10 @@ from admin.versions import (
     waiting,
 )
 from engine import access
+from engine.comparison import DECISIVE
 from engine.editions import Unusable
 from engine.pipeline import last_portfolio_run
-from engine.simulation import DECISIVE, rule_hits
+from engine.simulation import rule_hits
 from engine.tables import Customer, Document, Outcome
 from rules.policies import Parameter
 from rules.stages import STAGES, Stage

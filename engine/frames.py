@@ -105,6 +105,11 @@ def _with_group_members(database: Any, customers: Sequence[int]) -> list[int]:
     return sorted({*customers, *(row[0] for row in found)})
 
 
+def read_table(runtime: "Runtime", table: Table) -> nw.LazyFrame[Any]:
+    """All rows of one table."""
+    return _read_all(runtime, {"table": table})["table"]
+
+
 def _read_all(runtime: "Runtime", tables: Mapping[str, Table]) -> Frames:
     """One snapshot of everything: rows while they are few, columns by a child process when many."""
     if is_small(runtime):
@@ -335,11 +340,30 @@ def _columns_sha256(columns: Iterable[pl.Series]) -> str:
     return digest.hexdigest()
 
 
-def column_sha256s(frame: nw.LazyFrame[Any], names: Sequence[str]) -> dict[str, str]:
-    """The sha256 over the values of each of some columns, in the order of the rows."""
+def column_sha256s(
+    frame: nw.LazyFrame[Any],
+    names: Sequence[str],
+    others: nw.LazyFrame[Any] | None = None,
+    named: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The sha256 over the values of each of some columns, in the order of the rows.
+
+    Args:
+        frame: in the order of ``customer_id``, where others are given.
+        others: rows of some of the same customers, whose values stand in place of the frame's.
+        named: by column, what it is called in ``others``.
+    """
     native: pl.LazyFrame = frame.to_native()
-    table = native.select(names).collect()
-    return {name: hashlib.sha256(b"".join(_bytes_of(table[name]))).hexdigest() for name in names}
+    table = native.select(*names, *(["customer_id"] if named else [])).collect()
+    if others is None or not named:
+        return {name: _values_sha256(table[name]) for name in names}
+    instead: pl.DataFrame = others.to_native().select("customer_id", *named.values()).collect()
+    places = table["customer_id"].search_sorted(instead["customer_id"])
+    return {name: _values_sha256(table[name].clone().scatter(places, instead[named[name]])) for name in names}
+
+
+def _values_sha256(column: pl.Series) -> str:
+    return hashlib.sha256(b"".join(_bytes_of(column))).hexdigest()
 
 
 def _bytes_of(column: pl.Series) -> Iterator[bytes]:
@@ -358,6 +382,12 @@ def beside(left: nw.LazyFrame[Any], right: nw.LazyFrame[Any]) -> nw.LazyFrame[An
     """Two frames of the same rows in the same order, as one; computed."""
     parts: list[pl.LazyFrame] = [left.to_native(), right.to_native()]
     return nw.from_native(pl.concat([part.collect() for part in parts], how="horizontal").lazy())
+
+
+def alongside(left: nw.LazyFrame[Any], right: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Two frames of the same rows in the same order, as one; read as it is used."""
+    parts: list[pl.LazyFrame] = [left.to_native(), right.to_native()]
+    return nw.from_native(pl.concat(parts, how="horizontal"))
 
 
 def are_alike(left: nw.LazyFrame[Any], right: nw.LazyFrame[Any], key: str) -> bool:

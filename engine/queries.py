@@ -130,6 +130,20 @@ def _group_other(question: Question, store: Store) -> Table:
     return Table(columns, sql, f"{sql} and {some}")
 
 
+def people_table(entity_id: int, store: Store) -> Table:
+    """Collector and portfolio of every customer of an entity that has one."""
+    columns = (
+        Field("customer_id", nw.Int64),
+        Field("collector_id", nw.Int64),
+        Field("portfolio", nw.String, empty_is_null=True),
+    )
+    sql = (
+        "select id as customer_id, collector_id, coalesce(portfolio, '') as portfolio from customer "
+        f"where {store.unindexed}entity_id = {entity_id:d} and (collector_id is not null or portfolio is not null)"
+    )
+    return Table(columns, sql, f"{sql} and id in {store.listed}")
+
+
 PREVIOUS: Mapping[str, Any] = {
     "points": nw.Int64,
     "risk_class": nw.String,

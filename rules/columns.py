@@ -28,7 +28,16 @@ from rules.hits import ORDERED, SEPARATOR, SINGLE
 from rules.reference import OVERRIDDEN, OVERRIDE
 from rules.stages import PREVIOUS, STAGES, Stage
 
-__all__ = ["condition_column", "decide", "doubt_column", "dtype_of", "mask_name", "match_one", "winner_name"]
+__all__ = [
+    "condition_column",
+    "decide",
+    "doubt_column",
+    "dtype_of",
+    "mask_name",
+    "match_one",
+    "truth_name",
+    "winner_name",
+]
 
 Frame = nw.LazyFrame[Anything]
 Holds = Callable[[BookRule], nw.Expr]
@@ -40,22 +49,31 @@ NARROW_MAX = 2**15 - 1
 
 
 def decide(
-    frame: Frame, book: Book, keep: Keep = unkept, *, masks: bool = True, given: AbstractSet[str] = frozenset()
+    frame: Frame,
+    book: Book,
+    keep: Keep = unkept,
+    *,
+    masks: bool = True,
+    truths: bool = False,
+    given: AbstractSet[str] = frozenset(),
 ) -> Frame:
     """Decide every row of a frame through all stages.
 
     Args:
         frame: facts as columns; one that is missing is unknown. ``previous_*`` outcomes and
-            ``override_*`` values stand among them.
+            ``override_*`` values stand among them. Where ``holds_<stage>_<i>`` stands in it, the
+            condition of that rule is not asked again.
         book: of the day.
         keep: how a frame is kept between two stages that have a policy; an engine that reads
             SQL plans all stages at once for longer than it computes them one by one.
         masks: whether to say which rules hold; without, large books are planned in half the time.
+        truths: whether to say it in a column for each rule, which are counted sooner than masks.
         given: stages whose outcomes in force stand in the frame already.
 
     Returns:
         The frame with, per stage that has a policy: its outcomes, ``undecided_<stage>`` and
-        ``matched_<stage>_<word>`` (bit i: rule i in document order, 60 to a word); where one
+        ``matched_<stage>_<word>`` (bit i: rule i in document order, 60 to a word) or
+        ``holds_<stage>_<i>``; where one
         rule decides also ``winner_<stage>`` (its number i; null: `otherwise`, or undecided);
         with an escalation also ``waiting``, ``enters_step`` and ``episode_move``. Where an override
         column is there, ``<outcome>_by_rules`` keeps what the rules said. A stage without a
@@ -71,12 +89,12 @@ def decide(
             fresh = [fact for fact in book.stages[stage.name].derived if fact.name not in computed]
             frame, sight = with_facts(frame, fresh, sight)
             computed |= {fact.name for fact in fresh}
-            frame = _decide_stage(frame, book.stages[stage.name], sight, masks)
+            frame = _decide_stage(frame, book.stages[stage.name], sight, masks, truths)
         else:
             frame = frame.with_columns(*(_absent(stage, column).alias(column.name) for column in stage.outcomes))
         frame = _apply_overrides(frame, stage, book.stages.get(stage.name), sight)
         if stage.name in book.stages:
-            frame = keep(frame.drop(*_temporary(book.stages[stage.name], masks)))
+            frame = keep(frame.drop(*_temporary(book.stages[stage.name], masks or truths)))
         names = sight.names | {column.name for column in stage.outcomes}
     return frame
 
@@ -96,6 +114,15 @@ def mask_name(stage: str, word: int) -> str:
     return f"matched_{stage}_{word}"
 
 
+def truth_name(stage: str, index: int) -> str:
+    """The column that says whether a rule of a stage holds.
+
+    >>> truth_name("hold", 3)
+    'holds_hold_3'
+    """
+    return f"holds_{stage}_{index}"
+
+
 def winner_name(stage: str) -> str:
     """The column of the rule that decided a stage.
 
@@ -108,12 +135,14 @@ def winner_name(stage: str) -> str:
 # --- one stage -------------------------------------------------------------------------
 
 
-def _decide_stage(frame: Frame, stage: BookStage, sight: Sight, masks: bool) -> Frame:
+def _decide_stage(frame: Frame, stage: BookStage, sight: Sight, masks: bool, truths: bool) -> Frame:
     holds = _holds
-    if masks or not _asks_once(stage):
+    if masks or truths or not _asks_once(stage):
         frame = _with(frame, _booleans(stage, sight))
     else:
         holds = partial(_holds_unnamed, sight)
+    if truths:
+        frame = _with(frame, [_holds(rule).alias(truth_name(stage.name, rule.index)) for rule in stage.rules])
     if _has_winner(stage):
         frame = frame.with_columns(_winner(stage, holds).alias(winner_name(stage.name)))
     parts = [*(_masks(stage) if masks else []), _undecided(stage, sight).alias(f"undecided_{stage.name}")]
@@ -127,8 +156,8 @@ def _with(frame: Frame, columns: Sequence[nw.Expr]) -> Frame:
     return frame.with_columns(*columns) if columns else frame
 
 
-def _temporary(stage: BookStage, masks: bool) -> list[str]:
-    named = stage.rules if masks or not _asks_once(stage) else ()
+def _temporary(stage: BookStage, asked: bool) -> list[str]:
+    named = stage.rules if asked or not _asks_once(stage) else ()
     names = [_rule(rule) for rule in named] + [_doubt(rule) for rule in _doubtful(stage)]
     return names + ([] if stage.plan is not None else [PART + name for name in stage.stage.settable])
 
@@ -164,7 +193,11 @@ def _asks_once(stage: BookStage) -> bool:
 
 
 def _booleans(stage: BookStage, sight: Sight) -> list[nw.Expr]:
-    truths = {rule.key: condition_column(rule.condition, sight) for rule in stage.rules}
+    known = {rule.key: truth_name(stage.name, rule.index) for rule in stage.rules}
+    truths = {
+        rule.key: nw.col(known[rule.key]) if known[rule.key] in sight.names else condition_column(rule.condition, sight)
+        for rule in stage.rules
+    }
     holds = [truths[rule.key].fill_null(False).alias(_rule(rule)) for rule in stage.rules]
     return holds + [doubt_column(rule, truths[rule.key], sight).alias(_doubt(rule)) for rule in _doubtful(stage)]
 

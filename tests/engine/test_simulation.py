@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
-from engine.baseline import SIDES_KEPT, reached, side_of, side_of_run
+from engine.baseline import SIDES_KEPT, side_of, side_of_run
 from engine.commands import Invalid
+from engine.comparison import DECISIVE, compare
 from engine.editions import edition_of
-from engine.frames import column_sha256s, from_rows, scan_frame
+from engine.frames import column_sha256s, from_rows, read_table, scan_frame
 from engine.governance import ApproveDocument, ProposeDocument
+from engine.narrowing import reached
+from engine.pairing import paired
+from engine.queries import people_table
 from engine.runs import run_entity
 from engine.runtime import Runtime
-from engine.simulation import DECISIVE, compare, rule_hits, simulate, trial_book
+from engine.simulation import rule_hits, simulate, trial_book
 from engine.tables import CreditLimit, Document, Entity, Outcome, Promise, Run
 from ledger.canonical import canonical, sha256_of
 from rules.condition_columns import dtype_of
@@ -148,6 +152,11 @@ def test_it_predicts_the_run_that_follows_the_approval_exactly(
     assert told.outcomes_sha256 != as_it_was.outcomes_sha256
 
 
+def people(runtime: Runtime, entity: Entity) -> Any:
+    """Collectors and portfolios of an entity's customers."""
+    return read_table(runtime, people_table(entity.id, runtime.database))
+
+
 def _promises(entity: Entity) -> None:
     """One promise that is one day over: kept within the tolerance, broken without one."""
     from engine.tables import DueLine
@@ -263,7 +272,8 @@ def test_only_what_a_change_reaches_is_decided_and_all_of_it(
     touched = reached(book, trial)
     assert min(touched, key=STAGE_NAMES.index) == first
     facts = scan_frame(runtime, portfolio.run.facts_file)
-    whole = compare(side_of(facts, book), side_of(facts, trial), frozenset(STAGE_NAMES), DAY, portfolio.run.id)
+    both = paired(side_of(facts, book), side_of(facts, trial))
+    whole = compare(both, DAY, portfolio.run.id, people(runtime, portfolio.entity))
     assert whole.changed > 0
     assert simulate(runtime, portfolio.entity, [document], from_day=DAY + 1).values() == whole.values()
 
