@@ -10,16 +10,19 @@ from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
 from admin import changes, formatting, gate
+from admin.dictionaries import known_facts
 from admin.measures import trimmed
 from admin.steps import step_label
 from admin.wording import Speaker, code_words
 from engine.editions import Unusable, edition_of
 from engine.tables import Decision, Entity
+from ledger.columns import Column
 from rules import reference
 from rules.book import Book
 from rules.conditions import FactRef, Op, Param
 from rules.explanation import RuleVerdict, Seen, SeenTest, StageExplanation, explain
-from rules.facts import DICTIONARY, is_unknowable_money
+from rules.facts import DICTIONARY, DerivedColumn, is_unknowable_money
+from rules.formula_words import derived_words
 from rules.stages import OUTCOMES, POINT_OUTCOMES, PREVIOUS, stage_of
 from rules.why_not import Change, why_not
 from rules.why_words import beaten_words, change_words
@@ -130,7 +133,7 @@ class StageLine:
 
 def fact_label(name: str) -> str:
     """A fact's label in the reader's language."""
-    column = DICTIONARY.get(name)
+    column = known_facts().get(name)
     return _(column.label) if column is not None else formatting.title(name)
 
 
@@ -138,19 +141,19 @@ def facts_shown(row: Mapping[str, Any], currency: str | None) -> list[tuple[str,
     """Label, value and meaning of each fact of a row that the dictionary knows."""
     return [
         (_(column.label), _fact_value(name, row.get(name), str(column.kind), currency), _(column.meaning))
-        for name, column in DICTIONARY.items()
+        for name, column in known_facts().items()
         if name in row
     ]
 
 
-def voice_of(currency: str) -> Voice:
+def voice_of(currency: str, dictionary: Mapping[str, Column] = DICTIONARY) -> Voice:
     """How things are said to the reader."""
-    return Voice(say=_, currency=currency, language=str(formatting.locale().language))
+    return Voice(say=_, currency=currency, language=str(formatting.locale().language), dictionary=dictionary)
 
 
 def of_row(row: Mapping[str, Any], book: Book, currency: str) -> list[StageLine]:
     """The explanation of a fact row under a book, as a page draws it."""
-    decided, voice = reference.decide(row, book), voice_of(currency)
+    decided, voice = reference.decide(row, book), voice_of(currency, book.dictionary)
     seen = Seeing(row, book, decided, voice)
     return [_stage(stage, seen) for stage in explain(row, book, decided).stages]
 
@@ -210,7 +213,7 @@ def _rule(rule: RuleVerdict, stage: StageExplanation, seen: Seeing) -> RuleLine:
         mark=MARKS[rule.verdict],
         won=rule.won,
         counted=rule.counted,
-        condition=_seen(rule.condition, voice),
+        condition=_seen(rule.condition, seen),
         effect=", ".join(_effect(name, value, voice) for name, value in rule.effects.items()),
         why_not=None if rule.won or rule.counted else _lacking(rule, stage, seen),
     )
@@ -226,7 +229,7 @@ def _lacking(rule: RuleVerdict, stage: StageExplanation, seen: Seeing) -> Lackin
         winner = next((_label(one) for one in stage.rules if one.key == why.beaten_by), "")
         return Lacking(beaten=beaten_words(why, winner, seen.voice) if winner else "")
     words = change_words(why.changes, seen.voice, lambda fact, value: _plain(fact, value, seen.voice))
-    hints = [_how(change) for change in why.changes]
+    hints = [_how(change, seen.voice) for change in why.changes]
     return Lacking(tuple(zip(words, hints, strict=True)), never=why.never, exact=why.exact)
 
 
@@ -238,14 +241,16 @@ def _plain(fact: str, value: Any, voice: Voice) -> str:
     return trimmed(value_words(value, voice.kind(fact), voice))
 
 
-def _how(change: Change) -> str:
+def _how(change: Change, voice: Voice) -> str:
     """How a fact may become another where that is not plain: another stage decides it, or nobody knows it yet."""
     stage = None if change.fact.startswith(PREVIOUS) else stage_of(change.fact)
     if stage is not None:
         return _("The stage “%(stage)s” decides it.", stage=STAGE_LABELS[stage])
-    if change.seen is not None:
+    column = voice.dictionary.get(change.fact)
+    if change.seen is not None and not isinstance(column, DerivedColumn):
         return ""
-    column = DICTIONARY.get(change.fact)
+    if isinstance(column, DerivedColumn):
+        return _("It is computed: %(formula)s.", formula=derived_words(column.fact, voice))
     rate = RATE_CURE if column is not None and is_unknowable_money(column) else ""
     return str(UNKNOWN_CURES.get(change.fact, rate))
 
@@ -264,21 +269,27 @@ def _effect(name: str, value: Any, voice: Voice) -> str:
     return f"{changes.outcome_label(name)}: {text}"
 
 
-def _seen(node: Seen, voice: Voice) -> Leaf | Branch:
+def _seen(node: Seen, seen: Seeing) -> Leaf | Branch:
     if isinstance(node, SeenTest):
-        return _leaf(node, voice)
+        return _leaf(node, seen)
     word = _("all of") if node.word == "all" else _("any of")
-    parts = tuple(_seen(part, voice) for part in node.parts)
+    parts = tuple(_seen(part, seen) for part in node.parts)
     return parts[0] if len(parts) == 1 else Branch(word, MARKS[node.verdict], parts)
 
 
-def _leaf(test: SeenTest, voice: Voice) -> Leaf:
+def _leaf(test: SeenTest, whole: Seeing) -> Leaf:
+    voice = whole.voice
     words = "".join(piece.text for piece in Speaker(voice).sentence(test.test).pieces)
     if isinstance(test.asked.value, Param):
         words = _("%(words)s (%(name)s)", words=words, name=formatting.phrase(test.asked.value.name))
     seen: Any = None
     if test.test.op not in {Op.IS_NULL, Op.IS_NOT_NULL} or test.verdict is not True:
         seen = _value(test.test.fact, test.seen, voice)
+    column = voice.dictionary.get(test.test.fact)
+    if isinstance(column, DerivedColumn):
+        row = {**whole.row, **whole.decided.derived, **whole.decided.outcomes}
+        formula = derived_words(column.fact, voice, row)
+        seen = Markup("{} = {}").format(_value(test.test.fact, test.seen, voice), formula)
     if isinstance(test.test.value, FactRef):
         other = _value(test.test.value.name, test.other, voice)
         seen = escape(_("%(value)s against %(other)s")) % {"value": seen, "other": other}

@@ -8,9 +8,9 @@ from babel.numbers import get_decimal_symbol, get_group_symbol
 from flask_babel import gettext as _
 
 from admin import formatting
+from admin.dictionaries import known_facts
 from ledger.columns import Kind
 from ledger.money import exponent, parse_amount
-from rules.facts import dictionary_of
 from rules.policies import Parameter
 from rules.words import Voice, value_words
 
@@ -26,7 +26,7 @@ def voice(currency: str, parameters: Mapping[str, Parameter] | None = None, subj
         say=_,
         currency=currency,
         language=str(formatting.locale().language),
-        dictionary=dictionary_of(subject),
+        dictionary=known_facts(subject),
         parameters=parameters or {},
     )
 

@@ -30,6 +30,7 @@ from admin.versions import (
 )
 from engine.commands import Command, Conflict, Invalid
 from engine.editions import documents_in_force
+from engine.findings import dictionary_beside
 from engine.governance import ApproveDocument, ProposeDocument, RejectDocument
 from engine.pipeline import last_portfolio_run
 from engine.simulation import impact_of
@@ -37,7 +38,6 @@ from engine.tables import Document
 from ledger.canonical import sha256_of
 from ledger.days import day_of
 from rules.documents import parse, parse_parameters
-from rules.facts import dictionary_of
 from rules.restating import Restated, restated, with_restated
 from rules.thresholds import Threshold, threshold_at, with_threshold
 
@@ -191,7 +191,11 @@ def changed_document(
         return changed, []
     others = documents_in_force(document.entity, gate.runtime().today(document.entity))
     sets = [parse_parameters(body_of(other))[0] for other in others if other.kind == "parameters"]
-    overturned = restated(policy, [one for one in sets if one is not None], dictionary_of(policy.subject))
+    overturned = restated(
+        policy,
+        [one for one in sets if one is not None],
+        dictionary_beside(policy.subject, [body_of(one) for one in others], policy.entity),
+    )
     return with_restated(changed, overturned), overturned
 
 

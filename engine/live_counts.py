@@ -19,7 +19,7 @@ from ledger.problems import Problem
 from rules.book import Book
 from rules.counting import Countable, countable
 from rules.documents import parse
-from rules.facts import DICTIONARY, readable
+from rules.facts import readable
 from rules.gap_checks import SAYS, gaps
 from rules.overlap_checks import stage_for_checks
 
@@ -133,7 +133,9 @@ def facts_today(runtime: "Runtime", entity: Entity) -> Today | None:
 
 def _opened(runtime: "Runtime", run: Run, edition: Edition) -> LiveFacts:
     stored = scan_frame(runtime, str(run.facts_file))
-    return LiveFacts(stored, lambda: side_of_run(runtime, run, stored, edition.sha256, edition.book).frame, DICTIONARY)
+    return LiveFacts(
+        stored, lambda: side_of_run(runtime, run, stored, edition.sha256, edition.book).frame, edition.book
+    )
 
 
 def customers_in_gaps(
@@ -166,7 +168,7 @@ def customers_in_gaps(
             stage = stage_for_checks(policy, sets)
         except ValueError:  # a parameter has no value on the day the policy begins
             continue
-        for gap in gaps(stage, readable(policy.stage, DICTIONARY)):
+        for gap in gaps(stage, readable(policy.stage, facts.live.dictionary)):
             there = facts.live.largest(gap.region, 1) if gap.problem in wanted and gap.problem not in found else []
             if there:
                 found[gap.problem] = there[0]
@@ -177,7 +179,7 @@ def _readable(runtime: "Runtime", entity: Entity, body: Mapping[str, Any]) -> Co
     day = runtime.today(entity)
     sets = parameters_for(runtime, entity, day)
     resolved = Book.build([], sets, day, entity=entity.code).parameters
-    return countable(body, sets, resolved, DICTIONARY)
+    return countable(body, sets, resolved, edition_for(runtime, entity, day).book.dictionary)
 
 
 def _counted(live: LiveFacts, found: Countable) -> tuple[dict[str, Count], Counted | None]:

@@ -14,10 +14,13 @@ from typing import Any, TypeAlias
 import narwhals as nw
 
 from ledger.columns import Column
-from rules.book import BookRule, BookStage
+from rules import formulas
+from rules.book import Book, BookRule, BookStage
 from rules.columns import doubt_column
 from rules.condition_columns import Sight, condition_column
 from rules.conditions import All, Condition, Not, Test, facts_of, tests_of
+from rules.derived import derived_in
+from rules.formula_columns import with_facts
 from rules.hits import ORDERED
 from rules.stages import OUTCOMES
 
@@ -60,14 +63,16 @@ class LiveFacts:
         stored: the frame as the run stored it, read column by column.
         outcomes: gives the outcomes of all stages, in the order of ``stored``; called only when a
             condition reads one that is not in memory.
-        dictionary: facts and outcomes.
+        book: with the dictionary, and the derived facts that are computed when they are asked for.
     """
 
-    def __init__(self, stored: Frame, outcomes: Callable[[], Frame], dictionary: Mapping[str, Column]) -> None:
+    def __init__(self, stored: Frame, outcomes: Callable[[], Frame], book: Book) -> None:
         self._stored = stored
         self._outcomes = outcomes
+        self._book = book
         facts = frozenset(stored.collect_schema().names())
-        self._sight = Sight(facts | frozenset(OUTCOMES), dictionary)
+        self._derived = frozenset(column.name for column in derived_in(book.dictionary)) - facts
+        self._sight = Sight(facts | frozenset(OUTCOMES) | self._derived, book.dictionary)
         self._columns: dict[str, Values] = {}
         self._masks: dict[Condition, Values] = {}
         self._counted: dict[Condition, Counted] = {}
@@ -75,6 +80,11 @@ class LiveFacts:
         money = stored.select(nw.col(MONEY).fill_null(0)).collect()
         self._money = money[MONEY]
         self.customers = len(self._money)
+
+    @property
+    def dictionary(self) -> Mapping[str, Column]:
+        """Facts and outcomes that may be asked about."""
+        return self._book.dictionary
 
     def column(self, name: str) -> Values:
         """The values of a fact, in the order of the rows.
@@ -187,6 +197,9 @@ class LiveFacts:
     def _table(self, names: Iterable[str]) -> dict[str, Values]:
         """Columns, read together where they are not in memory yet."""
         wanted = list(names)
+        for name in wanted:
+            if name in self._derived and name not in self._columns:
+                self._columns[name] = self._computed(name)
         facts = [name for name in wanted if name not in self._columns and name not in OUTCOMES]
         outcomes = [name for name in wanted if name not in self._columns and name in OUTCOMES]
         for of_outcomes, missing in ((False, facts), (True, outcomes)):
@@ -197,6 +210,15 @@ class LiveFacts:
         self._columns |= found
         _shrink(self._columns, COLUMNS_KEPT)
         return found
+
+    def _computed(self, name: str) -> Values:
+        """A derived fact, from the columns its formula reads."""
+        facts = self._book.derived([name])
+        read = frozenset[str]().union(*(formulas.facts_of(fact.formula) for fact in facts))
+        names = sorted(one for one in read - self._derived if one in self._sight.names)
+        frame = nw.from_dict({MONEY: self._money, **self._table(names)}).lazy()
+        given = Sight(frozenset({MONEY, *names}), self._book.dictionary)
+        return with_facts(frame, facts, given)[0].select(name).collect()[name]
 
     def _none(self) -> Values:
         """A mask of no row."""

@@ -200,6 +200,14 @@ class Book:
         stages |= {name: replace(one, stopped=True) for name, one in stages.items() if one.policy.key in stopped}
         return cls(day, entity, subject, stages, resolved, dictionary)
 
+    def derived(self, names: Iterable[str]) -> tuple[ReadyFact, ...]:
+        """The derived facts among some names, and those they read in turn; inputs first.
+
+        Raises:
+            ValueError: a parameter has no value on the day.
+        """
+        return _ready(names, self.dictionary, self.parameters)
+
     def facts(self) -> frozenset[str]:
         """Every fact and outcome that its stages read."""
         return frozenset().union(*(stage.facts() for stage in self.stages.values()))
@@ -282,12 +290,20 @@ def compiled(
     read = set(chain.from_iterable(rule.facts for rule in rules))
     for effect in chain(otherwise.values(), *(rule.effects.values() for rule in rules)):
         read |= effects.facts_of(effect)
+    derived = _ready(read, dictionary, resolved, given)
+    return BookStage(stage, policy, rules, ranked, otherwise, money, plan, derived, dictionary)
 
+
+def _ready(
+    names: Iterable[str],
+    dictionary: Mapping[str, Column],
+    resolved: Mapping[str, Resolved],
+    given: frozenset[str] = frozenset(),
+) -> tuple[ReadyFact, ...]:
     def ask(condition: Condition) -> Condition:
         return map_tests(nnf(condition), lambda test: resolve_test(test, resolved))
 
-    derived = tuple(ready_fact(column, resolved, ask) for column in needed(read, dictionary, given))
-    return BookStage(stage, policy, rules, ranked, otherwise, money, plan, derived, dictionary)
+    return tuple(ready_fact(column, resolved, ask) for column in needed(names, dictionary, given))
 
 
 def _with_inputs(names: frozenset[str], dictionary: Mapping[str, Column]) -> frozenset[str]:

@@ -116,10 +116,17 @@ def _shape_faults(found: DerivedFacts) -> list[Problem]:
     return problems
 
 
+def kind_named(name: str) -> Kind:
+    """What a derived fact measures, which its name says.
+
+    >>> kind_named("derived_share_bp").value, kind_named("derived_calls").value
+    ('ratio', 'count')
+    """
+    return next((kind for kind, end in SUFFIXES.items() if name.endswith(end)), Kind.COUNT)
+
+
 def _is_named_well(fact: DerivedFact) -> bool:
-    """Whether the name begins and ends as names of derived facts of its kind do."""
-    suffix = next((end for end in SUFFIXES.values() if fact.name.endswith(end)), "")
-    return fact.name.startswith(PREFIX) and suffix == SUFFIXES.get(fact.kind, "") and fact.name != PREFIX + suffix
+    return fact.name.startswith(PREFIX) and kind_named(fact.name) is fact.kind
 
 
 def merged(sets: Iterable[DerivedFacts], entity: str | None) -> list[DerivedFact]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any as Json
 
 from ledger.columns import Kind
+from rules.derived import kind_named
 from rules.facts import dictionary_of
 from rules.stages import POINT_OUTCOMES
 
@@ -141,14 +142,22 @@ def _of_condition(subject: str, rule: Mapping[str, Json], path: Path, node: Json
             for index, part in parts:
                 yield from _of_condition(subject, rule, (*path, name) if index is None else (*path, name, index), part)
         return
-    column = dictionary_of(subject)[node[0]]
+    column = dictionary_of(subject).get(node[0])
     operand = node[2] if len(node) > 2 else None
     numbers: list[tuple[Path, Json]] = [((*path, 2), operand)] if _is_number(operand) else []
     if isinstance(operand, list) and node[1] == "between":
         numbers = [((*path, 2, index), one) for index, one in enumerate(operand) if _is_number(one)]
     for place, value in numbers:
         yield Threshold(
-            _written(place), rule["key"], _label(rule), node[0], node[1], column.kind, value, column.low, column.high
+            place=_written(place),
+            owner=rule["key"],
+            label=_label(rule),
+            fact=node[0],
+            op=node[1],
+            kind=kind_named(node[0]) if column is None else column.kind,
+            value=value,
+            low=None if column is None else column.low,
+            high=None if column is None else column.high,
         )
 
 

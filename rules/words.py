@@ -120,10 +120,10 @@ def _operand_words(operand: Operand, kind: Kind, voice: Voice) -> str:
         case FactRef(name):
             return voice.fact(name)
         case Param(name):
-            return _parameter_words(name, voice)
+            return parameter_name(name, voice)
 
 
-def _parameter_words(name: str, voice: Voice) -> str:
+def parameter_name(name: str, voice: Voice) -> str:
     """A parameter by its label, with its latest value where it is known."""
     known = voice.parameters.get(name)
     if known is None:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from admin import parameters
+from admin.dictionaries import dictionary_in_force
 from admin.versions import body_of, currency_shown, in_force
 from engine.tables import Document
 from ledger.columns import Column, Kind
-from rules.facts import dictionary_of, readable
+from rules.facts import readable
 from rules.policies import Parameter
 from rules.stages import OUTCOMES, PREVIOUS, STAGE
 
@@ -61,7 +62,7 @@ def world_of(row: Document) -> World:
     return World(
         body=body,
         stage=str(row.stage),
-        facts=readable(str(row.stage), dictionary_of(str(body.get("subject", "customer")))),
+        facts=readable(str(row.stage), dictionary_in_force(row.entity, str(body.get("subject", "customer")))),
         parameters=named,
         currency=currency_shown(row),
         codes=codes_in([body, *(body_of(one) for one in in_force("policy"))]),

@@ -48,7 +48,7 @@ def world(maker, generated_parameters):
         book = Book.build([parse(one)[0] for one in documents.values()], generated_parameters, DAY)
         chosen = stage or make.random.choice([one.name for one in STAGES])
         frame = frame_of(rows)
-        live = LiveFacts(frame, lambda: columns.decide(frame, book), DICTIONARY)
+        live = LiveFacts(frame, lambda: columns.decide(frame, book), book)
         seen = [{**row, **reference.decide(row, book).outcomes} for row in rows]
         return documents[chosen], live, seen, book
 
@@ -200,7 +200,7 @@ def test_nothing_that_can_be_written_stops_it(rules, when, escalation):
 def test_a_column_that_the_run_did_not_store_is_unknown():
     """As it is for a run: nothing matches it but `is_null`."""
     frame = nw.from_native(pl.LazyFrame({"customer_id": [1, 2], "exposure_minor": [5, None]}))
-    live = LiveFacts(frame, lambda: frame, DICTIONARY)
+    live = LiveFacts(frame, lambda: frame, Book.build([], [], DAY))
     assert live.count(Test("score_bp", Op.GT, Const(0))) == Counted(0, 0)
     assert live.count(Test("score_bp", Op.IS_NULL)) == Counted(2, 5)
 
@@ -210,7 +210,7 @@ def test_memory_is_bounded_whatever_is_asked(maker):
     make = maker(5)
     rows = [{"customer_id": number, **make.row()} for number in range(ROWS)]
     frame = frame_of(rows)
-    live = LiveFacts(frame, lambda: frame, DICTIONARY)
+    live = LiveFacts(frame, lambda: frame, Book.build([], [], DAY))
     names = [name for name in rows[0] if name not in OUTCOMES and name != "customer_id"]
     assert len(names) > COLUMNS_KEPT
     for name in [*names, *names]:
@@ -224,7 +224,7 @@ def test_the_largest_come_first(maker):
     """By exposure, equal ones by their number; at most as many as asked for."""
     rows = [{"customer_id": n, "exposure_minor": m, "country": c} for n, m, c in
             [(1, 5, "DE"), (2, None, "DE"), (3, 9, "FR"), (4, 7, "DE"), (5, 7, "DE")]]  # fmt: skip
-    live = LiveFacts(frame_of(rows), lambda: frame_of(rows), DICTIONARY)
+    live = LiveFacts(frame_of(rows), lambda: frame_of(rows), Book.build([], [], DAY))
     german = Test("country", Op.EQ, Const("DE"))
     assert live.largest(german, 3) == [4, 5, 1]
     assert live.largest(german, 9) == [4, 5, 1, 2]
