@@ -37,6 +37,7 @@ WAITING = {
     "no_sender": "The entity has no sender address.",
     "stopped": "A person stopped the policy; it goes on when two people say so.",
     "pause": "Dunning of this customer is paused or blocked.",
+    "renamed": "The step has another name in the version that holds now; the next run sends it by that.",
     "unknown": "What the customer owes is not known: a rate is missing.",
     "undecidable": "The rules cannot be applied just now; an alarm says why.",
     "disagreement": "The executors of the rules disagreed about this customer; a person looks at it first.",

@@ -14,7 +14,7 @@ from engine.editions import Edition
 from engine.queries import PREVIOUS
 from engine.tables import Action, Customer, Decision, Outcome, Override, Run, Standing
 from ledger.canonical import canonical
-from rules.escalation import Move, coming
+from rules.escalation import Move, Wait, coming
 from rules.policies import Step
 from rules.reference import Decided
 from rules.stages import POINT_OUTCOMES
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 DECISIONS_PER_TRANSACTION = 500
+KEPT = (Wait.UNKNOWN.value, Wait.STOPPED.value)  # the escalation was not settled: where they stood, they stand
 CANCELLABLE = ("waiting", "due", "failed", "open")  # what is under way is decided again where it is sent
 OUTCOME_COLUMNS = tuple(name for name in PREVIOUS if name != "as_of_day")
 
@@ -73,6 +74,7 @@ def write(applying: Applying, verdicts: Sequence[Verdict]) -> int:
             write_edges(applying, batch, ids)
             _write_standings(applying, batch)
             _end_actions(applying, batch)
+            _rename_actions(applying, batch, ids)
             _write_actions(applying, batch, ids)
             Run.update(applied=Run.applied + len(batch)).where(Run.id == applying.run.id).execute()
     return len(verdicts)
@@ -136,7 +138,9 @@ def event_for(applying: Applying, verdict: Verdict) -> Moved | None:
     level = decided.outcomes.get("level")
     by_hand = level != decided.by_rules.get("level", level)
     # A level that a person decided begins no step: the rules' step is not the one of that level.
-    step = row.get("at_step_key") if by_hand else decided.outcomes.get("step")
+    mapped = mapped_standing(applying.edition, row, decided)
+    stood_at = row.get("at_step_key") if mapped is None else mapped[1]
+    step = stood_at if by_hand else decided.outcomes.get("step")
     return Moved(
         day=applying.run.as_of_day,
         move=decided.episode_move,
@@ -145,7 +149,18 @@ def event_for(applying: Applying, verdict: Verdict) -> Moved | None:
         enters=decided.enters_step and not by_hand,
         leader_line_id=None if away else row.get("leader_line_id"),
         leader_due_day=None if away else row.get("leader_due_day"),
+        mapped=mapped,
     )
+
+
+def mapped_standing(edition: Edition, row: Mapping[str, Any], decided: Decided) -> tuple[int, str | None] | None:
+    """Level and step that a customer is taken to stand at by a version that renamed those stood at; else None."""
+    stage = edition.book.stages.get("escalation")
+    if stage is None or stage.plan is None or decided.waiting in KEPT:
+        return None
+    before = (row.get("previous_level") or 0, row.get("previous_step"))
+    found = stage.plan.stood(*before)
+    return None if found == before else found
 
 
 def _write_outcomes(applying: Applying, batch: Sequence[Verdict], ids: Mapping[int, int]) -> None:
@@ -257,6 +272,30 @@ def _end_actions(applying: Applying, batch: Iterable[Verdict]) -> None:
         Action.policy_key == applying.edition.policy_key,
         Action.state.in_(CANCELLABLE),
     ).execute()
+
+
+def _rename_actions(applying: Applying, batch: Sequence[Verdict], ids: Mapping[int, int]) -> None:
+    """What a renamed step has not sent yet is sent by the step in its place; what it has sent is not sent again."""
+    moved: dict[str, list[tuple[Verdict, Moved]]] = {}
+    for verdict in batch:
+        event = event_for(applying, verdict)
+        if event is not None and event.mapped is not None and applying.begins and verdict.row.get("previous_step"):
+            moved.setdefault(str(verdict.row["previous_step"]), []).append((verdict, event))
+    for old, found in moved.items():
+        own = (Action.policy_key == applying.edition.policy_key) & (Action.step_key == old)
+        own = own & Action.customer.in_([verdict.customer_id for verdict, _ in found])
+        why = f"the step {old} has another name in the version that holds now"
+        Action.update(
+            state="cancelled", result=why, waiting_for=None, settled_at=applying.at, version=Action.version + 1
+        ).where(own, Action.state.in_(CANCELLABLE)).execute()
+        ended = Action.select(Action.customer).where(own, Action.result == why, Action.settled_at == applying.at)
+        unsent = {customer for (customer,) in ended.tuples()}
+        standing = [
+            (verdict.customer_id, fold(Stand.of(verdict.row), event), ids[verdict.customer_id])
+            for verdict, event in found
+            if verdict.customer_id in unsent and event.move == Move.SAME.value and not event.enters
+        ]
+        write_actions(applying, standing)
 
 
 def _write_actions(applying: Applying, batch: Sequence[Verdict], ids: Mapping[int, int]) -> None:

@@ -14,6 +14,7 @@ from rules.derived import dictionary_for, merged, parse_derived
 from rules.derived_checks import check_derived
 from rules.documents import Parameters, Policy, parse, parse_parameters
 from rules.formulas import DerivedFacts
+from rules.mapping_checks import dropped_problems
 
 
 def findings(
@@ -41,7 +42,7 @@ def findings(
     if parameters is None:
         return [*problems, Problem("parameters", "are not in force on that day", "propose and approve them first")]
     found = check(policy, parameters, dictionary_beside(policy.subject, others, policy.entity))
-    return [*problems, *found, *_steps_in_use(policy, entity)]
+    return [*problems, *found, *_dropped(policy, others, entity)]
 
 
 def _others(entity: Entity | None, day: int | None) -> list[Document]:
@@ -116,18 +117,17 @@ def _merged(documents: Sequence[Mapping[str, Any]]) -> Parameters | None:
     )
 
 
-def _steps_in_use(policy: Policy, entity: Entity | None) -> list[Problem]:
-    """Steps that customers stand at may not disappear: nobody would know what comes next for them."""
+def _dropped(policy: Policy, others: Sequence[Mapping[str, Any]], entity: Entity | None) -> list[Problem]:
+    """Steps and levels that customers stand at and the version has no more."""
     if policy.escalation is None:
         return []
-    known = {step.key for step in policy.escalation.steps()}
-    standing = Standing.select(Standing.step_key).where(
-        Standing.policy_key == policy.key, Standing.open, Standing.step_key.is_null(False)
+    standing = Standing.select(Standing.step_key, Standing.level).where(
+        Standing.policy_key == policy.key, Standing.open
     )
     if entity is not None:
         standing = standing.where(Standing.entity_id == entity.id)
-    gone = sorted({key for (key,) in standing.distinct().tuples()} - known)
-    return [
-        Problem(f"step {key}", "is in use: customers stand at it", "keep the step, or end its use first")
-        for key in gone
-    ]
+    found = set(standing.distinct().tuples())
+    before = [parse(one)[0] for one in others if one.get("key") == policy.key and one.get("kind") == "policy"]
+    own = next((one for one in before if one is not None and one.entity == policy.entity), None)
+    steps = {step for step, _ in found if step is not None}
+    return dropped_problems(policy, own, steps, {level for step, level in found if step is None})

@@ -70,7 +70,7 @@ def check(runtime: "Runtime", action: Action, entity: Entity, facts: Read) -> Ch
     if row is None:
         return Checked(cancelled="the customer has no account any more", edition=edition, basis=basis)
     decided = reference.decide(row, ask.edition.book)
-    cancelled = _gone(action, row, decided, ask.edition.policy_key)
+    cancelled = None if _renamed(action, decided, ask) else _gone(action, row, decided, ask.edition.policy_key)
     if cancelled is not None:
         return Checked(cancelled=cancelled, edition=edition, basis=basis)
     waiting_for, days = _waits(action, row, decided, ask)
@@ -101,10 +101,21 @@ def _gone(action: Action, row: dict[str, Any], decided: Decided, policy_key: str
     return None
 
 
+def _renamed(action: Action, decided: Decided, ask: "Asking") -> bool:
+    """Whether the step has another name by now: the next run puts its message in that step's place."""
+    stage = ask.edition.book.stages.get(ESCALATION)
+    if stage is None or stage.plan is None or action.policy_key != ask.edition.policy_key:
+        return False
+    stands = stage.plan.stood(action.level, action.step_key)[1]
+    return stands != action.step_key and stands == decided.outcomes.get("step")
+
+
 def _waits(action: Action, row: dict[str, Any], decided: Decided, ask: "Asking") -> tuple[str | None, int | None]:
     """Why the message must wait, and for how many days."""
     if decided.waiting == Wait.STOPPED.value:
         return Wait.STOPPED.value, None
+    if _renamed(action, decided, ask):
+        return "renamed", None
     if ESCALATION in decided.undecided or decided.waiting == Wait.UNKNOWN.value:
         return "unknown", None
     if row.get("dunning_block") or decided.waiting == Wait.PAUSE.value:

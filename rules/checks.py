@@ -33,6 +33,7 @@ from rules.derived import derived_in
 from rules.effect_checks import effect_problems
 from rules.facts import readable
 from rules.formula_proofs import nearest
+from rules.mapping_checks import mapping_problems
 from rules.overlap_checks import overlap_problems
 from rules.policies import Parameter, Parameters, Policy, Rule
 from rules.stages import STAGE, stage_of
@@ -289,6 +290,7 @@ def _escalation_problems(policy: Policy, reading: Reading) -> list[Problem]:
         problems.append(
             Problem("/escalation/scenario_by", f"{chooser.name} is no code", "choose a scenario by a code, as segment")
         )
+    problems += mapping_problems(terms)
     for test in tests_of(terms.unless) if terms.unless is not None else ():
         problems += test_problems(test, reading)
     return problems

@@ -220,6 +220,8 @@ def _escalation(terms: Mapping[str, Json]) -> Escalation:
         scenario_by=terms.get("scenario_by", "segment"),
         scenarios={name: _steps(steps) for name, steps in terms["scenarios"].items()},
         unless=condition_of(terms["unless"], "/escalation/unless") if "unless" in terms else None,
+        mapped_steps=terms.get("mapping", {}).get("steps", {}),
+        mapped_levels={int(old): new for old, new in terms.get("mapping", {}).get("levels", {}).items()},
     )
 
 

@@ -93,7 +93,7 @@ def settle_columns(frame: nw.LazyFrame[Any], holds: Mapping[str, str], plan: Pla
 
 
 _TEMPORARY = (
-    *("previous", "open", "over", "same", "target", "days", "unknown", "away", "closes", "fresh", "base"),
+    *("previous", "stood_at", "open", "over", "same", "target", "days", "unknown", "away", "closes", "fresh", "base"),
     *("climbs", "rises_to", "rises_step", "early_rank", "early_step", "stood_rank", "wants_early", "come"),
     *("amount", "gate", "silent", "again"),
 )
@@ -103,7 +103,7 @@ def _situation(holds: Mapping[str, str], steps: Sequence[PlanStep], plan: Plan) 
     by_level = sorted(steps, key=lambda step: -step.level)
     days = nw.col("leader_days_past_due")
     return [
-        nw.col("previous_level").fill_null(0).cast(nw.Int64).alias(_PREFIX + "previous"),
+        *_stood(plan),
         _is("episode_open").alias(_PREFIX + "open"),
         (nw.col("overdue_net_minor") > _bound(plan.tolerance)).fill_null(False).alias(_PREFIX + "over"),
         (_is("episode_open") & _is("same_leader") & ~days.is_null()).alias(_PREFIX + "same"),
@@ -111,6 +111,16 @@ def _situation(holds: Mapping[str, str], steps: Sequence[PlanStep], plan: Plan) 
         days.alias(_PREFIX + "days"),
         nw.col("overdue_net_minor").is_null().alias(_PREFIX + "unknown"),
     ]
+
+
+def _stood(plan: Plan) -> list[nw.Expr]:
+    """Level and step stood at, by the names of this version."""
+    level, step = nw.col("previous_level").fill_null(0).cast(nw.Int64), nw.col("previous_step")
+    old = sorted(plan.mapped_steps)
+    levels = [(step == _text(key), _lit(plan.mapped_steps[key][0])) for key in old]
+    levels += [(step.is_null() & (level == _lit(was)), _lit(now)) for was, now in sorted(plan.mapped_levels.items())]
+    steps = [(step == _text(key), _text(plan.mapped_steps[key][1])) for key in old]
+    return [_choose(levels, level).alias(_PREFIX + "previous"), _choose(steps, step).alias(_PREFIX + "stood_at")]
 
 
 def _episode(plan: Plan) -> list[nw.Expr]:
@@ -146,7 +156,7 @@ def _wanted(holds: Mapping[str, str], steps: Sequence[PlanStep], plan: Plan) -> 
     stood = _own("same") & (_own("days") < _lit(0)).fill_null(False)
     stood_rank = _choose(
         [
-            (stood & (nw.col("previous_step") == _text(step.key)).fill_null(False), _lit(step.days))
+            (stood & (_own("stood_at") == _text(step.key)).fill_null(False), _lit(step.days))
             for step in sorted(known, key=lambda step: step.key)
         ],
         _lit(_NO_RANK),
@@ -170,9 +180,7 @@ def _comes_again(holds: Mapping[str, str], steps: Sequence[PlanStep]) -> nw.Expr
     """A promise was broken since the step reached, and its rule still holds."""
     stays = (_own("base") == _own("previous")) & (_own("base") > _lit(0)) & (_own("target") <= _own("base"))
     here = [
-        nw.col(holds[s.key])
-        & (_own("base") == _lit(s.level))
-        & (nw.col("previous_step") == _text(s.key)).fill_null(False)
+        nw.col(holds[s.key]) & (_own("base") == _lit(s.level)) & (_own("stood_at") == _text(s.key)).fill_null(False)
         for s in steps
     ]
     return stays & _is("promise_broken") & reduce(or_, here, nw.lit(False))
@@ -270,9 +278,11 @@ def _outputs(holds: Mapping[str, str], steps: Sequence[PlanStep]) -> list[nw.Exp
         (fresh & was_open, Move.REOPEN),
         (fresh, Move.OPEN),
     ]
-    level = _choose([(unknown | away, previous), (closes, _lit(0)), (rises, _own("rises_to"))], base)
+    raw = nw.col("previous_level").fill_null(0).cast(nw.Int64)
+    level = _choose([(unknown, raw), (away, previous), (closes, _lit(0)), (rises, _own("rises_to"))], base)
     step = [
-        (kept | stands, nw.col("previous_step")),
+        (unknown, nw.col("previous_step")),
+        (kept | stands, _own("stood_at")),
         (rises, _own("rises_step")),
         (begins, _own("early_step")),
         (rests, here),

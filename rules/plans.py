@@ -67,6 +67,8 @@ class Plan:
         catch_up: take the most severe level at once.
         scenario_by: the fact that chooses the scenario.
         excludes: whether the policy names customers whom it leaves alone (`unless`).
+        mapped_steps: level and step for who stands at a step of an older version.
+        mapped_levels: level for who stands at a level of an older version, without a step.
     """
 
     steps: tuple[PlanStep, ...]
@@ -78,6 +80,19 @@ class Plan:
     catch_up: bool = False
     scenario_by: str = "segment"
     excludes: bool = False
+    mapped_steps: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    mapped_levels: Mapping[int, int] = field(default_factory=dict)
+
+    def stood(self, level: int, step: str | None) -> tuple[int, str | None]:
+        """Where somebody stands by this version who stood at a level and step of an older one.
+
+        >>> plan = Plan(steps=(), mapped_steps={"p60": (2, "p45")}, mapped_levels={4: 3})
+        >>> plan.stood(3, "p60"), plan.stood(4, None), plan.stood(4, "p45")
+        ((2, 'p45'), (3, None), (4, 'p45'))
+        """
+        if step is None:
+            return self.mapped_levels.get(level, level), None
+        return self.mapped_steps.get(step, (level, step))
 
     def scenario_of(self, row: Mapping[str, Scalar | None]) -> tuple[PlanStep, ...]:
         """The steps a row follows, in the order of their days."""
@@ -98,6 +113,7 @@ def plan_of(terms: Escalation, resolved: Mapping[str, Resolved]) -> Plan:
         KeyError: a parameter is not there; the checker refuses such a policy.
         ValueError: a parameter's value is no integer; the checker refuses it too.
     """
+    levels = {step.key: step.level for step in terms.steps()}
     return Plan(
         steps=tuple(
             PlanStep(step.key, step.level, step.days, scenario, index)
@@ -112,6 +128,8 @@ def plan_of(terms: Escalation, resolved: Mapping[str, Resolved]) -> Plan:
         catch_up=terms.catch_up,
         scenario_by=terms.scenario_by,
         excludes=terms.unless is not None,
+        mapped_steps={old: (levels[new], new) for old, new in terms.mapped_steps.items() if new in levels},
+        mapped_levels=terms.mapped_levels,
     )
 
 

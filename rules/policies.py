@@ -53,6 +53,8 @@ class Escalation:
         scenario_by: the outcome or fact that chooses the scenario.
         scenarios: steps by its value; "standard" for every other value.
         unless: nobody is dunned for whom this holds.
+        mapped_steps: steps of the version before that are no more, each with the one that takes its place.
+        mapped_levels: likewise levels, for who stands at one without a step.
     """
 
     tolerance: Const | Param
@@ -63,6 +65,8 @@ class Escalation:
     scenario_by: str = "segment"
     scenarios: Mapping[str, tuple[Step, ...]]
     unless: Condition | None = None
+    mapped_steps: Mapping[str, str] = field(default_factory=dict)
+    mapped_levels: Mapping[int, int] = field(default_factory=dict)
 
     def steps(self) -> tuple[Step, ...]:
         """All steps of all scenarios."""

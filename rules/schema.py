@@ -188,6 +188,17 @@ def _definitions() -> dict[str, Json]:
                 "catch_up": {"type": "boolean"},
                 "scenario_by": NAME,
                 "unless": _ref("condition"),
+                "mapping": _record(
+                    {},
+                    {
+                        "steps": {"type": "object", "propertyNames": KEY, "additionalProperties": KEY},
+                        "levels": {
+                            "type": "object",
+                            "propertyNames": {"type": "string", "pattern": "^[1-9][0-9]?$", "title": "level"},
+                            "additionalProperties": {**INTEGER, "minimum": 0, "maximum": 99},
+                        },
+                    },
+                ),
             },
         ),
     }

@@ -114,6 +114,7 @@ def settle(row: Mapping[str, Scalar | None], matched: AbstractSet[str], plan: Pl
     if net is None:
         return Settled(previous, stood_at, Wait.UNKNOWN, False, Move.SAME if was_open else Move.NONE)
     over = net > plan.tolerance.of(row.get("segment"))
+    previous, stood_at = plan.stood(previous, stood_at)
     same = was_open and row.get("same_leader") is True and days is not None
     if was_open and over and (days is None or (days <= 0 and previous > 0 and not same)):
         # Overdue but promised, disputed or paused: the leader is away, not paid. The level is kept.

@@ -60,6 +60,8 @@ class Moved:
         level, step: in force from now on.
         enters: whether a step begins by this decision.
         leader_line_id, leader_due_day: the leader of that day; None keeps the anchor.
+        mapped: level and step that the standing was taken to be at, where a new version of the
+            policy renamed or dropped the ones it stood at.
     """
 
     day: int
@@ -69,6 +71,7 @@ class Moved:
     enters: bool
     leader_line_id: int | None = None
     leader_due_day: int | None = None
+    mapped: tuple[int, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,8 @@ def fold(stand: Stand, event: Event) -> Stand:
 
 
 def _moved(stand: Stand, event: Moved) -> Stand:
+    if event.mapped is not None:  # another name for where it stands: no step back, and nothing comes again
+        stand = replace(stand, level=event.mapped[0], step_key=event.mapped[1])
     if event.move == Move.CLOSE.value:
         begun = replace(stand, open=False, leader_line_id=None, leader_due_day=None)
     elif event.move in (Move.OPEN.value, Move.REOPEN.value):
@@ -137,12 +142,17 @@ def fold_all(events: Iterable[Event]) -> Stand:
 def event_of(changes: Mapping[str, Any], day: int) -> Moved | None:
     """The event a decision's changes hold, or None when they touch no standing."""
     kept = changes.get("standing")
-    return None if kept is None else Moved(day=day, **kept)
+    if kept is None:
+        return None
+    mapped = kept.get("mapped")
+    return Moved(day=day, **{**kept, "mapped": None if mapped is None else (mapped[0], mapped[1])})
 
 
 def kept_event(event: Moved) -> dict[str, Any]:
     """What a decision's changes keep of an event."""
+    mapped = {} if event.mapped is None else {"mapped": list(event.mapped)}
     return {
+        **mapped,
         "move": event.move,
         "level": event.level,
         "step": event.step,

@@ -249,3 +249,14 @@ def test_no_life_makes_an_action_key_twice(life: list[Any], after_leader_paid: s
         if reached:
             customer.happens(Contacted(day=day))
     assert fold_all(customer.events).canonical() == customer.stand.canonical()
+
+
+def test_a_mapped_standing_is_no_step_back_and_keeps_its_day() -> None:
+    """Another name counts no repeat, even at a lower level; rising in the same decision counts from it."""
+    stood = Stand(episode=2, open=True, level=3, step_key="p60", repeat_no=1, since_day=50)
+    stays = Moved(day=60, move="same", level=1, step="p4", enters=False, mapped=(1, "p4"))
+    assert fold(stood, stays) == Stand(episode=2, open=True, level=1, step_key="p4", repeat_no=1, since_day=50)
+    rises = Moved(day=60, move="same", level=2, step="p14", enters=True, mapped=(1, "p4"))
+    assert fold(stood, rises) == Stand(episode=2, open=True, level=2, step_key="p14", repeat_no=1, since_day=60)
+    assert event_of({"standing": kept_event(rises)}, 60) == rises
+    assert "mapped" not in kept_event(Moved(day=60, move="same", level=1, step="p4", enters=False))
