@@ -299,6 +299,12 @@ def read_facts(runtime: "Runtime", ask: Asking) -> Frame:
     if not is_small(runtime):
         with frames_on_disk(runtime, ask.question) as frames:
             return collected(facts_frame(frames, ask), STREAM)
-    frames = read_frames(runtime, ask.entity, as_of_day=ask.as_of_day, question=ask.question)
+    return facts_from(runtime, ask, read_frames(runtime, ask.entity, as_of_day=ask.as_of_day, question=ask.question))
+
+
+def facts_from(runtime: "Runtime", ask: Asking, frames: Frames) -> Frame:
+    """The facts of a whole entity from frames that are read, computed."""
+    if not is_small(runtime):
+        return collected(facts_frame(frames, ask), STREAM)
     with _slots(runtime, ask, questions(ask.question, runtime.database)).slot() as slot:
         return slot.answer(frames, ask.as_of_day)

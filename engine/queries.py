@@ -8,8 +8,8 @@ decided before and whom we reached, from the engine's own tables.
 # a policy key quoted.
 # ruff: noqa: S608
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -76,6 +76,85 @@ def questions(question: Question, store: Store) -> dict[str, Table]:
     tables["group_other"] = _group_other(question, store)
     tables["previous"] = _previous(question, store)
     return tables
+
+
+def questions_ahead(
+    question: Question, store: Store, days: Sequence[int], policy_keys: Sequence[str]
+) -> dict[str, Table]:
+    """The SQL of what looking ahead needs beside the frames of a question.
+
+    Args:
+        question: of the first day.
+        days: that are looked at.
+        policy_keys: of further escalation policies that decide on one of them.
+
+    Returns:
+        ``owner`` (who collects from each customer), ``made`` (actions of the episodes that last),
+        ``undone`` (customers whose message or call is not carried out yet), ``overrides <day>``, and
+        ``previous <n>``, what stands under the n-th further policy.
+    """
+    others = [_previous(replace(question, policy_key=key), store) for key in policy_keys]
+    return {
+        "owner": _owners(question, store),
+        "made": _made(question, store),
+        "undone": _undone(question, store),
+        **{f"overrides {day}": _overrides(replace(question, as_of_day=day), store) for day in days},
+        **{f"previous {number}": table for number, table in enumerate(others)},
+    }
+
+
+def _owners(question: Question, store: Store) -> Table:
+    columns = (Field("customer_id", nw.Int64), Field("collector", nw.Int64))
+    sql = (
+        "select id as customer_id, collector_id as collector from customer "
+        f"where {store.unindexed}entity_id = {question.entity_id:d}"
+    )
+    return Table(columns, sql, f"{sql} and id in {store.listed}")
+
+
+MADE: Mapping[str, Any] = {
+    "customer_id": nw.Int64,
+    "policy_key": nw.String,
+    "episode": nw.Int64,
+    "step_key": nw.String,
+    "repeat_no": nw.Int64,
+    "channel": nw.String,
+}
+
+
+def _made(question: Question, store: Store) -> Table:
+    columns = tuple(Field(name, dtype) for name, dtype in MADE.items())
+    sql = (
+        f"select {', '.join(f'a.{name}' for name in MADE)} from action a "
+        "join standing s on s.customer_id = a.customer_id and s.policy_key = a.policy_key and s.episode = a.episode "
+        f"where {store.unindexed}a.entity_id = {question.entity_id:d}"
+    )
+    return Table(columns, sql, f"{sql} and a.customer_id in {store.listed}")
+
+
+def _undone(question: Question, store: Store) -> Table:
+    states = ", ".join(f"'{state}'" for state in UNFINISHED_MESSAGE)
+    sql = (
+        f"select customer_id from action where {store.unindexed}entity_id = {question.entity_id:d} "
+        f"and ((channel not in ('call', 'task') and state in ({states})) or (channel = 'call' and state = 'open'))"
+    )
+    return Table((Field("customer_id", nw.Int64),), sql, f"{sql} and customer_id in {store.listed}")
+
+
+def _overrides(question: Question, store: Store) -> Table:
+    """Per customer with any override, what is in force on a day; and who collects from them then."""
+    columns, parts = [Field("customer_id", nw.Int64)], ["c.id as customer_id"]
+    for column, part in _overridden(question, store):
+        columns.append(column)
+        parts.append(part)
+    columns.append(Field("collector", nw.Int64))
+    value = _override("collector", store.value_of("v.value", SQL_TYPES[nw.Int64]), question)
+    parts.append(f"coalesce({value}, c.collector_id) as collector")
+    sql = (
+        f"select {', '.join(parts)} from customer c where {store.unindexed}c.entity_id = {question.entity_id:d} "
+        "and exists (select 1 from override v where v.customer_id = c.id)"
+    )
+    return Table(tuple(columns), sql, f"{sql} and c.id in {store.listed}")
 
 
 def _ledger_table(name: str, question: Question, store: Store) -> Table:
@@ -200,13 +279,21 @@ def _previous(question: Question, store: Store) -> Table:
         parts.append(_part(column, f"at_{name}", dtype))
     columns.append(Field("step_finished", nw.Boolean))
     parts.append(f"{_finished(question)} as step_finished")
-    for target, (outcome, dtype) in OVERRIDDEN.items():
-        columns.append(Field(f"override_{outcome}", dtype, empty_is_null=dtype is nw.String))
-        value = store.value_of("v.value", SQL_TYPES[dtype])
-        parts.append(_part(_override(target, value, question), f"override_{outcome}", dtype))
+    for column, part in _overridden(question, store):
+        columns.append(column)
+        parts.append(part)
     entity = f"{store.unindexed}c.entity_id = {question.entity_id:d}"
     sql = f"select {', '.join(parts)} from customer c {joins} where {entity}"
     return Table(tuple(columns), sql, f"{sql} and c.id in {store.listed}")
+
+
+def _overridden(question: Question, store: Store) -> list[tuple[Field, str]]:
+    found = []
+    for target, (outcome, dtype) in OVERRIDDEN.items():
+        value = _override(target, store.value_of("v.value", SQL_TYPES[dtype]), question)
+        column = Field(f"override_{outcome}", dtype, empty_is_null=dtype is nw.String)
+        found.append((column, _part(value, column.name, dtype)))
+    return found
 
 
 def _part(expression: str, name: str, dtype: Any) -> str:

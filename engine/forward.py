@@ -1,0 +1,230 @@
+"""Looking ahead: what the coming days would send and hold if nobody paid. Writes nothing.
+
+From the state after the last decided day each following day is decided as its nightly run would
+decide it: the ledger as of that day without new bookings, the documents that hold on it, and what
+the day before left, carried in memory. Steps count as carried out on the day they come, a run that
+stops at the gate as approved. A test runs the real days and finds exactly the same actions.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from engine.carrying import (
+    Carried,
+    after,
+    begun_steps,
+    carried,
+    frames_of,
+    limits_taken,
+    no_steps,
+    under,
+    with_events,
+)
+from engine.commands import Invalid
+from engine.editions import Edition, edition_for
+from engine.frames import collected, count_of, read_frames, rows_of
+from engine.pipeline import Asking, Frame, asking, decided_day, facts_from, last_portfolio_run
+from engine.queries import questions_ahead
+from engine.simulation import trial_book
+from engine.tables import Entity, Run
+from ledger.days import date_of
+from rules.policies import Step
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
+
+DAYS = 28
+DAYS_MAX = 60
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day of one side.
+
+    Args:
+        begins: whether steps may begin: the entity is live and its policy adopted.
+        changed: customers with another outcome in force; ``gated``: so many that the run would wait
+            for a person.
+        held: customers whose orders are held in the evening, ``newly_held`` and ``released`` that day.
+        proposed: customers with a new proposal for their limit; ``taken`` of them within the automatic band.
+        begun: one row per step that begins (``engine.carrying.BEGUN``).
+    """
+
+    day: int
+    customers: int
+    begins: bool
+    changed: int
+    gated: bool
+    held: int
+    newly_held: int
+    released: int
+    proposed: int
+    taken: int
+    begun: Frame = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One day under what is in force, and with the change where there is one."""
+
+    live: Day
+    changed: Day | None
+
+
+@dataclass
+class _Side:
+    """One of both sides on its way through the days."""
+
+    editions: Mapping[int, Edition]
+    state: Carried
+    adopted: set[str]
+
+
+def look_ahead(
+    runtime: "Runtime",
+    entity: Entity,
+    changed: Sequence[Mapping[str, Any]] = (),
+    *,
+    days: int = DAYS,
+    from_day: int | None = None,
+) -> Iterator[Pair]:
+    """Decide the coming days one after another, nothing being paid or booked.
+
+    Args:
+        changed: documents that would replace those of their scope; without, only what is in force.
+        days: how many, the first being the one after the last decided day.
+        from_day: the day the changes begin to hold; by default the first.
+
+    Yields:
+        Each day as soon as it is decided.
+
+    Raises:
+        Invalid: the entity was never decided or is behind, a document cannot be read, or days are out of range.
+    """
+    last = _last(runtime, entity, days)
+    first = last.as_of_day + 1
+    span = range(first, first + days)
+    live = {day: edition_for(runtime, entity, day) for day in span}
+    trial = _with(live, entity, changed, max(first, from_day or first)) if changed else None
+    ledger, sides = _start(runtime, entity, last, [live] if trial is None else [live, trial])
+    for day in span:
+        found = [_decide(runtime, entity, ledger, side, day) for side in sides]
+        yield Pair(found[0], found[1] if trial is not None else None)
+
+
+def _last(runtime: "Runtime", entity: Entity, days: int) -> Run:
+    if not 0 < days <= DAYS_MAX:
+        raise Invalid.because("days", f"is {days}", f"give 1 to {DAYS_MAX}")
+    last = last_portfolio_run(entity)
+    if last is None:
+        raise Invalid.because(
+            "entity", f"{entity.code} was not decided yet", "run it once: the first run contacts nobody"
+        )
+    behind = runtime.today(entity) - last.as_of_day
+    if behind > 1:
+        raise Invalid.because(
+            "entity",
+            f"{entity.code} was decided as of {date_of(last.as_of_day)} and is {behind} days behind",
+            "let the workers decide the days that are missing first",
+        )
+    return last
+
+
+def _with(
+    live: Mapping[int, Edition], entity: Entity, changed: Sequence[Mapping[str, Any]], from_day: int
+) -> dict[int, Edition]:
+    """The editions of the days with the changed documents in them; books that say the same are one."""
+    found: dict[int, Edition] = {}
+    book = None
+    for day, edition in live.items():
+        if day < from_day:
+            found[day] = edition
+            continue
+        tried = trial_book(entity, day, changed)
+        if book is None or tried.edition() != book.edition():
+            book = tried
+        escalation = book.stages.get("escalation")
+        key = "" if escalation is None else escalation.policy.key
+        found[day] = replace(edition, book=book, policy_key=key)
+    return found
+
+
+def _start(
+    runtime: "Runtime", entity: Entity, last: Run, of_sides: Sequence[Mapping[int, Edition]]
+) -> tuple[dict[str, Frame], list[_Side]]:
+    """Read everything as of one instant; both sides begin with the same state."""
+    days = sorted(of_sides[0])
+    ask = asking(runtime, entity, days[0], of_sides[0][days[0]])
+    key = ask.edition.policy_key
+    further = sorted({edition.policy_key for editions in of_sides for edition in editions.values()} - {key})
+    tables = questions_ahead(ask.question, runtime.database, days, further)
+    frames = read_frames(runtime, entity, as_of_day=days[0], question=ask.question, more=tables)
+    standings = {other: frames[f"previous {number}"] for number, other in enumerate(further)}
+    state = carried(frames, key, standings, last.as_of_day)
+    known = Run.select(Run.policy_key).where(Run.entity == entity, Run.state == "done", Run.kind != "event")
+    adopted = {str(row) for (row,) in known.distinct().tuples()}
+    return frames, [_Side(editions, state, set(adopted)) for editions in of_sides]
+
+
+def _decide(runtime: "Runtime", entity: Entity, ledger: Mapping[str, Frame], side: _Side, day: int) -> Day:
+    """Decide a day and move the side on to its evening."""
+    edition = side.editions[day]
+    side.state = under(side.state, edition.policy_key)
+    ask = replace(asking(runtime, entity, day, edition), begins=_begins(entity, side, day))
+    facts = facts_from(runtime, ask, frames_of(side.state, ledger, ledger[f"overrides {day}"]))
+    decided = decided_day(runtime, entity, edition, day, ask.begins, facts)
+    escalates = "escalation" in edition.book.stages
+    if escalates:
+        decided = collected(with_events(decided, day))
+    begun, keys = (
+        begun_steps(side.state, decided, _steps(edition), _owners(ledger, day), day)
+        if (ask.begins and escalates)
+        else no_steps()
+    )
+    taken = limits_taken(side.state, ledger, decided, edition, day)
+    side.state = after(side.state, decided, begun, keys, taken, day)
+    side.adopted.add(edition.policy_key)
+    return _counted(ask, entity, decided, begun, taken)
+
+
+def _begins(entity: Entity, side: _Side, day: int) -> bool:
+    """``engine.pipeline.may_begin`` of a day that nobody has decided yet."""
+    live = entity.sending and entity.live_from_day is not None and entity.live_from_day <= day
+    return bool(live) and side.editions[day].policy_key in side.adopted
+
+
+def _steps(edition: Edition) -> dict[str, Step]:
+    terms = edition.book.stages["escalation"].policy.escalation
+    return {} if terms is None else {step.key: step for step in terms.steps()}
+
+
+def _owners(ledger: Mapping[str, Frame], day: int) -> Frame:
+    """Who collects from each customer on a day."""
+    by_hand = ledger[f"overrides {day}"].select(
+        "customer_id", nw.col("collector").alias("now"), nw.lit(True).alias("own")
+    )
+    owners = ledger["owner"].join(by_hand, on="customer_id", how="left")
+    return owners.select(
+        "customer_id",
+        nw.when(nw.col("own").fill_null(False)).then(nw.col("now")).otherwise(nw.col("collector")).alias("collector"),
+    )
+
+
+def _counted(ask: Asking, entity: Entity, decided: Frame, begun: Frame, taken: Frame) -> Day:
+    held, was = nw.col("hold").fill_null(False), nw.col("was_hold").fill_null(False)
+    counts = {
+        "changed": nw.col("changed"),
+        "held": held,
+        "newly_held": held & ~was,
+        "released": was & ~held,
+        "proposed": nw.col("changed_credit_limit") & ~nw.col("proposed_limit_minor").is_null(),
+    }
+    (row,) = rows_of(
+        decided.select(nw.len().alias("customers"), *(claim.sum().alias(name) for name, claim in counts.items()))
+    )
+    found = {name: int(row[name] or 0) for name in ("customers", *counts)}
+    gated = found["changed"] * 10_000 > found["customers"] * entity.portfolio_share_bp
+    return Day(day=ask.as_of_day, begins=ask.begins, gated=gated, taken=count_of(taken), begun=begun, **found)
