@@ -15,6 +15,7 @@ from admin import (
     decision_log,
     formatting,
     forms,
+    forward_page,
     gate,
     go_live,
     importing,
@@ -74,7 +75,17 @@ def views() -> list[Any]:
 def register(app: Flask) -> None:
     """Hang every page into the application."""
     gate.needs(gate.SIGNED_IN)(app.view_functions["security.logout"])
-    for page in (commands_page, go_live, policies, parameters, workbench, importing, accounts, decision_log):
+    for page in (
+        commands_page,
+        go_live,
+        policies,
+        parameters,
+        workbench,
+        importing,
+        accounts,
+        decision_log,
+        forward_page,
+    ):
         app.register_blueprint(page.blueprint)
     accounts.limit_tries(app)
     lists = Admin(app, name="Dunwell", index_view=Home(), csp_nonce_generator=gate.nonce)
@@ -98,4 +109,5 @@ def _words(app: Flask) -> None:
     filters["override_value"] = forms.override_text
     filters["unit_words"] = workbench.unit_words
     trying.register_words(app)
+    forward_page.register_words(app)
     app.jinja_env.globals.update(command_open=commands_page.command_open)

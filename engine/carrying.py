@@ -25,6 +25,7 @@ Frame = nw.LazyFrame[Any]
 STANDING_NAMES = tuple(f"at_{name}" for name in STANDING)
 WAS_NAMES = tuple(f"was_{name}" for name in PREVIOUS)
 UNREACHED = ("task",)  # channels that reach nobody
+# A step that begins. What it is about: the leader before its due date, afterwards all that is overdue.
 BEGUN: Mapping[str, Any] = {
     "customer_id": nw.Int64,
     "day": nw.Int64,
@@ -32,6 +33,7 @@ BEGUN: Mapping[str, Any] = {
     "channel": nw.String,
     "level": nw.Int64,
     "collector": nw.Int64,
+    "about_minor": nw.Int64,
     "overdue_minor": nw.Int64,
     "leader_minor": nw.Int64,
 }
@@ -195,6 +197,10 @@ def begun_steps(
         "channel",
         nw.col("event_level").alias("level"),
         "collector",
+        nw.when(nw.col("event_level") == lit(0))
+        .then(nw.col("leader_open_minor"))
+        .otherwise(nw.col("overdue_net_minor"))
+        .alias("about_minor"),
         nw.col("overdue_net_minor").alias("overdue_minor"),
         nw.col("leader_open_minor").alias("leader_minor"),
     )

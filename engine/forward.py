@@ -26,7 +26,7 @@ from engine.carrying import (
 from engine.commands import Invalid
 from engine.editions import Edition, edition_for
 from engine.frames import collected, count_of, read_frames, rows_of
-from engine.pipeline import Asking, Frame, asking, decided_day, facts_from, last_portfolio_run
+from engine.pipeline import Frame, asking, decided_day, facts_from, last_portfolio_run
 from engine.queries import questions_ahead
 from engine.simulation import trial_book
 from engine.tables import Entity, Run
@@ -50,6 +50,7 @@ class Day:
             for a person.
         held: customers whose orders are held in the evening, ``newly_held`` and ``released`` that day.
         proposed: customers with a new proposal for their limit; ``taken`` of them within the automatic band.
+        steps: of the escalation policy that decides, by key.
         begun: one row per step that begins (``engine.carrying.BEGUN``).
     """
 
@@ -63,6 +64,7 @@ class Day:
     released: int
     proposed: int
     taken: int
+    steps: Mapping[str, Step]
     begun: Frame = field(compare=False, repr=False)
 
 
@@ -176,18 +178,17 @@ def _decide(runtime: "Runtime", entity: Entity, ledger: Mapping[str, Frame], sid
     ask = replace(asking(runtime, entity, day, edition), begins=_begins(entity, side, day))
     facts = facts_from(runtime, ask, frames_of(side.state, ledger, ledger[f"overrides {day}"]))
     decided = decided_day(runtime, entity, edition, day, ask.begins, facts)
-    escalates = "escalation" in edition.book.stages
-    if escalates:
+    begun, keys = no_steps()
+    steps = _steps(edition)
+    if "escalation" in edition.book.stages:
         decided = collected(with_events(decided, day))
-    begun, keys = (
-        begun_steps(side.state, decided, _steps(edition), _owners(ledger, day), day)
-        if (ask.begins and escalates)
-        else no_steps()
-    )
+        if ask.begins:
+            begun, keys = begun_steps(side.state, decided, steps, _owners(ledger, day), day)
     taken = limits_taken(side.state, ledger, decided, edition, day)
     side.state = after(side.state, decided, begun, keys, taken, day)
     side.adopted.add(edition.policy_key)
-    return _counted(ask, entity, decided, begun, taken)
+    counts = _counts(entity, decided)
+    return Day(day=day, begins=ask.begins, taken=count_of(taken), steps=steps, begun=begun, **counts)
 
 
 def _begins(entity: Entity, side: _Side, day: int) -> bool:
@@ -197,7 +198,8 @@ def _begins(entity: Entity, side: _Side, day: int) -> bool:
 
 
 def _steps(edition: Edition) -> dict[str, Step]:
-    terms = edition.book.stages["escalation"].policy.escalation
+    stage = edition.book.stages.get("escalation")
+    terms = None if stage is None else stage.policy.escalation
     return {} if terms is None else {step.key: step for step in terms.steps()}
 
 
@@ -213,9 +215,9 @@ def _owners(ledger: Mapping[str, Frame], day: int) -> Frame:
     )
 
 
-def _counted(ask: Asking, entity: Entity, decided: Frame, begun: Frame, taken: Frame) -> Day:
+def _counts(entity: Entity, decided: Frame) -> dict[str, Any]:
     held, was = nw.col("hold").fill_null(False), nw.col("was_hold").fill_null(False)
-    counts = {
+    claims = {
         "changed": nw.col("changed"),
         "held": held,
         "newly_held": held & ~was,
@@ -223,8 +225,7 @@ def _counted(ask: Asking, entity: Entity, decided: Frame, begun: Frame, taken: F
         "proposed": nw.col("changed_credit_limit") & ~nw.col("proposed_limit_minor").is_null(),
     }
     (row,) = rows_of(
-        decided.select(nw.len().alias("customers"), *(claim.sum().alias(name) for name, claim in counts.items()))
+        decided.select(nw.len().alias("customers"), *(claim.sum().alias(name) for name, claim in claims.items()))
     )
-    found = {name: int(row[name] or 0) for name in ("customers", *counts)}
-    gated = found["changed"] * 10_000 > found["customers"] * entity.portfolio_share_bp
-    return Day(day=ask.as_of_day, begins=ask.begins, gated=gated, taken=count_of(taken), begun=begun, **found)
+    found = {name: int(row[name] or 0) for name in ("customers", *claims)}
+    return {**found, "gated": found["changed"] * 10_000 > found["customers"] * entity.portfolio_share_bp}

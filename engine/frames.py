@@ -193,8 +193,10 @@ def _casts(table: Table) -> list[pl.Expr]:
     for column in table.columns:
         wanted = TYPES[column.dtype]
         if column.empty_is_null:
-            # Texts are read with '' for null: ADBC takes a column's type from its first rows.
-            casts.append(pl.when(pl.col(column.name) != "").then(pl.col(column.name)).cast(wanted).alias(column.name))
+            # Texts are read with '' for null: ADBC takes a column's type from its first rows, and calls
+            # a column without rows a number.
+            text = pl.col(column.name).cast(wanted)
+            casts.append(pl.when(text != "").then(text).alias(column.name))
         else:
             casts.append(pl.col(column.name).cast(wanted))
     return casts

@@ -279,8 +279,8 @@ def _previous(question: Question, store: Store) -> Table:
         parts.append(_part(column, f"at_{name}", dtype))
     columns.append(Field("step_finished", nw.Boolean))
     parts.append(f"{_finished(question)} as step_finished")
-    for column, part in _overridden(question, store):
-        columns.append(column)
+    for by_hand, part in _overridden(question, store):
+        columns.append(by_hand)
         parts.append(part)
     entity = f"{store.unindexed}c.entity_id = {question.entity_id:d}"
     sql = f"select {', '.join(parts)} from customer c {joins} where {entity}"

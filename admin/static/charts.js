@@ -56,6 +56,26 @@
         }),
       });
     },
+    ahead(canvas) {
+      const found = rows("ahead");
+      const words = canvas.parentElement.dataset;
+      const side = (name, label, tone) => ({
+        label, data: found.map((row) => Number(row.dataset[name])), backgroundColor: token(tone), borderRadius: 3,
+      });
+      const sides = [side("live", words.live, words.then ? "--age-x" : "--age-0")];
+      if (words.then) sides.push(side("then", words.then, "--age-0"));
+      return new Chart(canvas, {
+        type: "bar",
+        data: { labels: found.map((row) => row.dataset.short), datasets: sides },
+        options: options({
+          scales: {
+            x: axis({ grid: { display: false } }),
+            y: axis({ beginAtZero: true, ticks: { ...axis().ticks, maxTicksLimit: 6, precision: 0, callback: (value) => short.format(value) } }),
+          },
+          plugins: { ...options().plugins, tooltip: { ...options().plugins.tooltip, callbacks: { label: (item) => `${item.dataset.label}: ${whole.format(item.raw)}` } } },
+        }),
+      });
+    },
     classes(canvas) {
       const found = rows("classes");
       const tones = { A: "--age-0", B: "--age-0", C: "--age-1", D: "--age-2", E: "--age-4" };

@@ -24,7 +24,6 @@ from engine.tables import (
     Customer,
     Dispute,
     Document,
-    DueLine,
     Entity,
     Outcome,
     Override,
@@ -212,3 +211,142 @@ def test_the_days_that_come_do_exactly_what_was_foretold(
     held = Outcome.select().where(Outcome.entity_id == world.entity.id, Outcome.hold == True).count()  # noqa: E712
     assert days[-1].held == held > 0
     assert CreditLimit.select().where(CreditLimit.booked_day > DAY).count() == sum(day.taken for day in days) > 0
+
+
+def test_a_change_does_exactly_what_was_foretold_once_it_is_approved(
+    runtime: Runtime, clock: Any, world: SimpleNamespace
+) -> None:
+    """An earlier reminder and a longer pause between contacts, in this order: approved, they begin the same steps."""
+    reminder = thresholds(world.documents["escalation"], "standard-p4", 2)
+    reminder["cases"] = []
+    pause = thresholds(world.documents["parameters"], "minimum_contact_days", 6, "2026-04-08")
+    pairs = list(look_ahead(runtime, world.entity, [reminder, pause], days=21, from_day=DAY + 5))
+    told, as_it_was = foretold(pair.changed for pair in pairs), foretold(pair.live for pair in pairs)
+    assert {one for one in told if one[0] < DAY + 5} == {one for one in as_it_was if one[0] < DAY + 5}
+    assert told != as_it_was
+    propose(runtime, world, [reminder, pause], DAY + 5)
+    real, runs = lived(runtime, clock, world.entity, 21, world.users.manager.id)
+    compared([pair.changed for pair in pairs], runs, told, real)
+
+
+def test_a_policy_under_a_new_name_begins_nothing_on_its_first_day(
+    runtime: Runtime, clock: Any, world: SimpleNamespace
+) -> None:
+    """Its first run sets standings; whoever is late climbs from the next day on, and the old standings rest."""
+    other = json.loads(world.documents["escalation"].body)
+    other |= {"key": "firm-reminders", "name": "Firm reminders", "cases": []}
+    pairs = list(look_ahead(runtime, world.entity, [other], days=6, from_day=DAY + 2))
+    assert [pair.changed.begins for pair in pairs] == [True, False, True, True, True, True]
+    told = foretold(pair.changed for pair in pairs)
+    propose(runtime, world, [other], DAY + 2)
+    real, runs = lived(runtime, clock, world.entity, 6, world.users.manager.id)
+    compared([pair.changed for pair in pairs], runs, told, real)
+
+
+def thresholds(document: Document, owner: str, value: int, from_on: str = "2026-04-01") -> dict[str, Any]:
+    """A document in force with one number changed."""
+    body = json.loads(document.body)
+    place = next(t.place for t in thresholds_of(body) if t.owner == owner)
+    found: dict[str, Any] = with_threshold(body, place, value, from_on)
+    return found
+
+
+def propose(runtime: Runtime, world: SimpleNamespace, documents: list[dict[str, Any]], from_day: int) -> None:
+    """Two people put documents in force from a day on."""
+    for document in documents:
+        asked = ProposeDocument(actor=world.users.manager.id, reason="try", document=document, from_day=from_day)
+        answer = runtime.execute(asked)
+        approval = ApproveDocument(
+            actor=world.users.second.id, reason="seen", document_id=answer["document"], sha256=answer["sha256"]
+        )
+        runtime.execute(approval)
+
+
+def test_a_broken_promise_brings_its_step_again(
+    runtime: Runtime, clock: Any, entity: Entity, books: Any, policies: Any, go_live: Callable[[int], Entity]
+) -> None:
+    """Promised for the day after tomorrow: nothing until it is broken, then the same step once more, then the next."""
+    customer = books.customer("1001")
+    line = books.invoice(customer, 50_000, DAY - 40, DAY - 3)
+    run_entity(runtime, entity, DAY)
+    go_live(DAY)
+    clock.advance(days=1)
+    run_entity(runtime, Entity.get_by_id(entity.id), DAY + 1)
+    carried_out(runtime)
+    Promise.create(
+        **entry(entity, customer, DAY + 1),
+        due_line=line,
+        amount_minor=50_000,
+        currency="EUR",
+        promised_day=DAY + 3,
+    )
+    found = [pair.live for pair in look_ahead(runtime, Entity.get_by_id(entity.id), days=14)]
+    assert sorted((day, step) for day, _, step, _ in foretold(found)) == [(DAY + 7, "p4"), (DAY + 11, "p14")]
+
+
+@pytest.mark.parametrize("stopped", ["sending", "live_from_day"])
+def test_nothing_is_sent_where_nothing_may_be(runtime: Runtime, world: SimpleNamespace, stopped: str) -> None:
+    """Not before go-live, and not while sending is stopped; what is held is foretold all the same."""
+    after = {"sending": {"sending": False}, "live_from_day": {"live_from_day": DAY + 4}}[stopped]
+    Entity.update(**after).where(Entity.id == world.entity.id).execute()
+    days = [pair.live for pair in look_ahead(runtime, Entity.get_by_id(world.entity.id), days=6)]
+    assert [day.begins for day in days] == [False] * 6 if stopped == "sending" else [False] * 3 + [True] * 3
+    assert {day for day, *_ in foretold(days)} <= {day.day for day in days if day.begins}
+    assert all(day.held for day in days)
+
+
+def test_each_customer_has_the_collector_of_that_day(runtime: Runtime, world: SimpleNamespace) -> None:
+    """One who collects by hand for some days only, then the customer's own again."""
+    given = Override.get(Override.target == "collector")
+    owners = {
+        pair.live.day: dict(columns(pair.live.begun, "customer_id", "collector"))
+        for pair in look_ahead(runtime, world.entity)
+    }
+    seen = {day: found[given.customer_id] for day, found in owners.items() if given.customer_id in found}
+    own = given.customer.collector_id
+    assert seen
+    for day, collector in seen.items():
+        assert collector == (int(given.value) if given.from_day <= day < given.until_day else own)
+
+
+def columns(frame: Any, *names: str) -> list[tuple[Any, ...]]:
+    """Some columns of a frame, row by row."""
+    return [tuple(row[name] for name in names) for row in rows_of(frame)]
+
+
+@pytest.mark.parametrize("days", [0, -1, 61])
+def test_it_looks_one_day_ahead_at_least_and_sixty_at_most(runtime: Runtime, entity: Entity, days: int) -> None:
+    """Beyond, what nobody pays says little."""
+    with pytest.raises(Invalid, match=f"days: is {days}"):
+        next(look_ahead(runtime, entity, days=days))
+
+
+def test_it_begins_at_a_decided_day(runtime: Runtime, clock: Any, world: SimpleNamespace, entity: Entity) -> None:
+    """An entity that was never decided, or is days behind, says so; one night behind is the day itself."""
+    clock.advance(days=1)
+    assert next(look_ahead(runtime, world.entity)).live.day == DAY + 1
+    clock.advance(days=1)
+    with pytest.raises(Invalid, match="2 days behind"):
+        next(look_ahead(runtime, world.entity))
+    other = Entity.create(code="new", name="New Ltd", currency="EUR", zone="UTC", country="DE")
+    with pytest.raises(Invalid, match="was not decided yet"):
+        next(look_ahead(runtime, other))
+
+
+def test_a_document_that_cannot_be_read_is_refused_before_anything_is_computed(
+    runtime: Runtime, world: SimpleNamespace
+) -> None:
+    """With its place, as a simulation does."""
+    broken = json.loads(world.documents["escalation"].body)
+    broken["escalation"]["scenarios"]["standard"][0]["days"] = "soon"
+    with pytest.raises(Invalid) as refused:
+        next(look_ahead(runtime, world.entity, [broken]))
+    assert "scenarios" in refused.value.problems[0].place
+
+
+def test_so_many_changes_that_the_run_would_wait_are_told(runtime: Runtime, world: SimpleNamespace) -> None:
+    """At a share of nothing every day with a change would stop for a person; it counts as approved."""
+    Entity.update(portfolio_share_bp=0).where(Entity.id == world.entity.id).execute()
+    days = [pair.live for pair in look_ahead(runtime, Entity.get_by_id(world.entity.id), days=7)]
+    assert any(day.gated for day in days)
+    assert [day.gated for day in days] == [day.changed > 0 for day in days]
