@@ -15,6 +15,7 @@ from engine.frames import count_of, rows_of
 from engine.outlook import WORK, Count, Load, Outlook, Side
 from engine.tables import Customer, Entity, User
 from ledger.days import date_of
+from rules.policies import Step
 
 ROWS_SHOWN = 300  # customers of a cell on the page; the workbook has all of them
 
@@ -46,7 +47,7 @@ class Line:
 
     key: str
     label: str
-    channel: str
+    scenario: str
     weeks: tuple[Cell, ...]
 
     @property
@@ -67,7 +68,7 @@ class Channel:
     def total(self) -> Line:
         """All its steps together."""
         weeks = tuple(_sum([line.weeks[n] for line in self.lines]) for n in range(len(self.lines[0].weeks)))
-        return Line("", self.label, self.channel, weeks)
+        return Line("", self.label, "", weeks)
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,10 @@ class Shown:
             cells = tuple(
                 _cell(*(side.get((key, channel, week), Count()) for side in counts)) for week in range(len(self.weeks))
             )
-            found.setdefault(channel, []).append(Line(key, self.step_label(key), channel, cells))
+            found.setdefault(channel, []).append(Line(key, self.step_label(key), scenario_of(steps, key), cells))
         order = [*(name for name in found if name not in WORK), *(name for name in WORK if name in found)]
         for lines in found.values():
-            lines.sort(key=lambda line: (steps[line.key].level, steps[line.key].days, line.key))
+            lines.sort(key=lambda line: (*_order(steps, line.key), line.key))
         return tuple(Channel(name, channel_label(name), tuple(found[name])) for name in order)
 
     @property
@@ -198,7 +199,7 @@ class Shown:
     def step_label(self, key: str) -> str:
         """What the policy that has a step calls it."""
         for side in reversed(self.sides):
-            step = side.steps.get(key)
+            step, _scenario = side.steps.get(key, (None, ""))
             if step is not None and step.label:
                 return _(step.label)
         return formatting.title(key)
@@ -255,6 +256,16 @@ def week_label(first: int, last: int) -> str:
 def short_day(day: int) -> str:
     """A day without its year: ``1 Apr``."""
     return str(format_skeleton("MMMd", date_of(day), locale=formatting.locale()))
+
+
+def scenario_of(steps: Mapping[str, tuple[Step, str]], key: str) -> str:
+    """What the scenario of a step is called."""
+    return formatting.title(steps[key][1]) if key in steps else ""
+
+
+def _order(steps: Mapping[str, tuple[Step, str]], key: str) -> tuple[int, int]:
+    """By level and day; a step that no policy has any more comes first."""
+    return (steps[key][0].level, steps[key][0].days) if key in steps else (-1, 0)
 
 
 def channel_label(channel: str) -> str:

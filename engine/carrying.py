@@ -17,7 +17,6 @@ from engine.editions import Edition
 from engine.frames import collected, from_rows
 from engine.queries import MADE, OVERRIDDEN, PREVIOUS, STANDING
 from ledger.expressions import in_force, lit
-from rules.policies import Step
 from rules.stages import POINT_OUTCOMES
 from rules.standing_columns import fold_columns
 
@@ -167,27 +166,27 @@ ANCHORS = ("leader_line_id", "leader_due_day")
 
 
 def begun_steps(
-    state: Carried, decided: Frame, steps: Mapping[str, Step], owners: Frame, day: int
+    state: Carried, decided: Frame, channels: Mapping[str, str], owners: Frame, day: int
 ) -> tuple[Frame, Frame]:
     """The steps that begin on a day: those an action is made of, once.
 
     Args:
         decided: with events.
-        steps: of the policy, by key.
+        channels: of the policy's steps, by key.
         owners: customer_id, collector.
 
     Returns:
         ``BEGUN``, and the keys of their actions (``MADE``).
     """
     entering = fold_columns(decided.filter(nw.col("event_enters")), day)
-    named = entering.filter(nw.col("at_step_key").is_in(sorted(steps)))
+    named = entering.filter(nw.col("at_step_key").is_in(sorted(channels)))
     keys = named.with_columns(
         nw.lit(state.policy_key).alias("policy_key"),
         nw.col("at_step_key").alias("step_key"),
         nw.col("at_episode").alias("episode"),
         nw.col("at_repeat_no").alias("repeat_no"),
         nw.col("at_level").alias("event_level"),
-        _channel(steps).alias("channel"),
+        _channel(channels).alias("channel"),
     ).join(state.made.select(*MADE), on=list(MADE), how="anti")
     keys = collected(keys.join(owners, on="customer_id", how="left"))
     begun = keys.select(
@@ -207,10 +206,10 @@ def begun_steps(
     return begun, keys
 
 
-def _channel(steps: Mapping[str, Step]) -> nw.Expr:
+def _channel(channels: Mapping[str, str]) -> nw.Expr:
     value = nw.lit(None, dtype=nw.String)
-    for key, step in steps.items():
-        value = nw.when(nw.col("at_step_key") == nw.lit(key)).then(nw.lit(step.channel)).otherwise(value)
+    for key, channel in channels.items():
+        value = nw.when(nw.col("at_step_key") == nw.lit(key)).then(nw.lit(channel)).otherwise(value)
     return value
 
 

@@ -50,7 +50,7 @@ class Day:
             for a person.
         held: customers whose orders are held in the evening, ``newly_held`` and ``released`` that day.
         proposed: customers with a new proposal for their limit; ``taken`` of them within the automatic band.
-        steps: of the escalation policy that decides, by key.
+        steps: of the escalation policy that decides, by key, with the scenario each belongs to.
         begun: one row per step that begins (``engine.carrying.BEGUN``).
     """
 
@@ -64,7 +64,7 @@ class Day:
     released: int
     proposed: int
     taken: int
-    steps: Mapping[str, Step]
+    steps: Mapping[str, tuple[Step, str]]
     begun: Frame = field(compare=False, repr=False)
 
 
@@ -183,7 +183,8 @@ def _decide(runtime: "Runtime", entity: Entity, ledger: Mapping[str, Frame], sid
     if "escalation" in edition.book.stages:
         decided = collected(with_events(decided, day))
         if ask.begins:
-            begun, keys = begun_steps(side.state, decided, steps, _owners(ledger, day), day)
+            channels = {key: step.channel for key, (step, _scenario) in steps.items()}
+            begun, keys = begun_steps(side.state, decided, channels, _owners(ledger, day), day)
     taken = limits_taken(side.state, ledger, decided, edition, day)
     side.state = after(side.state, decided, begun, keys, taken, day)
     side.adopted.add(edition.policy_key)
@@ -197,10 +198,12 @@ def _begins(entity: Entity, side: _Side, day: int) -> bool:
     return bool(live) and side.editions[day].policy_key in side.adopted
 
 
-def _steps(edition: Edition) -> dict[str, Step]:
+def _steps(edition: Edition) -> dict[str, tuple[Step, str]]:
     stage = edition.book.stages.get("escalation")
     terms = None if stage is None else stage.policy.escalation
-    return {} if terms is None else {step.key: step for step in terms.steps()}
+    if terms is None:
+        return {}
+    return {step.key: (step, scenario) for scenario, steps in terms.scenarios.items() for step in steps}
 
 
 def _owners(ledger: Mapping[str, Frame], day: int) -> Frame:

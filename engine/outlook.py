@@ -57,8 +57,8 @@ class Side:
     begun: Frame = field(repr=False)
 
     @property
-    def steps(self) -> dict[str, Step]:
-        """The steps of the policies that decide on one of the days, by key."""
+    def steps(self) -> dict[str, tuple[Step, str]]:
+        """The steps of the policies that decide on one of the days, by key, with their scenarios."""
         return {key: step for day in self.days for key, step in day.steps.items()}
 
     def weeks(self) -> list[Sequence[Day]]:

@@ -1,18 +1,14 @@
 """Looking ahead in the console: the coming weeks, in force and with a change, while they are computed."""
 
-import io
 import json
-from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from openpyxl import load_workbook
 
 from engine.forward import look_ahead
 from engine.outlook import outlook_of
 from engine.runtime import Runtime
-from engine.tables import Document, Entity, UserScope
+from engine.tables import Document, Entity
 from ledger.canonical import canonical, sha256_of
 from rules.thresholds import thresholds_of, with_threshold
 
