@@ -28,7 +28,7 @@ def workbook(shown: Shown, titles: list[str]) -> bytes:
     _sheet(book, _("Orders and limits"), _beside(shown))
     _sheet(book, _("Work"), _work(shown))
     _sheet(book, _("Steps"), _steps(shown))
-    _sheet(book, _("About"), _about(shown, titles))
+    _sheet(book, _("Assumptions"), _about(shown, titles))
     written = io.BytesIO()
     book.save(written)
     return written.getvalue()
