@@ -21,7 +21,7 @@ from rules.intervals import possible_after
 from rules.limits import CASES_PER_POLICY
 from rules.policies import Case, Parameters, Policy
 from rules.reference import holds_of, with_derived
-from rules.regions import Path, Row, constant, example, left_after
+from rules.regions import Part, Path, Row, constant, example, left_after, parts_of
 from rules.stages import OUTCOMES, STAGE
 
 Name = tuple[str, str, int]
@@ -111,9 +111,10 @@ def missing_boundaries(
     stage = Book.build([policy], parameters, policy.from_day, entity=policy.entity, subject=policy.subject).stages[
         policy.stage
     ]
+    known = {rule.key: parts_of(paths(rule.condition), facts) for rule in stage.ranked}
     missing: dict[Name, tuple[Boundary, Row]] = {}
     for place, rule in enumerate(stage.ranked):
-        before = [path for earlier in stage.ranked[:place] for path in paths(earlier.condition)]
+        before = [part for earlier in stage.ranked[:place] for part in known[earlier.key]]
         for boundary in _boundaries(rule):
             if boundary.name in shown or boundary.name in missing or not _is_possible(boundary, facts):
                 continue
@@ -172,10 +173,10 @@ def _shown(policy: Policy, parameters: list[Parameters], facts: Mapping[str, Col
     return shown
 
 
-def _example(boundary: Boundary, before: list[Path], facts: Mapping[str, Column]) -> Row | None:
+def _example(boundary: Boundary, before: list[Part], facts: Mapping[str, Column]) -> Row | None:
     """A row on the boundary, if possible one that no earlier rule takes."""
     here: Path = (*boundary.others, constant(boundary.fact, boundary.value))
-    free = left_after([here], before, facts, PARTS_MAX) or []
+    free = left_after(parts_of([here], facts), before, facts, PARTS_MAX) or []
     return next((row for path in (*free, here) if (row := example(path, facts)) is not None), None)
 
 

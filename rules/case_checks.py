@@ -20,9 +20,15 @@ def case_problems(policy: Policy, parameters: list[Parameters], dictionary: Mapp
     """Cases whose outcome is not the expected one, and cases that make no sense."""
     problems = []
     facts = readable(policy.stage, dictionary)
+    books: dict[object, Book] = {}
     for case in policy.cases:
         wrong = _sense_problems(case, policy, parameters, facts)
-        problems += wrong or _run(case, policy, parameters, dictionary)
+        if not wrong:
+            fixed = tuple(sorted(case.parameters.items()))
+            if fixed not in books:
+                books[fixed] = book_of(case, policy, parameters, dictionary)
+            wrong = _run(case, policy, books[fixed], dictionary)
+        problems += wrong
     return problems
 
 
@@ -54,8 +60,7 @@ def _sense_problems(
     return problems
 
 
-def _run(case: Case, policy: Policy, parameters: list[Parameters], dictionary: Mapping[str, Column]) -> list[Problem]:
-    book = book_of(case, policy, parameters, dictionary)
+def _run(case: Case, policy: Policy, book: Book, dictionary: Mapping[str, Column]) -> list[Problem]:
     row: dict[str, Scalar | None] = {
         **{name: value for name, value in empty_row(dictionary).items() if name not in OUTCOMES},
         **case.facts,

@@ -12,7 +12,7 @@ from ledger.columns import Column, Kind
 from ledger.problems import Problem
 from rules.book import BookRule, BookStage
 from rules.conditions import All, Any, Condition, Const, Op, Test, paths
-from rules.regions import Path, example, left_after, span_of
+from rules.regions import Part, Path, example, left_after, parts_of, span_of
 
 PAIRS_MAX = 5_000  # pairs of bounds; beyond it gaps are not looked for
 PARTS_MAX = 500
@@ -44,6 +44,7 @@ def gaps(stage: BookStage, facts: Mapping[str, Column]) -> list[Gap]:
     """
     known = [(rule, path) for rule in stage.rules for path in paths(rule.condition)]
     tested = sorted({test.fact for _, path in known for test in path if facts[test.fact].unit is not None})
+    taken = parts_of((path for _, path in known), facts)
     found: list[Gap] = []
     for fact in tested:
         ends, starts = _bounds(known, fact, facts)
@@ -51,7 +52,7 @@ def gaps(stage: BookStage, facts: Mapping[str, Column]) -> list[Gap]:
             continue
         for before, after in product(ends, starts):
             if 0 < after[0] - before[0] - 1 <= _width(facts[fact]):
-                found += _gap(fact, before, after, [path for _, path in known], facts)
+                found += _gap(fact, before, after, taken, facts)
     return list({gap.problem.place: gap for gap in found}.values())
 
 
@@ -77,10 +78,11 @@ def _bounds(
     return ends, starts
 
 
-def _gap(fact: str, before: Bound, after: Bound, taken: list[Path], facts: Mapping[str, Column]) -> list[Gap]:
+def _gap(fact: str, before: Bound, after: Bound, taken: list[Part], facts: Mapping[str, Column]) -> list[Gap]:
     low, high = before[0] + 1, after[0] - 1
     inside = Test(fact, Op.BETWEEN, (Const(low), Const(high)))
-    left = left_after([(*before[1], *after[1], inside)], taken, facts, PARTS_MAX) or []
+    region = parts_of([(*before[1], *after[1], inside)], facts)
+    left = left_after(region, taken, facts, PARTS_MAX) or []
     found = next((row for row in (example(path, facts) for path in left) if row is not None), None)
     if found is None:
         return []

@@ -48,6 +48,19 @@ class Possible:
             return any(one not in self.never for one in range(self.low, self.high + 1))
         return True
 
+    def within_both(self, other: "Possible") -> "Possible":
+        """What is possible by this and by another."""
+        only = self.only if other.only is None else other.only if self.only is None else self.only & other.only
+        return Possible(
+            null=self.null and other.null,
+            low=max(self.low, other.low),
+            high=min(self.high, other.high),
+            only=only,
+            never=self.never | other.never,
+            value=self.value and other.value,
+            is_text=self.is_text,
+        )
+
     def within(self, one: Scalar) -> bool:
         """Whether a value lies in the range; text and truth have none."""
         return isinstance(one, bool | str) or self.low <= one <= self.high
@@ -103,24 +116,37 @@ class Space:
     left: Mapping[str, Possible] = field(default_factory=dict)
     against: Mapping[tuple[str, str], frozenset[Op]] = field(default_factory=dict)
 
-    def after(self, test: Test, dictionary: Mapping[str, Column]) -> "Space | None":
-        """The space with one more test; None when nothing is left of it."""
-        left = dict(self.left)
-        left[test.fact] = narrowed(left.get(test.fact, possible(dictionary[test.fact])), test)
-        changed = {test.fact}
-        against = self.against
-        if isinstance(test.value, FactRef):
-            other = test.value.name
-            left[other] = replace(left.get(other, possible(dictionary[other])), null=False)
-            changed.add(other)
-            against = dict(against)
-            for pair_, op in (((test.fact, other), test.op), ((other, test.fact), MIRRORED[test.op])):
-                against[pair_] = against.get(pair_, frozenset()) | {op}
-        if any(left[name].is_empty() for name in changed):
-            return None
-        if any(_clash(pair_, ops, left) for pair_, ops in against.items() if changed & set(pair_)):
-            return None
+    def after(self, tests: Iterable[Test], dictionary: Mapping[str, Column]) -> "Space | None":
+        """The space with more tests; None when nothing is left of it."""
+        left, against = dict(self.left), dict(self.against)
+        for test in tests:
+            left[test.fact] = narrowed(left.get(test.fact, possible(dictionary[test.fact])), test)
+            changed = {test.fact}
+            if isinstance(test.value, FactRef):
+                other = test.value.name
+                left[other] = replace(left.get(other, possible(dictionary[other])), null=False)
+                changed.add(other)
+                for pair_, op in (((test.fact, other), test.op), ((other, test.fact), MIRRORED[test.op])):
+                    against[pair_] = against.get(pair_, frozenset()) | {op}
+            if any(left[name].is_empty() for name in changed):
+                return None
+            if against and any(_clash(pair_, ops, left) for pair_, ops in against.items() if changed & set(pair_)):
+                return None
         return Space(left, against)
+
+    def meets(self, other: "Space") -> bool:
+        """Whether a row may be in both; no proof of the contrary counts as yes."""
+        shared = self.left.keys() & other.left.keys()
+        both = {name: self.left[name].within_both(other.left[name]) for name in shared}
+        if any(one.is_empty() for one in both.values()):
+            return False
+        if not self.against and not other.against:
+            return True
+        left = {**self.left, **other.left, **both}
+        return not any(
+            _clash(pair_, self.against.get(pair_, frozenset()) | other.against.get(pair_, frozenset()), left)
+            for pair_ in self.against.keys() | other.against.keys()
+        )
 
 
 EVERYTHING = Space()
@@ -130,9 +156,7 @@ def possible_after(
     tests: Iterable[Test], dictionary: Mapping[str, Column], start: Space = EVERYTHING
 ) -> Mapping[str, Possible] | None:
     """What facts may be when all tests of a path hold; None when they never can."""
-    space: Space | None = start
-    for test in tests:
-        space = space.after(test, dictionary) if space is not None else None
+    space = start.after(tests, dictionary)
     return None if space is None else space.left
 
 
@@ -160,22 +184,25 @@ def _clash(facts: tuple[str, str], ops: frozenset[Op], left: Mapping[str, Possib
     return not signs
 
 
-def implies(path: Iterable[Test], wanted: Iterable[Test], dictionary: Mapping[str, Column]) -> bool:
-    """Whether every row that passes a path passes all wanted tests as well (provably)."""
-    held = list(path)
-    left = possible_after(held, dictionary)
-    if left is None:
-        return True
-    return all(_implied(test, held, left, dictionary) for test in wanted)
+def implies(path: Iterable[Test], space: Space, wanted: Iterable[Test], dictionary: Mapping[str, Column]) -> bool:
+    """Whether every row that passes a path passes all wanted tests as well (provably).
+
+    Args:
+        space: what the path leaves possible.
+    """
+    held = frozenset(path)
+    return all(_implied(test, held, space.left, dictionary) for test in wanted)
 
 
-def _implied(test: Test, held: list[Test], left: Mapping[str, Possible], dictionary: Mapping[str, Column]) -> bool:
-    if test in held:
-        return True
-    now = left.get(test.fact, possible(dictionary[test.fact]))
+def _implied(test: Test, held: frozenset[Test], left: Mapping[str, Possible], dictionary: Mapping[str, Column]) -> bool:
+    now = left.get(test.fact) or possible(dictionary[test.fact])
+    if now.null and test.op is not Op.IS_NULL:
+        return False  # who tests a fact knows it afterwards: of these no test held it
     if test.op is Op.IS_NULL:
         return not now.value
-    if now.null or isinstance(test.value, FactRef):
+    if test in held:
+        return True
+    if isinstance(test.value, FactRef):
         return False
     if test.op is Op.IS_NOT_NULL:
         return True

@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from ledger.columns import Column
 from ledger.problems import Problem
 from rules.book import Book, BookRule, BookStage
-from rules.conditions import Test, paths
+from rules.conditions import paths
 from rules.facts import readable
 from rules.gap_checks import gap_problems
-from rules.intervals import implies, possible_after
+from rules.intervals import implies
 from rules.policies import Parameters, Policy
-from rules.regions import left_after
+from rules.regions import Part, left_after, parts_of
 
 PAIRS_LIMIT = 20_000  # comparisons of paths; beyond it coverage is not looked for
 TOGETHER_MAX = 40  # paths of earlier rules; beyond it what they cover together is not looked for
 PARTS_MAX = 200
 
-Paths = list[tuple[Test, ...]]
+Parts = list[Part]
 
 
 def overlap_problems(policy: Policy, parameters: list[Parameters], dictionary: Mapping[str, Column]) -> list[Problem]:
@@ -29,7 +29,7 @@ def overlap_problems(policy: Policy, parameters: list[Parameters], dictionary: M
     except ValueError as missing:
         return [Problem("/effective/from", str(missing), "give the parameter a value from that day, or begin later")]
     facts = readable(policy.stage, dictionary)
-    known = {rule.key: _possible_paths(rule, facts) for rule in stage.rules}
+    known = {rule.key: parts_of(paths(rule.condition), facts) for rule in stage.rules}
     problems = [
         Problem(
             f"{rule.rule.place}/when", "no row can ever meet this: its tests contradict each other", "correct a test"
@@ -42,7 +42,7 @@ def overlap_problems(policy: Policy, parameters: list[Parameters], dictionary: M
     if policy.hit in ("first", "most_severe"):
         problems += _unreachable(stage, known, facts)
     if policy.hit == "unique":
-        problems += _overlaps(stage, known, facts)
+        problems += _overlaps(stage, known)
     if policy.hit in ("sum", "count", "collect", "min", "max", "unique", "any"):
         problems += _twins(stage)
     return problems + gap_problems(stage, facts)
@@ -58,11 +58,7 @@ def stage_for_checks(policy: Policy, parameters: list[Parameters]) -> BookStage:
     return book.stages[policy.stage]
 
 
-def _possible_paths(rule: BookRule, facts: Mapping[str, Column]) -> Paths:
-    return [path for path in paths(rule.condition) if possible_after(path, facts) is not None]
-
-
-def _unreachable(stage: BookStage, known: Mapping[str, Paths], facts: Mapping[str, Column]) -> list[Problem]:
+def _unreachable(stage: BookStage, known: Mapping[str, Parts], facts: Mapping[str, Column]) -> list[Problem]:
     problems: list[Problem] = []
     work = 0
     for place, rule in enumerate(stage.ranked):
@@ -86,9 +82,9 @@ def _unreachable(stage: BookStage, known: Mapping[str, Paths], facts: Mapping[st
     return problems
 
 
-def _covered_together(rule: BookRule, mine: Paths, earlier: list[Paths], facts: Mapping[str, Column]) -> list[Problem]:
+def _covered_together(rule: BookRule, mine: Parts, earlier: list[Parts], facts: Mapping[str, Column]) -> list[Problem]:
     """Whether rules that come first leave nothing to this one, though none covers it alone."""
-    taken = [path for theirs in earlier for path in theirs if _meet(mine, [path], facts)]
+    taken = [part for theirs in earlier for part in theirs if _meet(mine, [part])]
     if not mine or len(taken) < 2 or len(taken) > TOGETHER_MAX:
         return []
     if left_after(mine, taken, facts, PARTS_MAX) != []:
@@ -97,11 +93,11 @@ def _covered_together(rule: BookRule, mine: Paths, earlier: list[Paths], facts: 
     return [Problem(f"{rule.rule.place}/when", what, "change the order or the conditions")]
 
 
-def _covers(theirs: Paths, mine: Paths, facts: Mapping[str, Column]) -> bool:
-    return all(any(implies(path, other, facts) for other in theirs) for path in mine)
+def _covers(theirs: Parts, mine: Parts, facts: Mapping[str, Column]) -> bool:
+    return all(any(implies(part.path, part.space, other.path, facts) for other in theirs) for part in mine)
 
 
-def _overlaps(stage: BookStage, known: Mapping[str, Paths], facts: Mapping[str, Column]) -> list[Problem]:
+def _overlaps(stage: BookStage, known: Mapping[str, Parts]) -> list[Problem]:
     problems: list[Problem] = []
     work = 0
     for place, rule in enumerate(stage.ranked):
@@ -109,7 +105,7 @@ def _overlaps(stage: BookStage, known: Mapping[str, Paths], facts: Mapping[str, 
             work += len(known[rule.key]) * len(known[earlier.key])
             if work > PAIRS_LIMIT:
                 return problems
-            if _meet(known[rule.key], known[earlier.key], facts):
+            if _meet(known[rule.key], known[earlier.key]):
                 problems.append(
                     Problem(
                         f"{rule.rule.place}/when",
@@ -120,8 +116,8 @@ def _overlaps(stage: BookStage, known: Mapping[str, Paths], facts: Mapping[str, 
     return problems
 
 
-def _meet(mine: Paths, theirs: Paths, facts: Mapping[str, Column]) -> bool:
-    return any(possible_after((*one, *other), facts) is not None for one in mine for other in theirs)
+def _meet(mine: Parts, theirs: Parts) -> bool:
+    return any(one.space.meets(other.space) for one in mine for other in theirs)
 
 
 def _twins(stage: BookStage) -> list[Problem]:

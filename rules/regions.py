@@ -38,23 +38,27 @@ class Part:
 
     def after(self, test: Test, facts: Mapping[str, Column]) -> "Part | None":
         """The part with one more test; None when nothing is left of it."""
-        space = self.space.after(test, facts)
+        space = self.space.after((test,), facts)
         return None if space is None else Part((*self.path, test), space)
 
 
-def _part(path: Path, facts: Mapping[str, Column]) -> Part | None:
-    part: Part | None = Part((), EVERYTHING)
-    for test in path:
-        part = part.after(test, facts) if part is not None else None
-    return part
+def part_of(path: Path, facts: Mapping[str, Column]) -> Part | None:
+    """A path with what it leaves possible; None when that is nothing."""
+    space = EVERYTHING.after(path, facts)
+    return None if space is None else Part(path, space)
 
 
-def _without(part: Part, taken: Path, facts: Mapping[str, Column]) -> list[Part]:
-    """What is left of a part when the rows of a path are taken out."""
-    if possible_after(taken, facts, part.space) is None:
+def parts_of(paths: Iterable[Path], facts: Mapping[str, Column]) -> list[Part]:
+    """Paths with what they leave possible, those left out that leave nothing."""
+    return [part for part in (part_of(path, facts) for path in paths) if part is not None]
+
+
+def _without(part: Part, taken: Part, facts: Mapping[str, Column]) -> list[Part]:
+    """What is left of a part when the rows of another are taken out."""
+    if not part.space.meets(taken.space):
         return [part]
     left: list[Part] = []
-    for test in taken:
+    for test in taken.path:
         for negative in failing(test, facts):
             kept = part.after(negative, facts)
             if kept is not None:
@@ -67,12 +71,12 @@ def _without(part: Part, taken: Path, facts: Mapping[str, Column]) -> list[Part]
 
 
 def left_after(
-    region: Iterable[Path], taken: Iterable[Path], facts: Mapping[str, Column], parts_max: int
+    region: Iterable[Part], taken: Iterable[Part], facts: Mapping[str, Column], parts_max: int
 ) -> list[Path] | None:
-    """What is left of a region after several paths; None when it falls into too many parts to tell."""
-    left = [part for part in (_part(path, facts) for path in region) if part is not None]
-    for path in taken:
-        left = [kept for part in left for kept in _without(part, path, facts)]
+    """What is left of a region when others are taken out; None when it falls into too many parts to tell."""
+    left = list(region)
+    for other in taken:
+        left = [kept for part in left for kept in _without(part, other, facts)]
         if len(left) > parts_max:
             return None
     return [part.path for part in left]
