@@ -64,28 +64,31 @@ class Distribution:
     bins: Sequence[Bin] = field(default_factory=tuple)
 
 
-def distribution(runtime: "Runtime", entities: Sequence[Entity], fact: Column) -> Distribution | None:
+def distribution(runtime: "Runtime", entities: Sequence[Entity], name: str) -> Distribution | None:
     """The distribution of a fact over the customers of some entities.
 
     Args:
         entities: those the reader sees whole.
-        fact: of a customer.
+        name: of a fact of customers, an outcome or a derived fact.
 
     Returns:
-        None when no entity has facts, when no run stored this one, or when it is an amount and the
-        entities have several currencies.
+        None when no entity has facts, when a run did not store this one, or when it is an amount and
+        the entities have several currencies.
 
     Raises:
+        KeyError: there is no such fact.
         Unusable: what is in force cannot be read.
     """
     known = [(entity, facts_today(runtime, entity)) for entity in entities]
-    found = [(entity, facts.live) for entity, facts in known if facts is not None]
-    currencies = {entity.currency for entity, _ in found}
-    if not found or (fact.kind is Kind.MONEY and len(currencies) > 1):
+    found = [(entity, facts) for entity, facts in known if facts is not None]
+    if not found:
         return None
-    try:
-        columns = [live.column(fact.name) for _, live in found]
-    except KeyError:
+    fact = {one: column for _, facts in found for one, column in facts.book.dictionary.items()}[name]
+    currencies = {entity.currency for entity, _ in found}
+    if fact.kind is Kind.MONEY and len(currencies) > 1:
+        return None
+    columns = [facts.live.column(name) for _, facts in found if facts.live.knows(name)]
+    if len(columns) < len(found):
         return None
     customers = sum(len(column) for column in columns)
     unknown = sum(int(column.null_count()) for column in columns)

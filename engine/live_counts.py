@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 RUNS_KEPT = 4  # entities whose facts stay in memory
-ALL_RULES, OTHERWISE = "/rules", "/otherwise"  # places of what no single rule is: any of them, and none
+ALL_RULES, OTHERWISE = "", "/otherwise"  # the places of the whole: whom any rule matches, and whom none
 _opening = Lock()
 
 
@@ -60,7 +60,7 @@ class Counts:
         days: by code of the entity, the day of its facts.
         customers: how many were asked about.
         currency: of the money; None when the entities have several, which are never added up.
-        places: by JSON pointer; ``/rules`` for whom any rule matches, ``/otherwise`` for the rest.
+        places: by JSON pointer; the empty one for whom any rule matches, ``/otherwise`` for the rest.
             What cannot be read is not there.
         undecided: who waits for a person, where one rule decides each row.
     """
@@ -92,7 +92,8 @@ def live_counts(runtime: "Runtime", entities: Sequence[Entity], body: Mapping[st
         facts = facts_today(runtime, entity)
         if facts is None:
             continue
-        found, live = _readable(runtime, entity, body), facts.live
+        sets = parameters_for(runtime, entity, runtime.today(entity))
+        found, live = countable(body, sets, facts.book.parameters, facts.book.dictionary), facts.live
         own = Counts({entity.code: facts.day}, live.customers, entity.currency, *_counted(live, found))
         total = own if not total.days else _both(total, own)
     return total
@@ -100,10 +101,11 @@ def live_counts(runtime: "Runtime", entities: Sequence[Entity], body: Mapping[st
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """The facts of an entity's last run, in memory."""
+    """The facts of an entity's last run, in memory, their day, and the book in force today."""
 
     live: LiveFacts
     day: int
+    book: Book
 
 
 def facts_today(runtime: "Runtime", entity: Entity) -> Today | None:
@@ -128,7 +130,7 @@ def facts_today(runtime: "Runtime", entity: Entity) -> Today | None:
         kept[entity.id] = known
         while len(kept) > RUNS_KEPT:
             kept.pop(next(iter(kept)))
-    return Today(known[1], int(run.as_of_day))
+    return Today(known[1], int(run.as_of_day), edition.book)
 
 
 def _opened(runtime: "Runtime", run: Run, edition: Edition) -> LiveFacts:
@@ -168,18 +170,11 @@ def customers_in_gaps(
             stage = stage_for_checks(policy, sets)
         except ValueError:  # a parameter has no value on the day the policy begins
             continue
-        for gap in gaps(stage, readable(policy.stage, facts.live.dictionary)):
+        for gap in gaps(stage, readable(policy.stage, facts.book.dictionary)):
             there = facts.live.largest(gap.region, 1) if gap.problem in wanted and gap.problem not in found else []
             if there:
                 found[gap.problem] = there[0]
     return found
-
-
-def _readable(runtime: "Runtime", entity: Entity, body: Mapping[str, Any]) -> Countable:
-    day = runtime.today(entity)
-    sets = parameters_for(runtime, entity, day)
-    resolved = Book.build([], sets, day, entity=entity.code).parameters
-    return countable(body, sets, resolved, edition_for(runtime, entity, day).book.dictionary)
 
 
 def _counted(live: LiveFacts, found: Countable) -> tuple[dict[str, Count], Counted | None]:

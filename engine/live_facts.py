@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 import narwhals as nw
 
-from ledger.columns import Column
 from rules import formulas
 from rules.book import Book, BookRule, BookStage
 from rules.columns import doubt_column
@@ -81,17 +80,12 @@ class LiveFacts:
         self._money = money[MONEY]
         self.customers = len(self._money)
 
-    @property
-    def dictionary(self) -> Mapping[str, Column]:
-        """Facts and outcomes that may be asked about."""
-        return self._book.dictionary
+    def knows(self, name: str) -> bool:
+        """Whether the run stored a fact, or it follows from what it stored."""
+        return name in self._sight.names
 
     def column(self, name: str) -> Values:
-        """The values of a fact, in the order of the rows.
-
-        Raises:
-            KeyError: the run stored no such fact.
-        """
+        """The values of a fact that is known, in the order of the rows."""
         with self._lock:
             return self._table([name])[name]
 

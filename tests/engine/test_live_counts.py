@@ -19,7 +19,6 @@ from engine.simulation import rule_hits, simulate
 from engine.tables import CreditLimit, Customer, Document, Entity, Outcome
 from ledger.canonical import canonical, sha256_of
 from rules.documents import shipped
-from rules.facts import DICTIONARY
 
 DAY = 20_543  # 2026-03-31, the day the tests' clock stands at
 
@@ -202,7 +201,7 @@ def test_counting_writes_nothing(runtime: Runtime, portfolio: SimpleNamespace, d
     """Every row before and after is the same, and no file is stored."""
     before, files = dump(), sorted(runtime.settings.var.rglob("*.parquet"))
     live_counts(runtime, [portfolio.entity], body_of(portfolio, "hold"))
-    distribution(runtime, [portfolio.entity], DICTIONARY["open_minor"])
+    distribution(runtime, [portfolio.entity], "open_minor")
     assert dump() == before
     assert sorted(runtime.settings.var.rglob("*.parquet")) == files
 
@@ -268,7 +267,7 @@ def test_a_fact_is_distributed_over_all_customers(runtime: Runtime, portfolio: S
     for name in ("open_minor", "credit_limit_minor", "leader_days_past_due", "utilisation_bp", "tenure_days"):
         values = facts.live.column(name).to_list()
         known = sorted(value for value in values if value is not None)
-        found = distribution(runtime, [portfolio.entity], DICTIONARY[name])
+        found = distribution(runtime, [portfolio.entity], name)
         assert found is not None
         assert found.customers == len(values)
         assert found.unknown == values.count(None)
@@ -279,22 +278,22 @@ def test_a_fact_is_distributed_over_all_customers(runtime: Runtime, portfolio: S
             inside = [v for v in known if (one.low is None or v >= one.low) and (one.high is None or v <= one.high)]
             assert one.customers == len(inside)
         assert sum(one.customers for one in found.bins) == len(known)
-    opened = distribution(runtime, [portfolio.entity], DICTIONARY["open_minor"])
+    opened = distribution(runtime, [portfolio.entity], "open_minor")
     assert opened is not None
     assert all(one.low is None or one.low in (0, 1) or one.low % 100 == 0 for one in opened.bins)
 
 
 def test_words_and_claims_are_counted_the_most_frequent_first(runtime: Runtime, portfolio: SimpleNamespace) -> None:
     """Outcomes of earlier stages too; a fact that no run stored has no distribution."""
-    found = distribution(runtime, [portfolio.entity], DICTIONARY["segment"])
+    found = distribution(runtime, [portfolio.entity], "segment")
     assert found is not None
     expected = {o.segment: Outcome.select().where(Outcome.segment == o.segment).count() for o in Outcome.select()}
     assert {one.value: one.customers for one in found.bins} == expected
     assert [one.customers for one in found.bins] == sorted(expected.values(), reverse=True)
-    claims = distribution(runtime, [portfolio.entity], DICTIONARY["insolvent"])
+    claims = distribution(runtime, [portfolio.entity], "insolvent")
     assert claims is not None
     assert list(claims.bins) == [Bin(40, value=False)]
-    assert distribution(runtime, [], DICTIONARY["segment"]) is None
+    assert distribution(runtime, [], "segment") is None
 
 
 def test_counts_of_one_place_add_up() -> None:

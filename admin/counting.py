@@ -1,0 +1,85 @@
+"""Counts beside the parts of a policy: whom each matches today, for a page to fill in while it is read or edited."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from babel.numbers import format_decimal
+from flask import jsonify
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from admin import formatting, gate, policies
+from admin.versions import body_of, governed, sees_whole, visible_document
+from engine.editions import Unusable
+from engine.live_counts import Count, Counts, live_counts
+from engine.tables import Document, Entity
+
+
+@policies.blueprint.get("/<int:document_id>/counts")
+@gate.needs("policies.view")
+def saved_counts(document_id: int) -> ResponseReturnValue:
+    """The counts of a version as it is saved."""
+    document = visible_document(document_id)
+    return jsonify(counted(document, body_of(document)))
+
+
+def counted(document: Document, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The counts of a document as JSON: by place, in words and as a number to compare with.
+
+    Only of entities the reader sees whole: a count over a part nobody chose would mislead, and one
+    over the rest would tell what the reader may not see.
+
+    Args:
+        document: whose entities count.
+        body: what is counted, wrong or right.
+    """
+    entities = entities_of(document)
+    try:
+        counts = live_counts(gate.runtime(), entities, body)
+    except Unusable:
+        counts = Counts()
+    places = {
+        place: {"customers": one.customers, "words": count_words(one, counts.currency)}
+        for place, one in counts.places.items()
+    }
+    return {"ok": True, "version": document.version, "places": places, "note": note_of(counts, bool(entities))}
+
+
+def entities_of(document: Document) -> list[Entity]:
+    """The entities that a document decides for and the reader sees whole."""
+    return [entity for entity in governed(document) if sees_whole(entity)]
+
+
+def count_words(one: Count, currency: str | None) -> str:
+    """A count in words: ``1,234 customers · 5,678,900 EUR``, and how many of them a rule decides."""
+    parts = [customers_words(one.customers)]
+    if currency is not None:
+        parts.append(f"{formatting.money_text(one.money_minor, currency, decimals=False)} {currency}")
+    if one.decides is not None and one.decides.customers != one.customers:
+        parts.append(_("decides %(n)s", n=number_text(one.decides.customers)))
+    return " · ".join(parts)
+
+
+def note_of(counts: Counts, sees_any: bool) -> str:
+    """On which facts the counts rest, or why there are none."""
+    if not sees_any:
+        return _("Counts are shown to those who see every customer.")
+    if not counts.days:
+        return _("Nothing is counted: there are no facts of a closed run.")
+    day = formatting.day_text(min(counts.days.values()))
+    words = _("Counted on the facts of %(day)s: %(customers)s.", day=day, customers=customers_words(counts.customers))
+    if counts.undecided is not None and counts.undecided.customers:
+        waiting = customers_words(counts.undecided.customers)
+        words += " " + _("A person decides for %(customers)s.", customers=waiting)
+    return words
+
+
+def customers_words(number: int) -> str:
+    """So many customers."""
+    return ngettext("%(n)s customer", "%(n)s customers", number, n=number_text(number))
+
+
+def number_text(number: int) -> str:
+    """A whole number with separators."""
+    return str(format_decimal(number, locale=formatting.locale()))
