@@ -12,11 +12,13 @@ from typing import Any
 import narwhals as nw
 
 from engine.after_run import BAND
+from engine.decisions import KEPT
 from engine.differences import AWAY
 from engine.editions import Edition
 from engine.frames import collected, from_rows
 from engine.queries import MADE, OVERRIDDEN, PREVIOUS, STANDING
 from ledger.expressions import in_force, lit
+from rules.escalation import Plan, stood_columns
 from rules.stages import POINT_OUTCOMES
 from rules.standing_columns import fold_columns
 
@@ -144,7 +146,7 @@ def after(state: Carried, decided: Frame, begun: Frame, keys: Frame, proposed: F
     )
 
 
-def with_events(decided: Frame, day: int) -> Frame:
+def with_events(decided: Frame, plan: Plan) -> Frame:
     """Add what each decision does to its standing, as ``engine.decisions.event_for`` says of a row."""
     written = nw.col("changed") | nw.col("moved")
     away = nw.col("waiting").is_in(sorted(AWAY)).fill_null(False)
@@ -152,12 +154,21 @@ def with_events(decided: Frame, day: int) -> Frame:
     by_hand = nw.lit(False)
     if "level_by_rules" in decided.collect_schema().names():
         by_hand = level != nw.col("level_by_rules").fill_null(0)
+    stood_level, stood_step = stood_columns(plan)
+    settled = ~nw.col("waiting").is_in(KEPT).fill_null(False)
     nothing = nw.lit(None, dtype=nw.Int64)
+    decided = decided.with_columns(stood_level.alias("event_mapped_level"), stood_step.alias("event_mapped_step"))
+    other_step = ~(nw.col("event_mapped_step") == nw.col("previous_step")).fill_null(
+        nw.col("event_mapped_step").is_null() & nw.col("previous_step").is_null()
+    )
+    renamed = settled & ((nw.col("event_mapped_level") != nw.col("previous_level").fill_null(0)) | other_step)
+    stood_at = nw.when(renamed).then(nw.col("event_mapped_step")).otherwise(nw.col("at_step_key"))
     return decided.with_columns(
         nw.when(written).then(nw.col("episode_move")).alias("event_move"),
         level.alias("event_level"),
-        nw.when(by_hand).then(nw.col("at_step_key")).otherwise(nw.col("step")).alias("event_step"),
+        nw.when(by_hand).then(stood_at).otherwise(nw.col("step")).alias("event_step"),
         (nw.col("enters_step") & ~by_hand & written).alias("event_enters"),
+        renamed.alias("event_mapped"),
         *(nw.when(away).then(nothing).otherwise(nw.col(n)).alias(f"event_{n}") for n in ANCHORS),
     )
 
@@ -216,7 +227,8 @@ def _channel(channels: Mapping[str, str]) -> nw.Expr:
 def limits_taken(state: Carried, ledger: Mapping[str, Frame], decided: Frame, edition: Edition, day: int) -> Frame:
     """The entries of the limits proposed within the automatic band, as ``PutLimitsInForce`` appends them."""
     band = edition.book.parameters.get(BAND)
-    if band is None or not isinstance(band.value, int):
+    proposing = edition.book.stages.get("credit_limit")
+    if band is None or not isinstance(band.value, int) or (proposing is not None and proposing.stopped):
         return collected(state.limits.head(0))
     undone = ledger["reversal"].filter(nw.col("target") == nw.lit("credit_limit")).select("target_id")
     held = state.limits.filter(in_force(day + 1)).join(undone, left_on="id", right_on="target_id", how="anti")

@@ -180,8 +180,9 @@ def _decide(runtime: "Runtime", entity: Entity, ledger: Mapping[str, Frame], sid
     decided = decided_day(runtime, entity, edition, day, ask.begins, facts)
     begun, keys = no_steps()
     steps = _steps(edition)
-    if "escalation" in edition.book.stages:
-        decided = collected(with_events(decided, day))
+    stage = edition.book.stages.get("escalation")
+    if stage is not None and stage.plan is not None:
+        decided = collected(with_events(decided, stage.plan))
         if ask.begins:
             channels = {key: step.channel for key, (step, _scenario) in steps.items()}
             begun, keys = begun_steps(side.state, decided, channels, _owners(ledger, day), day)

@@ -31,6 +31,7 @@ __all__ = [
     "plan_of",
     "settle",
     "settle_columns",
+    "stood_columns",
 ]
 
 _PREFIX = "escalation_"  # of the columns that exist only while a frame is settled
@@ -113,14 +114,19 @@ def _situation(holds: Mapping[str, str], steps: Sequence[PlanStep], plan: Plan) 
     ]
 
 
-def _stood(plan: Plan) -> list[nw.Expr]:
-    """Level and step stood at, by the names of this version."""
+def stood_columns(plan: Plan) -> tuple[nw.Expr, nw.Expr]:
+    """Level and step stood at, by the names of this version: ``Plan.stood`` of every row."""
     level, step = nw.col("previous_level").fill_null(0).cast(nw.Int64), nw.col("previous_step")
     old = sorted(plan.mapped_steps)
     levels = [(step == _text(key), _lit(plan.mapped_steps[key][0])) for key in old]
     levels += [(step.is_null() & (level == _lit(was)), _lit(now)) for was, now in sorted(plan.mapped_levels.items())]
     steps = [(step == _text(key), _text(plan.mapped_steps[key][1])) for key in old]
-    return [_choose(levels, level).alias(_PREFIX + "previous"), _choose(steps, step).alias(_PREFIX + "stood_at")]
+    return _choose(levels, level), _choose(steps, step)
+
+
+def _stood(plan: Plan) -> list[nw.Expr]:
+    level, step = stood_columns(plan)
+    return [level.alias(_PREFIX + "previous"), step.alias(_PREFIX + "stood_at")]
 
 
 def _episode(plan: Plan) -> list[nw.Expr]:

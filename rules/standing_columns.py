@@ -11,7 +11,6 @@ from rules.settling import Move
 
 AT = "at_"
 EVENT = "event_"
-EVENT_COLUMNS = ("move", "level", "step", "enters", "leader_line_id", "leader_due_day")
 
 
 def _lit(value: int) -> nw.Expr:
@@ -35,8 +34,9 @@ def fold_columns(frame: nw.LazyFrame[Any], day: int) -> nw.LazyFrame[Any]:
 
     Args:
         frame: ``at_*`` with the fields of ``rules.standing.Stand`` (all null: none is kept yet) and
-            ``event_*`` with those of ``rules.standing.Moved`` but its day; a null ``event_move``
-            says that nothing happens to the row.
+            ``event_*`` with those of ``rules.standing.Moved`` but its day, ``event_mapped`` a claim with
+            ``event_mapped_level`` and ``event_mapped_step`` beside it; a null ``event_move`` says that
+            nothing happens to the row.
         day: of the events.
 
     Returns:
@@ -47,13 +47,16 @@ def fold_columns(frame: nw.LazyFrame[Any], day: int) -> nw.LazyFrame[Any]:
     opens = (moves == nw.lit(Move.OPEN.value)) | (moves == nw.lit(Move.REOPEN.value))
     closes = moves == nw.lit(Move.CLOSE.value)
     is_open = opens | (was_open & ~closes)
+    mapped = _event("mapped").fill_null(False)
+    stood_level = nw.when(mapped).then(_event("mapped_level")).otherwise(_at("level").fill_null(0))
+    stood_step = nw.when(mapped).then(_event("mapped_step")).otherwise(_at("step_key"))
     none, episode = _lit(0), _at("episode").fill_null(0) + nw.when(opens).then(_lit(1)).otherwise(_lit(0))
     level, enters = _event("level"), _event("enters").fill_null(False)
-    before = nw.when(opens).then(none).otherwise(_at("level").fill_null(0))
+    before = nw.when(opens).then(none).otherwise(stood_level)
     repeats = nw.when(opens).then(none).otherwise(_at("repeat_no").fill_null(0))
     again = enters & (level > none) & (level <= before)
     fell = is_open & ((level < before) | again)
-    differs = (level != _at("level").fill_null(0)) | ~_alike(_event("step"), _at("step_key"))
+    differs = (level != stood_level) | ~_alike(_event("step"), stood_step)
     anchored = is_open & ~_event("leader_line_id").is_null()
     lost = opens | closes
     folded = {

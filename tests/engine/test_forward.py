@@ -17,6 +17,7 @@ from engine.going_live import ApproveRun
 from engine.governance import ApproveDocument, ProposeDocument
 from engine.runs import resume, run_entity
 from engine.runtime import Runtime
+from engine.stopping import StopPolicy
 from engine.tables import (
     Action,
     Block,
@@ -241,6 +242,37 @@ def test_a_policy_under_a_new_name_begins_nothing_on_its_first_day(
     propose(runtime, world, [other], DAY + 2)
     real, runs = lived(runtime, clock, world.entity, 6, world.users.manager.id)
     compared([pair.changed for pair in pairs], runs, told, real)
+
+
+def test_a_version_that_renames_its_steps_sends_none_of_them_twice(
+    runtime: Runtime, clock: Any, world: SimpleNamespace
+) -> None:
+    """Whoever stands at the old step stands at the new one; the next step comes as if nothing had happened."""
+    body = world.documents["escalation"].body
+    renamed = {"standard-p4": "standard-first", "standard-p14": "standard-second"}
+    for old, new in renamed.items():
+        body = body.replace(f'"{old}"', f'"{new}"')
+    other = json.loads(body)
+    other["escalation"]["mapping"] = {"steps": renamed}
+    other["cases"] = []
+    pairs = list(look_ahead(runtime, world.entity, [other], days=10, from_day=DAY + 3))
+    told = foretold(pair.changed for pair in pairs)
+    assert {"standard-first", "standard-second"} & {step for _, _, step, _ in told}
+    propose(runtime, world, [other], DAY + 3)
+    real, runs = lived(runtime, clock, world.entity, 10, world.users.manager.id)
+    compared([pair.changed for pair in pairs], runs, told, real)
+
+
+@pytest.mark.parametrize("key", ["escalation", "credit_limit"])
+def test_a_policy_that_is_stopped_stays_stopped(runtime: Runtime, clock: Any, world: SimpleNamespace, key: str) -> None:
+    """What a person stopped decides nothing in the coming days either, until two people say so."""
+    runtime.execute(StopPolicy(actor=world.users.manager.id, reason="does harm", policy=key))
+    days = [pair.live for pair in look_ahead(runtime, world.entity, days=5)]
+    told = foretold(days)
+    assert bool(told) == (key != "escalation")
+    assert sum(day.taken for day in days) == 0 or key == "escalation"
+    real, runs = lived(runtime, clock, world.entity, 5, world.users.manager.id)
+    compared(days, runs, told, real)
 
 
 def thresholds(document: Document, owner: str, value: int, from_on: str = "2026-04-01") -> dict[str, Any]:

@@ -16,6 +16,7 @@ TYPES = {int: pl.Int64, bool: pl.Boolean, str: pl.String}
 STAND = {"episode": int, "open": bool, "leader_line_id": int, "leader_due_day": int, "level": int}
 STAND |= {"step_key": str, "repeat_no": int, "since_day": int, "last_contact_day": int}
 EVENT = {"move": str, "level": int, "step": str, "enters": bool, "leader_line_id": int, "leader_due_day": int}
+MAPPED = {"mapped": bool, "mapped_level": int, "mapped_step": str}
 
 steps = st.sampled_from([None, "m10", "p4", "p14"])
 small = st.integers(0, 3)
@@ -53,17 +54,20 @@ def events(draw: st.DrawFn) -> Moved:
         enters=draw(st.booleans()),
         leader_line_id=line,
         leader_due_day=due if line is not None else None,
+        mapped=draw(st.one_of(st.none(), st.tuples(small, steps))),
     )
 
 
 def frame_of(rows: list[tuple[Stand, Moved]]) -> nw.LazyFrame[Any]:
     """Standings and events as a decided frame has them; the first standing is no row of its table."""
     columns = {f"at_{name}": TYPES[kind] for name, kind in STAND.items()}
-    columns |= {f"event_{name}": TYPES[kind] for name, kind in EVENT.items()}
+    columns |= {f"event_{name}": TYPES[kind] for name, kind in {**EVENT, **MAPPED}.items()}
     values = []
     for stand, event in rows:
         kept = dict.fromkeys(STAND) if stand == Stand() else asdict(stand)
-        values.append((*kept.values(), *kept_event(event).values()))
+        said = kept_event(event)
+        mapped = (False, None, None) if event.mapped is None else (True, *event.mapped)
+        values.append((*kept.values(), *(said[name] for name in EVENT), *mapped))
     return nw.from_native(pl.DataFrame(values, schema=columns, orient="row").lazy())
 
 
