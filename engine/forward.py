@@ -78,11 +78,17 @@ class Pair:
 
 @dataclass
 class _Side:
-    """One of both sides on its way through the days."""
+    """One of both sides on its way through the days.
+
+    Args:
+        adopted: keys of the escalation policies that have had their first run.
+        new: nothing was decided since the entity went live; that run is not gated.
+    """
 
     editions: Mapping[int, Edition]
     state: Carried
     adopted: set[str]
+    new: bool
 
 
 def look_ahead(
@@ -168,7 +174,8 @@ def _start(
     state = carried(frames, key, standings, last.as_of_day)
     known = Run.select(Run.policy_key).where(Run.entity == entity, Run.state == "done", Run.kind != "event")
     adopted = {str(row) for (row,) in known.distinct().tuples()}
-    return frames, [_Side(editions, state, set(adopted)) for editions in of_sides]
+    new = entity.live_after_run is not None and entity.live_after_run >= last.id
+    return frames, [_Side(editions, state, set(adopted), new) for editions in of_sides]
 
 
 def _decide(runtime: "Runtime", entity: Entity, ledger: Mapping[str, Frame], side: _Side, day: int) -> Day:
@@ -189,8 +196,10 @@ def _decide(runtime: "Runtime", entity: Entity, ledger: Mapping[str, Frame], sid
     taken = limits_taken(side.state, ledger, decided, edition, day)
     side.state = after(side.state, decided, begun, keys, taken, day)
     side.adopted.add(edition.policy_key)
-    counts = _counts(entity, decided)
-    return Day(day=day, begins=ask.begins, taken=count_of(taken), steps=steps, begun=begun, **counts)
+    counts = _counts(decided)
+    share = counts["changed"] * 10_000 > counts["customers"] * entity.portfolio_share_bp
+    gated, side.new = share and not side.new, False
+    return Day(day=day, begins=ask.begins, gated=gated, taken=count_of(taken), steps=steps, begun=begun, **counts)
 
 
 def _begins(entity: Entity, side: _Side, day: int) -> bool:
@@ -219,7 +228,7 @@ def _owners(ledger: Mapping[str, Frame], day: int) -> Frame:
     )
 
 
-def _counts(entity: Entity, decided: Frame) -> dict[str, Any]:
+def _counts(decided: Frame) -> dict[str, int]:
     held, was = nw.col("hold").fill_null(False), nw.col("was_hold").fill_null(False)
     claims = {
         "changed": nw.col("changed"),
@@ -231,5 +240,4 @@ def _counts(entity: Entity, decided: Frame) -> dict[str, Any]:
     (row,) = rows_of(
         decided.select(nw.len().alias("customers"), *(claim.sum().alias(name) for name, claim in claims.items()))
     )
-    found = {name: int(row[name] or 0) for name in ("customers", *claims)}
-    return {**found, "gated": found["changed"] * 10_000 > found["customers"] * entity.portfolio_share_bp}
+    return {name: int(row[name] or 0) for name in ("customers", *claims)}

@@ -382,3 +382,8 @@ def test_so_many_changes_that_the_run_would_wait_are_told(runtime: Runtime, worl
     days = [pair.live for pair in look_ahead(runtime, Entity.get_by_id(world.entity.id), days=7)]
     assert any(day.gated for day in days)
     assert [day.gated for day in days] == [day.changed > 0 for day in days]
+    last = Run.select().order_by(Run.id.desc()).first()
+    Entity.update(live_after_run=last.id).where(Entity.id == world.entity.id).execute()
+    first = next(look_ahead(runtime, Entity.get_by_id(world.entity.id))).live
+    assert first.changed
+    assert not first.gated, "two people have just approved what the first run sends"
