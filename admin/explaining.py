@@ -12,9 +12,10 @@ from markupsafe import Markup, escape
 from admin import changes, formatting, gate
 from admin.dictionaries import known_facts
 from admin.measures import trimmed
+from admin.sources import Source, sources_of
 from admin.steps import step_label
 from admin.wording import Speaker, code_words
-from engine.editions import Unusable, edition_of
+from engine.editions import Edition, Unusable, edition_of
 from engine.tables import Decision, Entity
 from ledger.columns import Column
 from rules import reference
@@ -129,12 +130,23 @@ class StageLine:
     undecided: list[str] = field(default_factory=list)
     waiting: str = ""
     stopped: bool = False
+    conflict: list[str] = field(default_factory=list)
+
+    @property
+    def silent(self) -> list[RuleLine]:
+        """The rules that neither decided nor counted."""
+        return [rule for rule in self.rules if not rule.won and not rule.counted]
 
 
 def fact_label(name: str) -> str:
     """A fact's label in the reader's language."""
     column = known_facts().get(name)
     return _(column.label) if column is not None else formatting.title(name)
+
+
+def fact_value(name: str, value: Any, currency: str) -> Any:
+    """A fact's value in human units, or the sign for unknown."""
+    return _fact_value(name, value, str(voice_of(currency, known_facts()).kind(name)), currency)
 
 
 def facts_shown(row: Mapping[str, Any], currency: str | None) -> list[tuple[str, Any, str]]:
@@ -168,15 +180,45 @@ class Seeing:
     voice: Voice
 
 
-def of_decision(decision: Decision) -> tuple[dict[str, Any], list[StageLine] | None]:
-    """The facts of a decision and its explanation under the edition of that day; None when that is gone."""
+@dataclass(frozen=True)
+class Explained:
+    """A whole explanation.
+
+    Args:
+        facts: the row it rests on.
+        stages: None when the edition of that day cannot be read any more.
+        sources: per stage where its rules come from.
+        edition: sha256.
+        chosen: the stage and the rule that the reader asked about, if any.
+    """
+
+    facts: Mapping[str, Any]
+    stages: list[StageLine] | None
+    sources: Mapping[str, Source]
+    edition: str
+    chosen: tuple[StageLine, RuleLine] | None = None
+
+
+def explained(row: Mapping[str, Any], edition: Edition, day: int, currency: str, asked: str = "") -> Explained:
+    """Explain a fact row under an edition.
+
+    Args:
+        asked: ``stage/rule`` that the reader asks about; what names no rule is left out.
+    """
+    stages = of_row(row, edition.book, currency)
+    chosen = ((stage, rule) for stage in stages for rule in stage.rules if asked == f"{stage.stage}/{rule.key}")
+    return Explained(row, stages, sources_of(edition, day, currency), edition.sha256, next(chosen, None))
+
+
+def of_decision(decision: Decision, asked: str = "") -> Explained:
+    """The explanation of a decision, from its facts under the edition of that day."""
     facts = json.loads(decision.facts)
     entity = Entity.get_by_id(decision.entity_id)
     try:
         edition = edition_of(gate.runtime(), entity, decision.edition, decision.as_of_day)
     except Unusable:
-        return facts, None
-    return facts, of_row(facts, edition.book, entity.currency)
+        return Explained(facts, None, {}, decision.edition)
+    return explained(facts, edition, decision.as_of_day, entity.currency, asked)
 
 
 def _stage(stage: StageExplanation, seen: Seeing) -> StageLine:
@@ -192,6 +234,7 @@ def _stage(stage: StageExplanation, seen: Seeing) -> StageLine:
         undecided=[fact_label(name) for name in stage.undecided or ()],
         waiting=formatting.phrase(stage.waiting) if stage.waiting and stage.waiting != "none" else "",
         stopped=stage.stopped,
+        conflict=[_label(rule) for rule in stage.rules if rule.key in stage.conflict],
     )
 
 

@@ -235,4 +235,5 @@ def register(app: Flask) -> None:
         get_locale=get_locale,
         known_endpoints=lambda: current_app.view_functions,
         sends_for_real=lambda: gate.runtime().settings.send_for_real,
+        now_at=lambda: gate.runtime().now_at(),
     )

@@ -78,9 +78,8 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
 
 
 WITHIN = {
-    "importing": "imports",
-    "accounts": "users",
-    "decision_log": "decisions",
+    **{"importing": "imports", "accounts": "users", "decision_log": "decisions", "comparisons": "decisions"},
+    **{"explanations": "customers", "timelines": "customers"},
 }  # pages that belong to the line of another room
 
 

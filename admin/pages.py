@@ -11,8 +11,10 @@ from admin import (
     audit_view,
     changes,
     commands_page,
+    comparisons,
     dashboard,
     decision_log,
+    explanation_page,
     formatting,
     forms,
     forward_page,
@@ -23,6 +25,7 @@ from admin import (
     parameters,
     policies,
     steps,
+    timelines,
     trying,
     workbench,
 )
@@ -85,6 +88,9 @@ def register(app: Flask) -> None:
         accounts,
         decision_log,
         forward_page,
+        explanation_page,
+        timelines,
+        comparisons,
     ):
         app.register_blueprint(page.blueprint)
     accounts.limit_tries(app)

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from flask import url_for
+from flask import request, url_for
 from flask_admin import expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -11,6 +11,7 @@ from markupsafe import Markup
 from peewee import ModelSelect
 
 from admin import changes, explaining, formatting, gate
+from admin.comparisons import decision_before
 from admin.console import Choice, ConsoleView, Tab
 from admin.customers import customer_link, entities, matching, of_entity, with_entities
 from admin.signs import alarms_of
@@ -123,7 +124,7 @@ class DecisionsView(OfCustomers):
     def decision_page(self, decision_id: int) -> str:
         """One decision with every rule's verdict, worked out again from what was stored."""
         decision = self.one_or_404(decision_id)
-        facts, stages = explaining.of_decision(decision)
+        found = explaining.of_decision(decision, request.args.get("why_not", ""))
         currency = decision.customer.entity.currency
         return self.render(
             "console/decision.html",
@@ -131,8 +132,9 @@ class DecisionsView(OfCustomers):
             customer=decision.customer,
             currency=currency,
             differences=changes.differences(decision.changes),
-            stages=stages,
-            facts=explaining.facts_shown(facts, currency),
+            explained=found,
+            has_previous=decision_before(decision) is not None,
+            facts=explaining.facts_shown(found.facts, currency),
             actions=list(Action.select().where(Action.decision == decision).order_by(Action.id)),
             run_open=gate.may("reports.view") and decision.entity_id in whole_entities(),
         )

@@ -18,6 +18,10 @@ document.addEventListener("click", (event) => {
   });
 });
 
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-print]")) window.print();
+});
+
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
     closeSide();

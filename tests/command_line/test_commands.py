@@ -36,7 +36,7 @@ def test_every_command_has_help_and_json() -> None:
     for words, command in commands.items():
         assert command.help, words
         names = {name for option in command.params for name in option.opts}
-        assert "--json" in names or words in {("report",), ("policy",), ("demo", "start")}, words
+        assert "--json" in names or words in {("report",), ("policy",), ("decisions",), ("demo", "start")}, words
 
 
 def test_a_ledger_by_hand(say: Callable[..., Said]) -> None:

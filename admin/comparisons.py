@@ -1,0 +1,134 @@
+"""A decision beside the one before it: which facts, or which rules, made each outcome another."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, abort, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from admin import changes, explaining, formatting, gate
+from engine import access
+from engine.editions import Edition, Unusable, edition_of
+from engine.tables import Customer, Decision, Entity
+from rules.causes import Causes, causes_of, differing
+from rules.facts import DICTIONARY
+from rules.reference import OVERRIDE
+from rules.stages import STAGE_NAMES
+
+blueprint = Blueprint("comparisons", __name__, url_prefix="/decisions")
+
+
+@dataclass(frozen=True)
+class FactShown:
+    """One fact on both days.
+
+    Args:
+        decisive: whether it made an outcome another.
+    """
+
+    label: str
+    before: Any
+    after: Any
+    decisive: bool = False
+
+
+@dataclass(frozen=True)
+class StageShown:
+    """What made one stage's outcome another.
+
+    Args:
+        outcomes: label, before and after.
+        facts: those that together made the difference.
+        rules: whether the rules had to change as well.
+        exact: whether no fewer would do.
+    """
+
+    label: str
+    outcomes: list[tuple[str, Any, Any]]
+    facts: list[FactShown]
+    rules: bool
+    exact: bool
+
+
+def decision_before(decision: Decision) -> Decision | None:
+    """The customer's decision before one; None of the first."""
+    found: Decision | None = (
+        Decision.select()
+        .where(Decision.customer == decision.customer_id, Decision.id < decision.id)
+        .order_by(Decision.id.desc())
+        .first()
+    )
+    return found
+
+
+@blueprint.get("/<int:decision_id>/compare")
+@gate.needs("customers.view")
+def compare(decision_id: int) -> ResponseReturnValue:
+    """Both decisions side by side, and the fewest differences that explain each outcome."""
+    query = Decision.select(Decision, Customer, Entity).join(Customer).join(Entity).where(Decision.id == decision_id)
+    decision: Decision | None = access.visible_to(current_user.id, query).first()
+    earlier = None if decision is None else decision_before(decision)
+    if decision is None or earlier is None:
+        abort(404)
+    entity = decision.customer.entity
+    before, after = json.loads(earlier.facts), json.loads(decision.facts)
+    editions = [_edition(one, entity) for one in (earlier, decision)]
+    found = {} if None in editions else _causes(before, after, *editions)
+    decisive = {name for causes in found.values() for name in causes.facts}
+    names = sorted(differing(before, after, DICTIONARY), key=lambda name: (name not in decisive, name))
+    return render_template(
+        "console/comparison.html",
+        decision=decision,
+        earlier=earlier,
+        customer=decision.customer,
+        readable=None not in editions,
+        stages=[_stage(name, causes, before, after, entity.currency) for name, causes in found.items()],
+        facts=[_fact(name, before, after, entity.currency, name in decisive) for name in names],
+    )
+
+
+def _edition(decision: Decision, entity: Entity) -> Edition | None:
+    try:
+        return edition_of(gate.runtime(), entity, decision.edition, decision.as_of_day)
+    except Unusable:
+        return None
+
+
+def _causes(before: Mapping[str, Any], after: Mapping[str, Any], old: Edition, new: Edition) -> dict[str, Causes]:
+    """Per stage that came out otherwise, what made it so."""
+    stages = [name for name in STAGE_NAMES if name in new.book.stages]
+    found = {name: causes_of(name, before, after, old.book, new.book, DICTIONARY) for name in stages}
+    return {name: causes for name, causes in found.items() if causes is not None}
+
+
+def _stage(name: str, causes: Causes, before: Mapping[str, Any], after: Mapping[str, Any], currency: str) -> StageShown:
+    return StageShown(
+        label=str(explaining.STAGE_LABELS[name]),
+        outcomes=[
+            (
+                changes.outcome_label(outcome),
+                changes.outcome_badge(outcome, causes.before[outcome], currency),
+                changes.outcome_badge(outcome, causes.after[outcome], currency),
+            )
+            for outcome in causes.after
+            if causes.before[outcome] != causes.after[outcome]
+        ],
+        facts=[_fact(fact, before, after, currency, True) for fact in causes.facts],
+        rules=causes.rules,
+        exact=causes.exact,
+    )
+
+
+def _fact(name: str, before: Mapping[str, Any], after: Mapping[str, Any], currency: str, decisive: bool) -> FactShown:
+    if name.startswith(OVERRIDE):
+        outcome = name.removeprefix(OVERRIDE)
+        label = _("Override: %(what)s", what=changes.outcome_label(outcome))
+        shown = [changes.outcome_badge(outcome, row.get(name), currency) for row in (before, after)]
+    else:
+        label = explaining.fact_label(name)
+        shown = [explaining.fact_value(name, row.get(name), currency) for row in (before, after)]
+    return FactShown(label, *(_("unknown") if one == formatting.NOTHING else one for one in shown), decisive)

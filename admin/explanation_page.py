@@ -1,0 +1,40 @@
+"""The explanation of a customer as of now: what the rules in force say this moment, and why. Nothing is written."""
+
+from flask import Blueprint, abort, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from admin import explaining, gate
+from engine import access
+from engine.pipeline import asking, facts_of
+from engine.tables import Customer, Entity
+
+blueprint = Blueprint("explanations", __name__, url_prefix="/customers")
+
+
+def visible_customer(customer_id: int) -> Customer:
+    """A customer the reader may see, with its entity; what one may not see does not exist."""
+    query = Customer.select(Customer, Entity).join(Entity).where(Customer.id == customer_id)
+    found: Customer | None = access.visible_to(current_user.id, query).first()
+    if found is None:
+        abort(404)
+    return found
+
+
+@blueprint.get("/<int:customer_id>/explanation")
+@gate.needs("customers.view")
+def now(customer_id: int) -> ResponseReturnValue:
+    """Every rule with its verdict and the values it sees now."""
+    customer = visible_customer(customer_id)
+    runtime, currency = gate.runtime(), str(customer.entity.currency)
+    ask = asking(runtime, customer.entity, runtime.today(customer.entity))
+    (row,) = facts_of(runtime, ask, [customer.id])
+    asked = request.args.get("why_not", "")
+    return render_template(
+        "console/explanation.html",
+        customer=customer,
+        day=ask.as_of_day,
+        currency=currency,
+        explained=explaining.explained(row, ask.edition, ask.as_of_day, currency, asked),
+        facts=explaining.facts_shown(row, currency),
+    )
