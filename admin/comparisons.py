@@ -1,5 +1,6 @@
-"""A decision beside the one before it: which facts, or which rules, made each outcome another."""
+"""A decision beside the one before it, and beside what deciding it again gives."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from flask_login import current_user
 from admin import changes, explaining, formatting, gate
 from engine import access
 from engine.editions import Edition, Unusable, edition_of
+from engine.replaying import replay_decision, replayed_changes
 from engine.tables import Customer, Decision, Entity
 from rules.causes import Causes, causes_of, differing
 from rules.facts import DICTIONARY
@@ -69,10 +71,9 @@ def decision_before(decision: Decision) -> Decision | None:
 @gate.needs("customers.view")
 def compare(decision_id: int) -> ResponseReturnValue:
     """Both decisions side by side, and the fewest differences that explain each outcome."""
-    query = Decision.select(Decision, Customer, Entity).join(Customer).join(Entity).where(Decision.id == decision_id)
-    decision: Decision | None = access.visible_to(current_user.id, query).first()
-    earlier = None if decision is None else decision_before(decision)
-    if decision is None or earlier is None:
+    decision = _visible(decision_id)
+    earlier = decision_before(decision)
+    if earlier is None:
         abort(404)
     entity = decision.customer.entity
     before, after = json.loads(earlier.facts), json.loads(decision.facts)
@@ -89,6 +90,40 @@ def compare(decision_id: int) -> ResponseReturnValue:
         stages=[_stage(name, causes, before, after, entity.currency) for name, causes in found.items()],
         facts=[_fact(name, before, after, entity.currency, name in decisive) for name in names],
     )
+
+
+@blueprint.get("/<int:decision_id>/replay")
+@gate.needs("runs.replay")
+def replay(decision_id: int) -> ResponseReturnValue:
+    """One decision made again from its facts and edition, beside what was kept of it. Writes nothing."""
+    decision = _visible(decision_id)
+    again, differences, unusable = None, [], ""
+    try:
+        again = replayed_changes(gate.runtime(), decision)
+        differences = replay_decision(gate.runtime(), decision)
+    except Unusable as error:
+        unusable = str(error)
+    return render_template(
+        "console/replay.html",
+        decision=decision,
+        customer=decision.customer,
+        same=again == decision.changes and not differences,
+        differences=differences,
+        unusable=unusable,
+        kept=decision.changes,
+        again=again,
+        facts_sha256=hashlib.sha256(decision.facts.encode()).hexdigest(),
+        changes_sha256=hashlib.sha256(decision.changes.encode()).hexdigest(),
+    )
+
+
+def _visible(decision_id: int) -> Decision:
+    """A decision of a customer the reader may see; what one may not see does not exist."""
+    query = Decision.select(Decision, Customer, Entity).join(Customer).join(Entity).where(Decision.id == decision_id)
+    found: Decision | None = access.visible_to(current_user.id, query).first()
+    if found is None:
+        abort(404)
+    return found
 
 
 def _edition(decision: Decision, entity: Entity) -> Edition | None:

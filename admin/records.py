@@ -18,9 +18,11 @@ from admin.importing import ENTRIES
 from admin.views import _coded, link, whole_entities
 from engine import access
 from engine.people import proposed_roles
-from engine.tables import AuditEntry, Decision, Document, Entity, Import, Run, User, UserRole
+from engine.replays import latest_of
+from engine.tables import AuditEntry, Customer, Decision, Document, Entity, Import, Run, User, UserRole
 from ledger.dialect import WHOLE
 
+DIFFERENCES_SHOWN = 100
 CHANGES_READ_MAX = 5_000  # decisions of a run that its page counts by outcome
 
 
@@ -93,7 +95,20 @@ class RunsView(ConsoleView):
             share=share_bp(run.changed, run.customers),
             steps=list(json.loads(run.seconds or "{}").items()),
             changes=changed_by_stage(run),
+            replay=replay_shown(run),
         )
+
+
+def replay_shown(run: Run) -> dict[str, Any] | None:
+    """The last replay of a run's day, its differences with their customers."""
+    asked = latest_of(run)
+    if asked is None:
+        return None
+    found = json.loads(asked.differences)[:DIFFERENCES_SHOWN]
+    names = dict(
+        Customer.select(Customer.id, Customer.name).where(Customer.id.in_([one["customer"] for one in found])).tuples()
+    )
+    return {"asked": asked, "differences": [{**one, "name": names.get(one["customer"], "")} for one in found]}
 
 
 def changed_by_stage(run: Run) -> list[tuple[str, Any, Any, int]]:

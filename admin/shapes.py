@@ -260,6 +260,12 @@ SHAPES: dict[str, Shape] = {
             _l("Approve the run"),
         ),
         Shape(
+            "ReplayDay",
+            _l("Replay this day"),
+            _l("A worker decides the day again from the stored facts and editions and compares. Nothing is changed."),
+            _l("Replay"),
+        ),
+        Shape(
             "ProposeGoLive",
             _l("Propose that the entity starts sending"),
             _l("Another person approves it, with what each step would send in front of them."),

@@ -97,7 +97,7 @@ def _write_decisions(applying: Applying, batch: Sequence[Verdict]) -> dict[int, 
             verdict.customer_id,
             run.as_of_day,
             applying.edition.sha256,
-            canonical(_changes(applying, verdict)),
+            canonical(changes_of(applying, verdict)),
             canonical(fact_row(verdict.row, book)),
             verdict.confirmed_by,
             applying.at,
@@ -108,7 +108,8 @@ def _write_decisions(applying: Applying, batch: Sequence[Verdict]) -> dict[int, 
     return ids
 
 
-def _changes(applying: Applying, verdict: Verdict) -> dict[str, Any]:
+def changes_of(applying: Applying, verdict: Verdict) -> dict[str, Any]:
+    """What a decision keeps: of each stage that changed what was and what is, by which rules; and the standing."""
     decided, row = verdict.decided, verdict.row
     changes: dict[str, Any] = {}
     for stage in changed_stages(row, decided.outcomes):

@@ -10,11 +10,12 @@ import narwhals as nw
 from engine import frames
 from engine.commands import NotFound
 from engine.confirming import DISAGREEMENT
-from engine.decisions import Applying, Verdict, event_for
+from engine.decisions import Applying, Verdict, changes_of, event_for
 from engine.differences import STAGE_OUTCOMES, columns_to_apply, matched_in_columns
 from engine.editions import Edition, edition_of
 from engine.pipeline import decided_day
 from engine.tables import Alarm, Decision, Entity, Run
+from ledger.canonical import canonical
 from ledger.days import date_of
 from rules import reference
 from rules.columns import dtype_of
@@ -187,6 +188,24 @@ def replay_decision(runtime: "Runtime", decision: Decision) -> list[Difference]:
     facts = json.loads(decision.facts)
     row = {**facts, "customer_id": decision.customer_id, "at_step_key": facts.get("previous_step")}
     return list(_compared(runtime, decision, row, reference.decide(facts, edition.book), edition))
+
+
+def replayed_changes(runtime: "Runtime", decision: Decision) -> str:
+    """What deciding a stored fact row again would keep of it, as ``Decision.changes`` keeps it: canonical JSON.
+
+    Raises:
+        engine.editions.Unusable: its edition cannot be rebuilt.
+    """
+    edition = edition_of(runtime, decision.run.entity, decision.edition, decision.as_of_day)
+    facts, stored = json.loads(decision.facts), json.loads(decision.changes)
+    decided = reference.decide(facts, edition.book)
+    row = {**facts, "customer_id": decision.customer_id, "at_step_key": facts.get("previous_step")}
+    for stage, names in STAGE_OUTCOMES.items():
+        # Of a stage that changed it is kept what stood before; of the others, what stood is what stands.
+        before = stored.get(stage, {}).get("before", {})
+        row.update({f"was_{name}": before.get(name, decided.outcomes.get(name)) for name in names})
+    applying = Applying(runtime, decision.run, edition, False, 0)
+    return canonical(changes_of(applying, Verdict(row, decided, decision.confirmed_by)))
 
 
 def _decided_in_columns(row: Mapping[str, Any], edition: Edition) -> Decided:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from huey import Huey, crontab
 
-from engine import outbox, retention, runs, uploads
+from engine import outbox, replays, retention, runs, uploads
 from engine.locks import Lead
 from engine.outages import TOLD, outage_of
 from engine.queues import open_queue
@@ -64,7 +64,7 @@ def _connected(runtime: "Runtime", work: Callable[["Runtime"], None]) -> None:
 
 
 def drain_now(runtime: "Runtime") -> None:
-    """Decide the customers that changed, then send what is due."""
+    """Decide the customers that changed, send what is due, then replay what somebody asked for."""
     with _waiting_out(runtime):
         _drain(runtime)
 
@@ -81,6 +81,7 @@ def sweep_now(runtime: "Runtime") -> None:
 def _drain(runtime: "Runtime") -> None:
     _decide(runtime, "customers that changed", lambda: runs.drain_dirty(runtime))
     outbox.deliver(runtime)
+    replays.work_off(runtime)
 
 
 def _sweep(runtime: "Runtime") -> None:

@@ -400,6 +400,24 @@ def up(migrator, db):
 
     db.create_tables([CustomerWord])
 
+    class DayReplay(Model):
+        run = ForeignKeyField(Run, on_delete="RESTRICT")
+        asked_by = ForeignKeyField(User, on_delete="RESTRICT")
+        asked_at = BigIntegerField()
+        finished_at = BigIntegerField(index=True, null=True)
+        decisions = IntegerField(default=0)
+        from_own_facts = IntegerField(default=0)
+        found = IntegerField(default=0)
+        differences = TextField(default="[]")
+        failed = TextField(default="")
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "day_replay"
+
+    db.create_tables([DayReplay])
+
     class DirtyCustomer(Model):
         customer = ForeignKeyField(Customer, primary_key=True, on_delete="RESTRICT")
         entity_id = IntegerField()
@@ -812,6 +830,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("dispute_closing"))
     migrator.migrate(migrator.drop_table("dispute"))
     migrator.migrate(migrator.drop_table("dirty_customer"))
+    migrator.migrate(migrator.drop_table("day_replay"))
     migrator.migrate(migrator.drop_table("customer_word"))
     migrator.migrate(migrator.drop_table("credit_limit"))
     migrator.migrate(migrator.drop_table("contact"))

@@ -56,3 +56,14 @@ if (overridden) {
   overridden.addEventListener("change", offer);
   offer();
 }
+
+/* What a worker is about is looked at again until it is done. */
+const LOOK_AGAIN_MS = 3000;
+async function lookAgain(id) {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  const fresh = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
+  if (!fresh) return;
+  document.getElementById(id).replaceWith(fresh);
+  if ("underWay" in fresh.dataset) setTimeout(lookAgain, LOOK_AGAIN_MS, id);
+}
+document.querySelectorAll("[data-under-way]").forEach((part) => setTimeout(lookAgain, LOOK_AGAIN_MS, part.id));

@@ -6,7 +6,7 @@ Suffixes: ``_minor`` integer minor units, ``_bp`` basis points, ``_day`` integer
 
 from engine.tables.actions import Action, Alarm, AuditEntry, CommandRecord, Message, Verification
 from engine.tables.base import Table, database
-from engine.tables.decisions import Alert, Decision, DirtyCustomer, Outcome, Run, Standing
+from engine.tables.decisions import Alert, DayReplay, Decision, DirtyCustomer, Outcome, Run, Standing
 from engine.tables.entries import (
     Allocation,
     Block,
@@ -60,6 +60,7 @@ __all__ = [
     "Customer",
     "CustomerGroup",
     "CustomerWord",
+    "DayReplay",
     "Decision",
     "DirtyCustomer",
     "Dispute",

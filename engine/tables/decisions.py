@@ -48,6 +48,20 @@ class Decision(Table):
         indexes = ((("as_of_day", "id"), False),)
 
 
+class DayReplay(Table):
+    """A past day that somebody asked to decide again, and what came of it; nothing else is written."""
+
+    run = ForeignKeyField(Run, on_delete="RESTRICT")
+    asked_by = ForeignKeyField(User, on_delete="RESTRICT")
+    asked_at = BigIntegerField()
+    finished_at = BigIntegerField(null=True, index=True)  # null: waits for a worker, or is under way
+    decisions = IntegerField(default=0)
+    from_own_facts = IntegerField(default=0)  # of them compared without the run's facts, kept no more
+    found = IntegerField(default=0)  # differences
+    differences = TextField(default="[]")  # the first of them, JSON
+    failed = TextField(default="")  # why it could not be replayed
+
+
 class Outcome(Table):
     """The current outcomes of one customer, one wide row."""
 
