@@ -1,6 +1,6 @@
 """A simulation as a page shows it: names instead of ids, and only to those who see the entity whole."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,27 @@ from markupsafe import Markup
 
 from admin import formatting
 from admin.changes import outcome_badge
+from admin.steps import step_label
 from engine import access
 from engine.alerts import codes_of
-from engine.comparison import is_graded
-from engine.tables import Customer, Entity
+from engine.comparison import DIRECTIONS, is_graded
+from engine.tables import Customer, Entity, User
 from rules.stages import POINT_OUTCOMES, STAGE
 
-DIRECTIONS = ("unchanged", "set", "raised", "lowered", "removed")
+
+def _nowhere(*_asked: Any) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Where an impact leads: to the customers of a cell (stage, before, after), and why one of them changes."""
+
+    cell: Callable[[str, Any, Any], str] = _nowhere
+    why: Callable[[int], str] = _nowhere
+
+
+NO_WAYS = Ways()
 
 
 @dataclass(frozen=True)
@@ -26,6 +40,7 @@ class Cell:
     customers: int = 0
     exposure_minor: int = 0
     moved: bool = False
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,41 @@ class ShownMover:
     before: Markup
     after: Markup
     exposure_minor: int | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ShownFigure:
+    """A figure of the portfolio before and after."""
+
+    label: str
+    before: int
+    after: int
+    is_money: bool
+
+    @property
+    def change(self) -> int:
+        """How much more it is after."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True)
+class ShownStep:
+    """For how many customers a step begins, before and after."""
+
+    label: str
+    channel: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class ShownWork:
+    """What waits for a collector, before and after: customers on the worklist, calls and tasks that begin."""
+
+    name: str
+    worklist: tuple[int, int]
+    work: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -106,6 +156,15 @@ class ShownImpact:
     changed: int
     changed_minor: int
     stages: tuple[ShownStage, ...]
+    figures: tuple[ShownFigure, ...] = ()
+    steps: tuple[ShownStep, ...] = ()
+    work: tuple[ShownWork, ...] = ()
+    outcomes_sha256: str = ""
+
+    @property
+    def never(self) -> list[tuple[str, str]]:
+        """Stage and rule of every rule that nobody would match."""
+        return [(stage.label, hit.label) for stage in self.stages for hit in stage.hits if hit.after == 0]
 
     @property
     def touched(self) -> list[ShownStage]:
@@ -119,7 +178,10 @@ class ShownImpact:
 
 
 def shown(
-    impact: Mapping[str, Any] | None, user_id: int, labels: Mapping[str, Mapping[str, str]]
+    impact: Mapping[str, Any] | None,
+    user_id: int,
+    labels: Mapping[str, Mapping[str, str]],
+    ways: Ways = NO_WAYS,
 ) -> list[ShownImpact] | None:
     """Prepare the impact of a change for its page.
 
@@ -127,6 +189,7 @@ def shown(
         impact: ``{"entities": [{"entity": code, ...simulation values}]}``.
         user_id: the reader; entities they do not see whole are left out, counts and all.
         labels: by stage, the label of each rule's key.
+        ways: where its numbers lead.
 
     Returns:
         None where none was kept.
@@ -137,12 +200,12 @@ def shown(
     for part in impact.get("entities", ()):
         entity = Entity.get_or_none(Entity.code == part["entity"])
         if entity is not None and access.sees_whole_entity(user_id, entity.id):
-            found.append(_shown(part, entity, user_id, labels))
+            found.append(_shown(part, entity, user_id, labels, ways))
     return found
 
 
 def _shown(
-    part: Mapping[str, Any], entity: Entity, user_id: int, labels: Mapping[str, Mapping[str, str]]
+    part: Mapping[str, Any], entity: Entity, user_id: int, labels: Mapping[str, Mapping[str, str]], ways: Ways
 ) -> ShownImpact:
     ids = {mover["customer_id"] for stage in part["stages"] for mover in stage["movers"]}
     named = {customer.id: customer for customer in _named(user_id, ids)}
@@ -153,7 +216,46 @@ def _shown(
         customers=part["customers"],
         changed=part["changed"],
         changed_minor=part["changed_minor"],
-        stages=tuple(_stage(stage, named, entity, labels.get(stage["stage"], {})) for stage in part["stages"]),
+        stages=tuple(_stage(stage, named, entity, labels.get(stage["stage"], {}), ways) for stage in part["stages"]),
+        figures=_figures(part.get("figures", ())),
+        steps=tuple(
+            ShownStep(step_label(one["step"]), one["channel"], one["before"], one["after"])
+            for one in part.get("steps", ())
+        ),
+        work=_work(part.get("work", ())),
+        outcomes_sha256=part.get("outcomes_sha256", ""),
+    )
+
+
+def _figures(figures: Iterable[Mapping[str, Any]]) -> tuple[ShownFigure, ...]:
+    labels = {
+        "exposure_minor": _("Exposure"),
+        "held": _("Customers with orders held"),
+        "held_minor": _("Exposure held"),
+        "proposed_limits_minor": _("Limits proposed"),
+        "headroom_minor": _("Headroom below them"),
+        "over_limit": _("Customers above them"),
+        "over_limit_minor": _("Exposure above them"),
+        "dunned": _("Customers being dunned"),
+        "worklist": _("Customers on the worklist"),
+    }
+    return tuple(
+        ShownFigure(labels[one["name"]], one["before"], one["after"], one["name"].endswith("_minor"))
+        for one in figures
+        if one["name"] in labels
+    )
+
+
+def _work(work: Sequence[Mapping[str, Any]]) -> tuple[ShownWork, ...]:
+    ids = [one["collector_id"] for one in work if one["collector_id"] is not None]
+    names = {user.id: user.name for user in User.select().where(User.id.in_(ids))}
+    return tuple(
+        ShownWork(
+            names.get(one["collector_id"], _("nobody yet")),
+            (one["worklist"][0], one["worklist"][1]),
+            (one["work"][0], one["work"][1]),
+        )
+        for one in work
     )
 
 
@@ -163,7 +265,7 @@ def _named(user_id: int, ids: Iterable[int]) -> Iterable[Customer]:
 
 
 def _stage(
-    stage: Mapping[str, Any], named: Mapping[int, Customer], entity: Entity, labels: Mapping[str, str]
+    stage: Mapping[str, Any], named: Mapping[int, Customer], entity: Entity, labels: Mapping[str, str], ways: Ways
 ) -> ShownStage:
     outcome, moves = stage["outcome"], stage["moves"]
     amount = is_graded(outcome)
@@ -174,7 +276,9 @@ def _stage(
     def cell(row: Any, column: Any) -> Cell:
         move = found.get((row, column))
         moved = column != "unchanged" if amount else row != column
-        return Cell(move["customers"], move["exposure_minor"], moved) if move else Cell()
+        if not move:
+            return Cell()
+        return Cell(move["customers"], move["exposure_minor"], moved, ways.cell(stage["stage"], row, column))
 
     return ShownStage(
         name=stage["stage"],
@@ -199,6 +303,7 @@ def _stage(
                 badge(outcome, mover["before"], entity.currency),
                 badge(outcome, mover["after"], entity.currency),
                 mover["exposure_minor"],
+                ways.why(mover["customer_id"]),
             )
             for mover in stage["movers"]
             if mover["customer_id"] in named

@@ -3,24 +3,27 @@
 import json
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
+import narwhals as nw
 import pytest
 
-from engine.baseline import SIDES_KEPT, side_of, side_of_run
+from engine.baseline import SIDES_KEPT, in_sample, side_of, side_of_run
 from engine.commands import Invalid
 from engine.comparison import DECISIVE, compare
-from engine.editions import edition_of
-from engine.frames import column_sha256s, from_rows, read_table, scan_frame
+from engine.editions import BASIS_PARAMETERS, edition_of
+from engine.frames import column_sha256s, from_rows, read_table, rows_of, scan_frame
 from engine.governance import ApproveDocument, ProposeDocument
+from engine.moved import Cell, customers_in, page_of
 from engine.narrowing import reached
 from engine.pairing import paired
 from engine.queries import people_table
 from engine.runs import run_entity
 from engine.runtime import Runtime
-from engine.simulation import rule_hits, simulate, trial_book
-from engine.tables import CreditLimit, Document, Entity, Outcome, Promise, Run
+from engine.simulation import Whom, estimate, rule_hits, simulate, trial_book, try_changes
+from engine.tables import Action, CreditLimit, Customer, Document, Entity, Outcome, Promise, Run
 from ledger.canonical import canonical, sha256_of
 from rules.condition_columns import dtype_of
 from rules.documents import shipped
@@ -99,7 +102,9 @@ def in_force(entity: Entity) -> str:
     return sha256_of({"customers": len(rows), "outcomes": column_sha256s(frame, list(COLUMNS))})
 
 
-def test_it_writes_nothing(runtime: Runtime, portfolio: SimpleNamespace, dump: Callable[[], list[str]]) -> None:
+def test_it_writes_nothing(
+    runtime: Runtime, portfolio: SimpleNamespace, dump: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every row before and after is the same, and no frame is stored."""
     before, files = dump(), sorted(runtime.settings.var.rglob("*.parquet"))
     simulate(runtime, portfolio.entity, [changed(portfolio.documents, "parameters", "hold_set_days", 20)])
@@ -107,6 +112,12 @@ def test_it_writes_nothing(runtime: Runtime, portfolio: SimpleNamespace, dump: C
         runtime, portfolio.entity, [changed(portfolio.documents, "scorecard", "late-often", 40)], as_of_day=DAY + 1
     )
     rule_hits(runtime, portfolio.run)
+    monkeypatch.setattr("engine.simulation.SAMPLE", 20)
+    estimate(runtime, portfolio.entity, [changed(portfolio.documents, "scorecard", "late-often", 40)])
+    tried = try_changes(
+        runtime, portfolio.entity, [changed(portfolio.documents, "scorecard", "A", 5)], whom=Whom("new")
+    )
+    page_of(customers_in(tried.pair, Cell()), 10)
     assert dump() == before
     assert sorted(runtime.settings.var.rglob("*.parquet")) == files
 
@@ -150,6 +161,42 @@ def test_it_predicts_the_run_that_follows_the_approval_exactly(
     assert run.state == "done"
     assert told.outcomes_sha256 == in_force(portfolio.entity)
     assert told.outcomes_sha256 != as_it_was.outcomes_sha256
+
+
+def test_it_predicts_a_run_after_several_changes_exactly(
+    runtime: Runtime, clock: Any, portfolio: SimpleNamespace, users: SimpleNamespace
+) -> None:
+    """Policies and parameters together, each approved by itself; of one document tried twice the later version."""
+    clock.advance(days=1)
+    first = changed(portfolio.documents, "parameters", "hold_set_days", 90)
+    changes = [
+        first,
+        changed(portfolio.documents, "scorecard", "A", 5) | {"cases": []},
+        changed(portfolio.documents, "escalation", "standard-p4", 2) | {"cases": []},
+        changed(portfolio.documents, "parameters", "hold_set_days", 10),
+    ]
+    told = simulate(runtime, portfolio.entity, changes, from_day=DAY + 1, as_of_day=DAY + 1)
+    for document in changes[1:]:
+        proposal = runtime.execute(
+            ProposeDocument(actor=users.manager.id, reason="try", document=document, from_day=DAY + 1)
+        )
+        runtime.execute(
+            ApproveDocument(
+                actor=users.second.id, reason="seen", document_id=proposal["document"], sha256=proposal["sha256"]
+            )
+        )
+    assert run_entity(runtime, portfolio.entity, DAY + 1).state == "done"
+    assert told.outcomes_sha256 == in_force(portfolio.entity)
+
+
+def test_a_stored_day_is_told_as_it_was_decided(runtime: Runtime, clock: Any, portfolio: SimpleNamespace) -> None:
+    """On the facts of an earlier run, long after it, without a change: the outcomes it had."""
+    decided = in_force(portfolio.entity)
+    clock.advance(days=1)
+    run_entity(runtime, portfolio.entity, DAY + 1)
+    found = simulate(runtime, portfolio.entity, [], run=Run.get_by_id(portfolio.run.id))
+    assert (found.as_of_day, found.run_id) == (DAY, portfolio.run.id)
+    assert found.outcomes_sha256 == decided != simulate(runtime, portfolio.entity, []).outcomes_sha256
 
 
 def people(runtime: Runtime, entity: Entity) -> Any:
@@ -276,6 +323,168 @@ def test_only_what_a_change_reaches_is_decided_and_all_of_it(
     whole = compare(both, DAY, portfolio.run.id, people(runtime, portfolio.entity))
     assert whole.changed > 0
     assert simulate(runtime, portfolio.entity, [document], from_day=DAY + 1).values() == whole.values()
+
+
+def mangled(documents: dict[str, Document], dice: random.Random) -> list[dict[str, Any]]:
+    """One to three documents with something drawn about each: numbers, rules, points, priorities, hit policies."""
+    found = []
+    for key in dice.sample(sorted(documents), dice.randint(1, 3)):
+        body = json.loads(documents[key].body)
+        places = [one for one in thresholds_of(body) if one.low is None or one.high is None or one.low < one.high]
+        for one in dice.sample(places, min(len(places), dice.randint(0, 3))):
+            value = max(one.low or -50, min(one.high or 10**7, one.value + dice.choice((-7, -1, 1, 9, one.value))))
+            body = with_threshold(body, one.place, value, "2026-04-01")
+        rules = body.get("rules", [])
+        if len(rules) > 2 and dice.random() < 0.5:
+            rules.pop(dice.randrange(len(rules)))
+        if len(rules) > 2 and dice.random() < 0.5:
+            one, other = dice.sample(rules, 2)
+            one["then"], other["then"] = other["then"], one["then"]
+        if len(rules) > 2 and dice.random() < 0.4:
+            dice.choice(rules)["priority"] = dice.randrange(-5, 95)
+        if rules and dice.random() < 0.3:
+            dice.choice(rules)["on_unknown"] = "refer"
+        if rules and dice.random() < 0.3:
+            rules.append({**dice.choice(rules), "key": "one-more", "when": ["exposure_minor", ">", 300_000]})
+        dice.shuffle(rules)
+        found.append(body | ({"cases": []} if key != "parameters" else {}))
+    return found
+
+
+def test_whatever_is_changed_nobody_whom_it_reaches_is_left_out(runtime: Runtime, portfolio: SimpleNamespace) -> None:
+    """Drawn changes of drawn documents: the answer is that of deciding every stage of every customer on both sides."""
+    dice, moved = random.Random(5), 0
+    facts = scan_frame(runtime, portfolio.run.facts_file)
+    book = edition_of(runtime, portfolio.entity, portfolio.run.edition, DAY).book
+    left = side_of(facts, book)
+    for _ in range(40):
+        changes = mangled(portfolio.documents, dice)
+        try:
+            trial = trial_book(portfolio.entity, DAY + 1, changes)
+        except Invalid:
+            continue
+        if any(book.parameters.get(name) != trial.parameters.get(name) for name in BASIS_PARAMETERS):
+            continue
+        both = paired(left, side_of(facts, trial))
+        whole = compare(both, DAY, portfolio.run.id, people(runtime, portfolio.entity))
+        found = simulate(runtime, portfolio.entity, changes, from_day=DAY + 1)
+        assert found.values() == whole.values(), [canonical(body) for body in changes]
+        moved += found.changed > 0
+    assert moved > 15
+
+
+def test_the_parts_of_a_portfolio_add_up_to_it(runtime: Runtime, portfolio: SimpleNamespace) -> None:
+    """Segment by segment, class by class, portfolio by portfolio: the same customers and amounts once each."""
+    Customer.update(portfolio="north").where(Customer.id % 2 == 0).execute()
+    Customer.update(portfolio="south").where(Customer.id % 2 == 1).execute()
+    document = changed(portfolio.documents, "parameters", "hold_set_days", 10)
+    whole = simulate(runtime, portfolio.entity, [document], from_day=DAY + 1)
+    values = {
+        "portfolio": ("north", "south"),
+        "risk_class": {row.risk_class for row in Outcome.select()},
+        "segment": {row.segment for row in Outcome.select()},
+    }
+    for name, own in values.items():
+        parts = [
+            simulate(runtime, portfolio.entity, [document], from_day=DAY + 1, whom=Whom(**{name: value}))
+            for value in own
+        ]
+        assert len(parts) > 1
+        assert sum(part.customers for part in parts) == whole.customers
+        assert sum(part.changed for part in parts) == whole.changed > 0
+        assert sum(part.changed_minor for part in parts) == whole.changed_minor
+        for number, figure in enumerate(whole.figures):
+            assert sum(part.figures[number].before for part in parts) == figure.before
+            assert sum(part.figures[number].after for part in parts) == figure.after
+        hits = [stage_of(part, "hold").hits for part in parts]
+        for number, hit in enumerate(stage_of(whole, "hold").hits):
+            assert sum(one[number].after for one in hits) == hit.after
+
+
+def test_the_figures_are_those_of_the_customers(runtime: Runtime, portfolio: SimpleNamespace) -> None:
+    """Held customers and exposure, limits and headroom, counted once more from each customer's row."""
+    changes = [
+        changed(portfolio.documents, "parameters", "hold_set_days", 10),
+        changed(portfolio.documents, "scorecard", "A", 2) | {"cases": []},
+    ]
+    tried = try_changes(runtime, portfolio.entity, changes, from_day=DAY + 1)
+    found = {one.name: one for one in simulate(runtime, portfolio.entity, changes, from_day=DAY + 1).figures}
+    facts = scan_frame(runtime, portfolio.run.facts_file)
+    for book, side in ((tried.pair.whole.book, "before"), (tried.pair.book, "after")):
+        rows = rows_of(side_of(facts, book).frame)
+        assert getattr(found["held"], side) == sum(row["hold"] for row in rows) > 0
+        assert getattr(found["held_minor"], side) == sum(row["exposure_minor"] for row in rows if row["hold"])
+        limited = [row for row in rows if row["proposed_limit_minor"] is not None]
+        rooms = [row["proposed_limit_minor"] - row["exposure_minor"] for row in limited]
+        assert getattr(found["proposed_limits_minor"], side) == sum(row["proposed_limit_minor"] for row in limited)
+        assert getattr(found["headroom_minor"], side) == sum(room for room in rooms if room > 0)
+        assert getattr(found["over_limit_minor"], side) == -sum(room for room in rooms if room < 0)
+        assert getattr(found["over_limit"], side) == sum(room < 0 for room in rooms)
+        assert getattr(found["dunned"], side) == sum(row["level"] > 0 for row in rows)
+    assert found["held"].before < found["held"].after
+    assert found["proposed_limits_minor"].before != found["proposed_limits_minor"].after
+    assert found["exposure_minor"].before == sum(row["exposure_minor"] for row in rows) == found["exposure_minor"].after
+
+
+def test_the_steps_that_begin_are_the_actions_of_the_run(
+    runtime: Runtime, clock: Any, portfolio: SimpleNamespace, users: SimpleNamespace
+) -> None:
+    """Step by step as many customers as the run then writes actions for, and the work of each collector."""
+    clock.advance(days=1)
+    Customer.update(collector=users.collector).execute()
+    document = changed(portfolio.documents, "escalation", "standard-p4", 3) | {"cases": []}
+    told = simulate(runtime, portfolio.entity, [document], from_day=DAY + 1, as_of_day=DAY + 1)
+    proposal = runtime.execute(
+        ProposeDocument(actor=users.manager.id, reason="try", document=document, from_day=DAY + 1)
+    )
+    runtime.execute(
+        ApproveDocument(
+            actor=users.second.id, reason="seen", document_id=proposal["document"], sha256=proposal["sha256"]
+        )
+    )
+    known = {action.id for action in Action.select()}
+    run_entity(runtime, portfolio.entity, DAY + 1)
+    begun: dict[str, set[int]] = {}
+    for action in Action.select():
+        if action.id not in known:
+            begun.setdefault(action.step_key, set()).add(action.customer_id)
+    assert {one.step: one.after for one in told.steps if one.after} == {step: len(who) for step, who in begun.items()}
+    assert any(one.before != one.after for one in told.steps)
+    (load,) = told.work
+    assert load.collector_id == users.collector.id
+    listed = Outcome.select().where(Outcome.worklist_points > 0).count()
+    assert load.worklist[1] == listed > 0
+    assert load.work[1] == len(
+        {a.customer_id for a in Action.select() if a.id not in known and a.channel in ("call", "task")}
+    )
+
+
+def test_a_sample_is_always_the_same_and_says_how_far_off_it_may_be(
+    runtime: Runtime, portfolio: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scaled to the portfolio, without names; a portfolio no larger than a sample needs none."""
+    document = changed(portfolio.documents, "parameters", "hold_set_days", 10)
+    assert estimate(runtime, portfolio.entity, [document], from_day=DAY + 1) is None
+    monkeypatch.setattr("engine.simulation.SAMPLE", 20)
+    found = estimate(runtime, portfolio.entity, [document], from_day=DAY + 1)
+    assert found == estimate(runtime, portfolio.entity, [document], from_day=DAY + 1)
+    whole = simulate(runtime, portfolio.entity, [document], from_day=DAY + 1)
+    assert found.customers == whole.customers
+    assert 10 < found.sampled < 30
+    assert abs(found.changed - whole.changed) <= found.margin < whole.customers
+    assert found.outcomes_sha256 == ""
+    assert not any(stage.movers for stage in found.stages)
+
+
+def test_a_sample_is_spread_evenly() -> None:
+    """Its size is what was asked for, and neighbours are as likely in it as anybody."""
+    frame = from_rows([{"customer_id": n} for n in range(1, 100_001)], {"customer_id": nw.Int64})
+    chosen = [row["customer_id"] for row in rows_of(frame.filter(in_sample(20_000, 100_000)))]
+    assert 19_400 < len(chosen) < 20_600
+    for start in range(0, 100_000, 10_000):
+        assert 1_800 < sum(start < one <= start + 10_000 for one in chosen) < 2_200
+    beside = sum(other - one == 1 for one, other in pairwise(chosen))
+    assert 3_700 < beside < 4_300  # a fifth of a fifth
 
 
 def test_a_side_makes_room_for_the_sides_of_other_runs(runtime: Runtime, portfolio: SimpleNamespace) -> None:
