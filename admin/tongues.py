@@ -9,8 +9,8 @@ from pathlib import Path
 
 from babel.support import NullTranslations, Translations
 
+from ledger.columns import Column
 from rules.cell_words import Tongue
-from rules.facts import dictionary_of
 from rules.policies import Parameter
 from rules.words import Voice
 
@@ -23,21 +23,23 @@ def catalog(language: str) -> NullTranslations:
     return Translations.load(str(FOLDER), [language])
 
 
-def tongue_of(language: str, currency: str, parameters: Mapping[str, Parameter], subject: str) -> Tongue:
+def tongue_of(
+    language: str, currency: str, parameters: Mapping[str, Parameter], dictionary: Mapping[str, Column]
+) -> Tongue:
     """How the cells of a policy are said.
 
     Args:
         language: as ``de``.
         currency: of its amounts.
         parameters: those in force, by name.
-        subject: of the policy.
+        dictionary: facts and outcomes of its subject.
     """
     return Tongue(
         Voice(
             say=catalog(language).ugettext,
             currency=currency,
             language=language,
-            dictionary=dictionary_of(subject),
+            dictionary=dictionary,
             parameters=parameters,
         )
     )

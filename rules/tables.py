@@ -149,7 +149,7 @@ def table_of(document: Rule, tongue: Tongue, more_facts: Iterable[str] = ()) -> 
 
     Args:
         document: one for which ``no_table`` finds nothing.
-        more_facts: facts that get a column though no rule asks of them yet.
+        more_facts: facts that get a column though no rule asks of them yet, and the first places.
     """
     columns = _columns(document, tongue, more_facts)
     lines = [_line(rule, f"/rules/{index}", columns, tongue) for index, rule in enumerate(document["rules"])]
@@ -162,8 +162,8 @@ def table_of(document: Rule, tongue: Tongue, more_facts: Iterable[str] = ()) -> 
 def _columns(document: Rule, tongue: Tongue, more_facts: Iterable[str]) -> tuple[TableColumn, ...]:
     voice, say = tongue.voice, tongue.voice.say
     rules: Sequence[Rule] = document["rules"]
-    facts = dict.fromkeys(str(fact_of(term)) for rule in rules for term in terms_of(rule["when"]) or ())
-    facts |= dict.fromkeys(name for name in more_facts if name in voice.dictionary)
+    facts = dict.fromkeys(name for name in more_facts if name in voice.dictionary)
+    facts |= dict.fromkeys(str(fact_of(term)) for rule in rules for term in terms_of(rule["when"]) or ())
     thens = [rule["then"] for rule in rules] + [document["otherwise"]["then"]]
     outcomes = dict.fromkeys([*STAGE[document["stage"]].settable, *(name for then in thens for name in then)])
     found = [

@@ -110,6 +110,7 @@
 
   document.addEventListener("input", typed);
   document.addEventListener("htmx:after:settle", begin);
+  document.addEventListener("sheet:swapped", begin);
   document.addEventListener("DOMContentLoaded", begin);
 
   /* Distributions of facts: fetched when their line comes into view, one after the other. */

@@ -20,6 +20,7 @@ from ledger.canonical import sha256_of
 from ledger.problems import Problem
 from rules.cell_words import Tongue
 from rules.documents import canonical, parse_parameters, shipped
+from rules.facts import DICTIONARY
 
 SHIPPED = {document["key"]: document for document in shipped()}
 PARAMETERS = {one.name: one for one in parse_parameters(SHIPPED["parameters"])[0].parameters}
@@ -29,7 +30,7 @@ Change = Callable[[Workbook, Worksheet], None]
 
 def tongue(language: str = "en", currency: str = "EUR") -> Tongue:
     """How cells are said in a language."""
-    return tongue_of(language, currency, PARAMETERS, "customer")
+    return tongue_of(language, currency, PARAMETERS, DICTIONARY)
 
 
 def written(document: dict[str, Any], spoken: Tongue | None = None) -> bytes:

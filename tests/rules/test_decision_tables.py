@@ -389,7 +389,7 @@ def test_a_new_row_and_a_new_column():
     """A fact of the dictionary becomes a column before any rule asks of it; a row is a rule with its key."""
     document = SHIPPED["segmentation"]
     table = table_of(document, TONGUE, ["country", "no_such_fact"])
-    assert [c.heading for c in table.columns if c.key.startswith(FACT)][-1] == "Country"
+    assert next(c.heading for c in table.columns if c.key.startswith(FACT)) == "Country"
     row = Line({"key": "abroad", "label": "Abroad", "fact:country": "!= DE", "then:segment": "abroad", "priority": "5"})
     found, problems = document_of([row, *table.lines], table.columns, document, TONGUE)
     assert problems == []
