@@ -115,7 +115,7 @@ def _words(app: Flask) -> None:
     filters["bucket_pairs"] = lambda buckets: [(tone, minor) for tone, _name, minor in buckets]
     filters["money_plain"] = formatting.money_text
     filters["override_value"] = forms.override_text
-    filters["unit_words"] = workbench.unit_words
     trying.register_words(app)
     forward_page.register_words(app)
+    workbench.register_words(app)
     app.jinja_env.globals.update(command_open=commands_page.command_open)

@@ -260,6 +260,9 @@ def propose_draft(document_id: int) -> ResponseReturnValue:
     document = visible_document(document_id)
     if not may_change(document):
         abort(403)
+    sha256 = request.form.get("sha256", document.sha256)
+    if sha256 != document.sha256:
+        raise Conflict("the draft was changed", seen={"sha256": sha256}, current={"sha256": document.sha256})
     from_day, fault = read_day(document)
     given = {"from_on": request.form.get("from_on", ""), "reason": request.form.get("reason", "")}
     wrong = {"from_on": fault} if fault else {}
@@ -275,7 +278,12 @@ def propose_draft(document_id: int) -> ResponseReturnValue:
         if not wrong:
             reason = given["reason"].strip()[:REASON_LENGTH_MAX]
             command = ProposeDocument(
-                actor=current_user.id, reason=reason, document=document.id, from_day=from_day, impact=found
+                actor=current_user.id,
+                reason=reason,
+                document=document.id,
+                from_day=from_day,
+                impact=found,
+                sha256=sha256,
             )
             return decided(document, command, _("Proposed. A second person must approve it."))
     impacts = impact.shown(found, current_user.id, rule_labels(document))

@@ -45,6 +45,12 @@ def findings(
     return [*problems, *found, *_dropped(policy, others, entity)]
 
 
+def parameters_beside(entity: Entity | None = None) -> Parameters | None:
+    """The parameters a draft is checked with: those of every document ever approved, as one set."""
+    others = [json.loads(row.body) for row in _others(entity, None)]
+    return _merged([other for other in others if other.get("kind") == "parameters"])
+
+
 def _others(entity: Entity | None, day: int | None) -> list[Document]:
     if day is not None:
         return documents_in_force(entity, day)

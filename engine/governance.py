@@ -122,12 +122,14 @@ class ProposeDocument(Command):
         from_day: the day it shall hold from, not before the last decided one.
         impact: the simulation it is proposed with, kept for whoever approves.
         replaces: sha256 of the version the actor started from; checked when given.
+        sha256: of the draft as the actor read it; checked when given.
     """
 
     document: int | Mapping[str, Any]
     from_day: int
     impact: Mapping[str, Any] | None = None
     replaces: str | None = None
+    sha256: str | None = None
 
 
 @register(ProposeDocument, permission="documents.propose", person_only=True)
@@ -137,6 +139,8 @@ def propose_document(context: Context, command: ProposeDocument) -> Change:
         row = document_of(context, command.document)
         if row.status != "draft":
             raise Conflict(f"document {row.id} is {row.status}", current={"status": row.status})
+        if command.sha256 not in {None, row.sha256}:
+            raise Conflict("the draft was changed", seen={"sha256": command.sha256}, current={"sha256": row.sha256})
         body = json.loads(row.body)
     else:
         body = dict(command.document)

@@ -97,7 +97,9 @@ def proposed_cases(
     for boundary, row in missing_boundaries(policy, parameters, facts)[:room]:
         name = _unique(_name(policy, boundary, facts), taken)
         taken.add(name)
-        found.append(_decided(Case(name=name, facts=row, expect={}, parameters=fixed), policy, parameters, dictionary))
+        found.append(
+            decided_case(Case(name=name, facts=row, expect={}, parameters=fixed), policy, parameters, dictionary)
+        )
     return found
 
 
@@ -205,7 +207,7 @@ def _fixed(policy: Policy, parameters: list[Parameters]) -> dict[str, Scalar]:
     return {name: book.parameters[name].value for name in sorted(read) if not book.parameters[name].by_segment}
 
 
-def _decided(
+def decided_case(
     case: Case, policy: Policy, parameters: list[Parameters], dictionary: Mapping[str, Column]
 ) -> dict[str, Any]:
     """A case with what the policy makes of it now."""

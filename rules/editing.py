@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any as Json
 from typing import TypeAlias
 
+from ledger.canonical import canonical as canonical_json
 from ledger.problems import Problem
+from rules import limits
 from rules.documents import parse, parse_parameters
 
 Document: TypeAlias = Mapping[str, Json]
@@ -58,7 +60,7 @@ def within(place: str) -> tuple[str, str]:
     >>> within("/rules/3")
     ('/rules', '3')
     """
-    *parent, last = steps_of(place)
+    *parent, last = steps_of(place) or ("",)  # the document itself has no parent: nothing is found there
     return pointer(*parent), last
 
 
@@ -118,6 +120,11 @@ def insert(document: Document, place: str, value: Json) -> Edited:
         return [*parent[:number], value, *parent[number:]]
 
     return _changed(document, place, change)
+
+
+def replaced(document: Document) -> Edited:
+    """A whole document in place of another."""
+    return _checked(dict(document))
 
 
 def move(document: Document, place: str, to: int) -> Edited:
@@ -185,6 +192,22 @@ def unused(wanted: str, taken: set[str]) -> str:
         found = f"{wanted[:55]}-{number}"
         number += 1
     return found
+
+
+def add_rule(document: Document, label: str, key: str, when: Json, then: Document) -> Edited:
+    """Put a new rule behind the last one, under a key of its own, decided after all others."""
+    rules = document.get("rules", [])
+    last = max((rule.get("priority", 0) for rule in rules), default=0)
+    rule = {"key": unused(key, names_in(document, "key")), "label": label, "when": when, "then": dict(then)}
+    return insert(document, f"/rules/{LAST}", {**rule, "priority": min(last + RANK_STEP, limits.PRIORITY)})
+
+
+def add_cases(document: Document, cases: Sequence[Document]) -> Edited:
+    """Put cases behind those there are, each under a name of its own."""
+    known = [*document.get("cases", ())]
+    for case in cases:
+        known.append({**case, "name": unused(case["name"], {one["name"] for one in known})})
+    return put(document, "/cases", known)
 
 
 # --- conditions --------------------------------------------------------------------------
@@ -273,7 +296,7 @@ def unwrap(document: Document, place: str) -> Edited:
 
 def word_of(node: Json) -> str:
     """``all``, ``any`` or ``not`` of a group; empty for a test."""
-    return next(iter(node)) if isinstance(node, Mapping) and len(node) == 1 else ""
+    return next((word for word in (*GROUPS, "not") if isinstance(node, Mapping) and word in node), "")
 
 
 # --- back again --------------------------------------------------------------------------
@@ -281,7 +304,7 @@ def word_of(node: Json) -> str:
 
 def patch_of(before: Document, after: Document) -> Patch | None:
     """The smallest patch that leads from one document to the other; None for equal ones."""
-    return None if before == after else _patch((), before, after)
+    return _patch((), before, after) if _unlike(before, after) else None
 
 
 def _patch(steps: tuple[str | int, ...], before: Json, after: Json) -> Patch:
@@ -304,8 +327,8 @@ def _other(before: Document, after: Document, name: str) -> bool:
 
 
 def _unlike(one: Json, other: Json) -> bool:
-    """Unequal as JSON: true is not 1."""
-    return one != other or repr(one) != repr(other)
+    """Unequal as JSON: true is not 1, and the order of a mapping says nothing."""
+    return canonical_json(one) != canonical_json(other)
 
 
 def _list_patch(steps: tuple[str | int, ...], before: list[Json], after: list[Json]) -> Patch:

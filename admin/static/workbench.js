@@ -66,7 +66,9 @@ function goOn() {
   const name = desk?.dataset.focus;
   if (!name) return;
   desk.dataset.focus = "";
-  document.getElementById(name)?.focus();
+  const first = "#editor :is(input:not([type=hidden]), select, textarea)";
+  const found = name === "first" ? document.querySelector(first) : document.getElementById(name);
+  (found ?? desk).focus();
 }
 
 document.addEventListener("htmx:after:settle", goOn);

@@ -12,6 +12,7 @@ from admin.counting import counted
 from admin.versions import body_of
 from admin.workbench.asking import Asked, asked_of
 from admin.workbench.desk import blueprint, editable
+from admin.workbench.parts import HEAD
 from admin.workbench.world import world_of
 from rules.editing import steps_of, within
 
@@ -34,6 +35,8 @@ def as_asked(body: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
         return asked.document
     if asked.part is None or not asked.place:
         return body
+    if asked.place == HEAD:
+        return dict(asked.part)
     part = deepcopy(asked.part)
     for name in asked.wrong:
         _blank(part, name.partition(":")[0])

@@ -1,7 +1,6 @@
 """The page of a draft: rules in words, one of them open, what is found, what was done last."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -9,30 +8,19 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from admin import comparing, gate, policies, wording
-from admin.versions import address, body_of, newest_of, replaced_by, sees_all_of, title_of, visible_document
+from admin import comparing, gate, policies
+from admin.versions import body_of, newest_of, sees_all_of, title_of, visible_document
 from admin.workbench import parts
-from admin.workbench.asking import Asked, asked_of
-from admin.workbench.fields import Drawing
+from admin.workbench.asked import Asked
+from admin.workbench.asking import asked_of
+from admin.workbench.showing import desk_of
 from admin.workbench.world import World, world_of
 from engine import drafts
 from engine.commands import Conflict
-from engine.findings import findings
 from engine.governance import SaveDraft, UndoDraft
 from engine.tables import Document, User
-from ledger.problems import Problem
-from rules.editing import value_at
 
 blueprint = Blueprint("workbench", __name__, url_prefix="/workbench")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A finding in words, with the part it leads to."""
-
-    problem: Problem
-    place: str
-    label: str
 
 
 @policies.blueprint.post("/<int:document_id>/edit")
@@ -162,64 +150,3 @@ def conflict_of(
         possible=again.document is not None,
         given={name: value for name, value in given.items() if name not in {"csrf_token", "version"}},
     ), 409
-
-
-def desk_of(row: Document, asked: Asked, status: int = 200) -> ResponseReturnValue:
-    """The page, or the part of it that a script puts in place."""
-    world, body = world_of(row), body_of(row)
-    shown = wording.policy_shown(body, world.currency, world.parameters)
-    found = [finding_of(problem, body) for problem in findings(body, row.entity)]
-    head = replaced_by(row)
-    steps = drafts.steps_of(row)
-    page = "console/workbench/desk.html" if "HX-Request" in request.headers else "console/workbench/page.html"
-    return render_template(
-        page,
-        row=row,
-        body=body,
-        title=title_of(row),
-        shown=shown,
-        asked=asked,
-        part=part_shown(world, asked),
-        found=found,
-        errors=sum(one.problem.severity == "error" for one in found),
-        head=head,
-        outdated=head is not None and row.replaces != head.sha256,
-        differences=comparing.differences(body_of(head), body, world.currency) if head else [],
-        last=steps[-1] if steps else None,
-        facts=world.facts,
-        currency=world.currency,
-        back=address(head or row),
-    ), status
-
-
-def part_shown(world: World, asked: Asked) -> dict[str, Any] | None:
-    """The fields of the open part."""
-    part = parts.part_at(asked.place) if asked.place else None
-    if part is None:
-        return None
-    body = asked.document or world.body
-    try:
-        value = asked.part if asked.wrong or asked.problems else value_at(body, asked.place)
-    except KeyError:
-        return None
-    drawing = Drawing(world, asked.place, asked.given if asked.wrong else {}, asked.wrong)
-    return {
-        "name": part.name,
-        "of": asked.given.get("of") or parts.name_of(part, value),
-        "place": asked.place,
-        "value": value,
-        "wrong": asked.wrong,
-        "condition": drawing.condition(value["when"]) if "when" in value else None,
-        "effects": drawing.effects(value["then"]) if "then" in value else (),
-    }
-
-
-def finding_of(problem: Problem, body: Mapping[str, Any]) -> Finding:
-    """A finding with the part of the draft it is about."""
-    steps = problem.place.split("/")
-    for length in range(len(steps), 1, -1):
-        place = "/".join(steps[:length])
-        part = parts.part_at(place)
-        if part is not None and parts.stands(body, place):
-            return Finding(problem, place, parts.title_of(part, value_at(body, place)))
-    return Finding(problem, "", problem.place)

@@ -16,6 +16,7 @@ from ledger.columns import Column, Kind
 from rules import limits
 from rules.conditions import LISTS, NULL_TESTS, Op
 from rules.editing import GROUPS
+from rules.policies import Parameter
 
 FIXED = "value"  # of a choice: what is written in the field beside it
 YES, NO = "const:true", "const:false"
@@ -44,17 +45,17 @@ class Reading:
 
     # --- parts -----------------------------------------------------------------------
 
-    def rule(self) -> dict[str, Any]:
+    def rule(self, now: Any) -> dict[str, Any]:
         """A rule: its condition, effects and words."""
         then: dict[str, Any] = self.then()
-        then |= {name: True for name in ("exclusion", "final") if self.ticked(name)}
+        for name in ("exclusion", "final"):
+            self._keep(then, now.get("then", {}), name, self.ticked(name), False)
         rule: dict[str, Any] = {"key": self.text("key"), "when": self.condition("when"), "then": then}
-        rule |= {name: self.text(name) for name in ("label", "because") if self.text(name)}
+        self._words(rule, "label", "because")
         priority = self.number("priority", Kind.COUNT, empty=True)
         if priority is not None:
             rule["priority"] = priority
-        if self.ticked("refer"):
-            rule["on_unknown"] = "refer"
+        self._keep(rule, now, "on_unknown", "refer" if self.ticked("refer") else "no", "no")
         return rule
 
     def then(self) -> dict[str, Any]:
@@ -62,6 +63,116 @@ class Reading:
         columns = {column.name: column for column in self.world.outcomes()}
         asked = [name for name in columns if self.text(f"then/{name}:form") not in {"", "none"}]
         return {name: self.effect(f"then/{name}", columns[name]) for name in asked}
+
+    def otherwise(self, _now: Any) -> dict[str, Any]:
+        """What holds when no rule does."""
+        return self._words({"then": self.then()}, "because")
+
+    def head(self, now: Any) -> dict[str, Any]:
+        """What a policy is as a whole: its words, how rules are weighed, whom and when it is for."""
+        changed = dict(now)
+        changed |= {name: self.text(name) for name in ("name", "source", "because", "hit")}
+        self._keep(changed, now, "subject", self.text("subject") or "customer", "customer")
+        self._keep(changed, now, "entity", self.text("entity") or None, None)
+        effective: dict[str, Any] = {"from": self.text("from")}
+        self._keep(effective, now.get("effective", {}), "until", self.text("until") or None, None)
+        return {**changed, "effective": effective}
+
+    def bands(self, _now: Any) -> list[dict[str, Any]]:
+        """The classes of a scorecard; a row without a class is left out."""
+        found = []
+        for index in range(limits.BANDS + 1):
+            if not self.text(f"{index}:risk_class"):
+                continue
+            band: dict[str, Any] = {"risk_class": self.text(f"{index}:risk_class")}
+            up_to = self.number(f"{index}:up_to", Kind.COUNT, empty=True)
+            found.append(band if up_to is None else {**band, "up_to": up_to})
+        return found
+
+    def terms(self, now: Any) -> dict[str, Any]:
+        """The terms of an escalation beside its steps."""
+        changed = {name: value for name, value in now.items() if name != "unless"}
+        for name, kind in (("tolerance", Kind.MONEY), ("minimum", Kind.MONEY), ("minimum_days", Kind.DAYS)):
+            changed[name] = self.amount(name, kind)
+        self._keep(changed, now, "after_leader_paid", self.text("after_leader_paid"), "resume")
+        self._keep(changed, now, "catch_up", self.ticked("catch_up"), False)
+        self._keep(changed, now, "scenario_by", self.text("scenario_by"), "segment")
+        if "unless:is" in self.given:
+            changed["unless"] = self.condition("unless")
+        mapping = {word: found for word in ("steps", "levels") if (found := self._mapped(word))}
+        self._keep(changed, now, "mapping", mapping, {})
+        return changed
+
+    def _mapped(self, word: str) -> dict[str, Any]:
+        """Where customers go on whose step or level is gone; a row without an old one is left out."""
+        found: dict[str, Any] = {}
+        index = 0
+        while (old := self.given.get(f"{word}/{index}:old")) is not None:
+            if old.strip() and word == "levels":
+                found[old.strip()] = self.number(f"{word}/{index}:new", Kind.COUNT) or 0
+            elif old.strip():
+                found[old.strip()] = self.text(f"{word}/{index}:new")
+            index += 1
+        return found
+
+    def step(self, now: Any) -> dict[str, Any]:
+        """One timed step of a scenario."""
+        step: dict[str, Any] = {name: self.text(name) for name in ("key", "channel", "template")}
+        step["days"] = self.number("days", Kind.DAYS) or 0
+        if "days" not in self.wrong and step["days"] == 0:
+            self.wrong["days"] = _(
+                "Give days before the due date as a negative number, days after it as a positive one."
+            )
+        level = self.number("level", Kind.COUNT, empty=True)
+        if level is not None:
+            step["level"] = level
+        self._keep(step, now, "mode", self.text("mode"), "automatic")
+        self._keep(step, now, "owner", self.text("owner") or "collector", "collector")
+        self._keep(step, now, "blocks", self.ticked("blocks"), False)
+        return self._words(step, "label", "because")
+
+    def case(self, now: Any) -> dict[str, Any]:
+        """An example: facts in, outcomes expected, parameters held fixed."""
+        named = self._named("facts"), self._named("expect"), self._named("parameters")
+        facts = {name: self.stated(f"facts/{name}", self.world.column(name)) for name in named[0]}
+        expect = {
+            name: self.stated(f"expect/{name}", self.world.column(name))
+            for name in named[1]
+            if self.text(f"expect/{name}:as") != "none"
+        }
+        case: dict[str, Any] = {"name": self.text("name"), "facts": facts}
+        if expect or "expect" in now:
+            case["expect"] = expect
+        if self.text("rule"):
+            case["rule"] = self.text("rule")
+        self._keep(case, now, "undecided", self.ticked("undecided"), False)
+        known = self.world.parameters
+        fixed = {name: self.stated(f"parameters/{name}", column_of(known[name])) for name in named[2] if name in known}
+        if fixed or "parameters" in now:
+            case["parameters"] = fixed
+        return case
+
+    def stated(self, name: str, column: Column) -> Any:
+        """A value of a case, which may be unknown."""
+        return (
+            None
+            if self.text(f"{name}:as") == "null"
+            else self.chosen(name, lambda: self.value(f"{name}:value", column))
+        )
+
+    def _named(self, head: str) -> list[str]:
+        """What a case names, in the order of the form."""
+        fields = (name for name in self.given if name.startswith(f"{head}/") and name.endswith(":as"))
+        return [name[len(head) + 1 : -len(":as")] for name in fields]
+
+    def _words(self, part: dict[str, Any], *names: str) -> dict[str, Any]:
+        part |= {name: self.text(name) for name in names if self.text(name)}
+        return part
+
+    def _keep(self, part: dict[str, Any], now: Mapping[str, Any], name: str, value: Any, usual: Any) -> None:
+        """Write what is not the usual; the usual only where it was written before."""
+        if value != usual or name in now:
+            part[name] = value
 
     # --- conditions ------------------------------------------------------------------
 
@@ -168,3 +279,8 @@ class Reading:
             example = measures.example_of(kind, self.world.currency)
             self.wrong[name] = _("This cannot be read: write a number such as %(n)s.", n=example)
         return found
+
+
+def column_of(parameter: Parameter) -> Column:
+    """A parameter's kind as a declaration."""
+    return Column(name=parameter.name, kind=parameter.kind, label=parameter.label, meaning=parameter.meaning)

@@ -7,10 +7,11 @@ from typing import Any
 from admin import parameters
 from admin.dictionaries import dictionary_in_force
 from admin.versions import body_of, currency_shown, in_force
+from engine.findings import parameters_beside
 from engine.tables import Document
 from ledger.columns import Column, Kind
 from rules.facts import readable
-from rules.policies import Parameter
+from rules.policies import Parameter, Parameters
 from rules.stages import OUTCOMES, PREVIOUS, STAGE
 
 SUGGESTIONS_MAX = 200
@@ -24,17 +25,21 @@ class World:
         body: of the draft.
         stage: its name.
         facts: what its rules may read.
+        dictionary: every fact and outcome there is for its subject.
         parameters: those it would be live with, with today's values.
         currency: amounts are shown in.
         codes: by fact or outcome, the codes that documents use for it.
+        beside: the parameters with all their days, as the checks read them.
     """
 
     body: Mapping[str, Any]
     stage: str
     facts: Mapping[str, Column]
+    dictionary: Mapping[str, Column]
     parameters: Mapping[str, Parameter]
     currency: str
     codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    beside: Parameters | None = None
 
     def column(self, name: str) -> Column:
         """The declaration of a fact or outcome; plain text for one that nobody knows."""
@@ -54,6 +59,7 @@ class World:
 def world_of(row: Document) -> World:
     """The surroundings of a draft of a policy."""
     body = body_of(row)
+    dictionary = dictionary_in_force(row.entity, str(body.get("subject", "customer")))
     named = {
         name: parameter
         for name, (owner, parameter) in parameters.parameters_now().items()
@@ -62,10 +68,12 @@ def world_of(row: Document) -> World:
     return World(
         body=body,
         stage=str(row.stage),
-        facts=readable(str(row.stage), dictionary_in_force(row.entity, str(body.get("subject", "customer")))),
+        facts=readable(str(row.stage), dictionary),
+        dictionary=dictionary,
         parameters=named,
         currency=currency_shown(row),
         codes=codes_in([body, *(body_of(one) for one in in_force("policy"))]),
+        beside=parameters_beside(row.entity),
     )
 
 
