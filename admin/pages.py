@@ -20,6 +20,7 @@ from admin import (
     forward_page,
     gate,
     go_live,
+    governing,
     importing,
     navigation,
     parameters,
@@ -116,6 +117,7 @@ def _words(app: Flask) -> None:
     filters["money_plain"] = formatting.money_text
     filters["override_value"] = forms.override_text
     trying.register_words(app)
+    governing.register_words(app)
     forward_page.register_words(app)
     workbench.register_words(app)
     app.jinja_env.globals.update(command_open=commands_page.command_open)

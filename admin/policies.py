@@ -12,9 +12,11 @@ from flask_login import current_user
 from peewee import fn
 
 from admin import comparing, formatting, gate, impact, parameters, wording
+from admin.remarks import places_of, remarks_of, stopped_now
 from admin.versions import (
     address,
     body_of,
+    coming_versions,
     currency_shown,
     first_day,
     governed,
@@ -33,6 +35,7 @@ from admin.versions import (
     waiting,
 )
 from engine import access
+from engine.authors import authors_of
 from engine.comparison import DECISIVE
 from engine.editions import Unusable
 from engine.pipeline import last_portfolio_run
@@ -73,7 +76,9 @@ def index() -> ResponseReturnValue:
         if own or missing or stage.name in DECISIVE:
             steps = sum(len(s) for s in body.get("escalation", {}).get("scenarios", {}).values())
             cards.append(StageCard(stage, own, missing, len(body.get("rules", ())), steps, distribution(stage.name)))
-    return render_template("console/policies.html", cards=cards, waiting=waiting())
+    return render_template(
+        "console/policies.html", cards=cards, waiting=waiting(), stops=stopped_now(), coming=coming_versions()
+    )
 
 
 def distribution(stage: str) -> list[tuple[Any, int, str]]:
@@ -125,7 +130,12 @@ def page_of(document: Document, status: int = 200, **more: Any) -> ResponseRetur
         "live": is_in_force(document),
         "tunable": is_tunable(document),
         "newest": newest_of(document),
-        "own": current_user.id in {document.proposed_by_id, document.drafted_by_id},
+        "own": current_user.id in authors_of(document),
+        "proposed_it": current_user.id == document.proposed_by_id,
+        "remarks": remarks_of(document, body),
+        "places": places_of(body),
+        "stops": stopped_now(document.key) if document.kind == "policy" else [],
+        "coming": coming_versions(document),
         "decides": may_decide(document),
         "proposes": may_change(document),
         "edits": document.kind == "policy"

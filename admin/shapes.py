@@ -1,11 +1,12 @@
 """The forms of the console: which commands a person can give here, and in which words."""
 
+import json
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from admin import formatting, gate, places
+from admin import formatting, gate, places, versions
 from admin.forms import Ask, Shape
 from admin.signs import signs
 from engine import diary
@@ -13,7 +14,7 @@ from engine.access import ROLES
 from engine.overrides import segments_in_force
 from engine.people import proposed_roles
 from engine.pipeline import asking
-from engine.tables import DueLine, Entity, UserRole
+from engine.tables import Document, DueLine, Entity, UserRole
 from ledger.days import day_of
 
 LINES_MAX = 200
@@ -86,6 +87,21 @@ def _values(subject: Any) -> list[tuple[str, str]]:
 
 def _this_entity(_subject: Any) -> list[tuple[str, str]]:
     return [(e.code, e.name) for e in signs().entities]
+
+
+def _policies(_subject: Any) -> list[tuple[str, str]]:
+    rows = Document.select(Document.key, Document.body).where(
+        Document.kind == "policy", Document.status.in_(("approved", "live"))
+    )
+    named = {row.key: _(str(json.loads(row.body).get("name") or row.key)) for row in rows.order_by(Document.id)}
+    return sorted(named.items(), key=lambda pair: pair[1])
+
+
+def _reaches(_subject: Any) -> list[tuple[str, str]]:
+    """All entities, for who sees them all; and each of those seen whole."""
+    whole = [one for one in Entity.select().order_by(Entity.code) if versions.sees_whole(one)]
+    every = [("", _("all entities"))] if len(whole) == Entity.select().count() else []
+    return [*every, *((one.code, one.name) for one in whole)]
 
 
 def _entities(_subject: Any) -> list[tuple[str, str]]:
@@ -296,6 +312,29 @@ SHAPES: dict[str, Shape] = {
             _l("Nothing is claimed any more and no step begins. Starting again takes two people."),
             _l("Stop sending"),
             {"entity": Ask(_l("Entity"), options=_this_entity)},
+            danger=True,
+        ),
+        Shape(
+            "StopPolicy",
+            _l("Stop this policy now"),
+            _l("Its stage changes nothing from now on and its messages wait. Going on takes two people."),
+            _l("Stop the policy"),
+            {"policy": Ask(_l("Policy"), options=_policies), "entity": Ask(_l("For"), options=_reaches)},
+            danger=True,
+        ),
+        Shape(
+            "ProposeResume",
+            _l("Propose that the policy goes on"),
+            _l("It stays stopped until another person approves."),
+            _l("Propose"),
+            {"policy": Ask(_l("Policy"), options=_policies), "entity": Ask(_l("For"), options=_reaches)},
+        ),
+        Shape(
+            "ApproveResume",
+            _l("Let the policy go on"),
+            _l("The next run decides with it again; each message is decided anew before it leaves."),
+            _l("Approve"),
+            {"policy": Ask(_l("Policy"), options=_policies), "entity": Ask(_l("For"), options=_reaches)},
             danger=True,
         ),
         Shape(

@@ -110,6 +110,21 @@ def waiting(kind: str | None = None) -> list[Document]:
     return list(query.order_by(Document.proposed_at))
 
 
+def coming_versions(document: Document | None = None) -> list[Document]:
+    """Versions that are approved and hold from a later day on: all the reader sees, or those of a document's key."""
+    query = Document.select().where(
+        Document.status == "approved",
+        Document.entity.is_null() | Document.entity.in_(access.visible_entities(current_user.id)),
+    )
+    if document is not None:
+        query = query.where(Document.kind == document.kind, Document.key == document.key, Document.id != document.id)
+        query = query.where(
+            Document.entity.is_null() if document.entity_id is None else Document.entity == document.entity
+        )
+    found = query.order_by(Document.from_day, Document.id)
+    return [one for one in found if one.from_day > gate.runtime().today(one.entity)]
+
+
 def replaced_by(document: Document) -> Document | None:
     """The version a proposal takes the place of; of an approved one, the version before it."""
     if document.status in {WAITING, "draft"}:

@@ -59,7 +59,8 @@ def save_draft(context: Context, command: SaveDraft) -> Change:
         head = head_of(row)
         if head is not None:
             row.replaces = head.sha256
-            row.save(only=[Document.replaces])
+            row.authors = "[]" if head.sha256 == row.sha256 else row.authors  # opening it is no writing
+            row.save(only=[Document.replaces, Document.authors])
         before = None
     else:
         row = _draft(context, command.document_id)

@@ -72,6 +72,14 @@ def test_a_copy_of_an_authors_content_is_theirs_too(runtime, draft, say, approve
     approve("second", copied)
 
 
+def test_opening_the_version_in_force_as_a_draft_makes_nobody_its_author(runtime, policies, say, approve):
+    """Who only opened it may approve what another made of it; who saved an edit may not."""
+    opened = runtime.execute(SaveDraft(**say("manager"), document=json.loads(policies.segmentation.body)))
+    later = edited(runtime, say, opened, "analyst", 300_000)
+    proposed = runtime.execute(ProposeDocument(**say("analyst"), document=later["document"], from_day=DAY))
+    approve("manager", proposed)
+
+
 def test_the_list_of_authors_of_a_proposal_cannot_be_changed(runtime, draft, say):
     """Not even behind the program's back without lifting a trigger."""
     runtime.execute(ProposeDocument(**say("analyst"), document=draft["document"], from_day=DAY))
