@@ -84,7 +84,7 @@ def back(document_id: int) -> ResponseReturnValue:
     given, wrong, found = request.form, {}, None
     problems: list[Problem] = []
     since = formatting.day_text(document.from_day) if document.from_day is not None else document.sha256[:12]
-    reason = given.get("reason", _("Back to the version of %(day)s: ", day=since))
+    reason = given.get("reason", _("Back to the version of %(day)s:", day=since) + " ")
     if request.method == "POST":
         from_day, fault = read_day(newest)
         wrong = {"from_on": fault} if fault else {}

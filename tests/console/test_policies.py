@@ -117,7 +117,8 @@ def test_a_draft_can_be_tried_and_proposed_where_nothing_is_in_force(
 ) -> None:
     """A stage without a policy shows the draft the product ships with."""
     hold = document("hold")
-    Document.update(status="draft", from_day=None, approved_at=None, proposed_by=None, proposed_at=None).where(
+    Document.update(status="draft").where(Document.id == hold.id).execute()
+    Document.update(from_day=None, approved_at=None, proposed_by=None, proposed_at=None).where(
         Document.id == hold.id
     ).execute()
     browser = signed_in(people.manager)
