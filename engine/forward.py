@@ -26,10 +26,11 @@ from engine.carrying import (
 from engine.commands import Invalid
 from engine.editions import Edition, edition_for
 from engine.frames import collected, count_of, read_frames, rows_of
-from engine.pipeline import Frame, asking, decided_day, facts_from, last_portfolio_run
+from engine.pipeline import Frame, asking, booked, decided_day, facts_beside, last_portfolio_run
 from engine.queries import questions_ahead
 from engine.simulation import trial_book
 from engine.tables import Entity, Run
+from ledger.basis import Basis
 from ledger.days import date_of
 from rules.policies import Step
 
@@ -119,7 +120,8 @@ def look_ahead(
     trial = _with(live, entity, changed, max(first, from_day or first)) if changed else None
     ledger, sides = _start(runtime, entity, last, [live] if trial is None else [live, trial])
     for day in span:
-        found = [_decide(runtime, entity, ledger, side, day) for side in sides]
+        rows: list[tuple[Basis, Frame]] = []
+        found = [_decide(runtime, entity, ledger, side, day, rows) for side in sides]
         yield Pair(found[0], found[1] if trial is not None else None)
 
 
@@ -178,12 +180,28 @@ def _start(
     return frames, [_Side(editions, state, set(adopted), new) for editions in of_sides]
 
 
-def _decide(runtime: "Runtime", entity: Entity, ledger: Mapping[str, Frame], side: _Side, day: int) -> Day:
-    """Decide a day and move the side on to its evening."""
+def _decide(
+    runtime: "Runtime",
+    entity: Entity,
+    ledger: Mapping[str, Frame],
+    side: _Side,
+    day: int,
+    rows: list[tuple[Basis, Frame]],
+) -> Day:
+    """Decide a day and move the side on to its evening.
+
+    Args:
+        rows: what is booked as of the day, by the basis it was computed on; added to.
+    """
     edition = side.editions[day]
     side.state = under(side.state, edition.policy_key)
     ask = replace(asking(runtime, entity, day, edition), begins=_begins(entity, side, day))
-    facts = facts_from(runtime, ask, frames_of(side.state, ledger, ledger[f"overrides {day}"]))
+    frames = frames_of(side.state, ledger, ledger[f"overrides {day}"])
+    known = next((kept for basis, kept in rows if basis == ask.basis), None)
+    if known is None:
+        known = booked(runtime, ask, frames)
+        rows.append((ask.basis, known))
+    facts = facts_beside(runtime, ask, known, frames)
     decided = decided_day(runtime, entity, edition, day, ask.begins, facts)
     begun, keys = no_steps()
     steps = _steps(edition)

@@ -35,7 +35,7 @@ from engine.queries import Question, Table, questions
 from engine.tables import Customer, Entity, Run
 from ledger.lines import LINE_COLUMNS, LINE_TECHNICAL, line_facts
 from ledger.money import convert
-from ledger.state import Basis, Keep, customer_facts, unkept
+from ledger.state import FRAMES, Basis, Keep, booked_rows, customer_facts, facts_on, parts_of, unkept
 from rules import columns, reference
 from rules.reference import Decided
 from rules.stages import OUTCOMES
@@ -114,7 +114,12 @@ def may_begin(entity: Entity, as_of_day: int, policy_key: str) -> bool:
 
 def facts_frame(frames: Frames, ask: Asking, keep: Keep = keep) -> Frame:
     """Every fact of every customer: the ledger's, what was decided before, overrides, the score."""
-    facts = customer_facts(frames, ask.basis, keep).join(frames["previous"], on="customer_id", how="left")
+    return _known_before(customer_facts(frames, ask.basis, keep), frames, ask)
+
+
+def _known_before(facts: Frame, frames: Frames, ask: Asking) -> Frame:
+    """Add what was decided before, overrides and the score to the ledger's facts."""
+    facts = facts.join(frames["previous"], on="customer_id", how="left")
     return with_risk(score(facts.with_columns(*_before(ask)), ask.edition.model))
 
 
@@ -299,12 +304,38 @@ def read_facts(runtime: "Runtime", ask: Asking) -> Frame:
     if not is_small(runtime):
         with frames_on_disk(runtime, ask.question) as frames:
             return collected(facts_frame(frames, ask), STREAM)
-    return facts_from(runtime, ask, read_frames(runtime, ask.entity, as_of_day=ask.as_of_day, question=ask.question))
-
-
-def facts_from(runtime: "Runtime", ask: Asking, frames: Frames) -> Frame:
-    """The facts of a whole entity from frames that are read, computed."""
-    if not is_small(runtime):
-        return collected(facts_frame(frames, ask), STREAM)
+    frames = read_frames(runtime, ask.entity, as_of_day=ask.as_of_day, question=ask.question)
     with _slots(runtime, ask, questions(ask.question, runtime.database)).slot() as slot:
         return slot.answer(frames, ask.as_of_day)
+
+
+def booked(runtime: "Runtime", ask: Asking, frames: Frames) -> Frame:
+    """What of the facts of a whole entity limits, contacts and decisions do not change; computed."""
+    if not is_small(runtime):
+        rows = booked_rows(parts_of(frames, ask.basis, keep), frames, ask.basis, keep)
+        return collected(rows, STREAM)
+
+    def plan(own: Frames, kept: Keep) -> Frame:
+        basis = replace(ask, as_of_day=PLAN_DAY).basis
+        return booked_rows(parts_of(own, basis, kept), own, basis, kept)
+
+    schemas = {name: dict(frames[name].collect_schema()) for name in FRAMES}
+    of = (ask.entity.id, ask.edition, ask.begins)
+    with _kept_slots(runtime, "booked", of, lambda: Slot(schemas, plan)).slot() as slot:
+        return slot.answer(frames, ask.as_of_day)
+
+
+def facts_beside(runtime: "Runtime", ask: Asking, rows: Frame, frames: Frames) -> Frame:
+    """The facts of a whole entity from what is booked and the frames of limits, contacts and ``previous``; computed."""
+    if count_of(rows) >= STREAM:
+        return collected(_known_before(facts_on(rows, frames, ask.basis), frames, ask), STREAM)
+
+    def plan(own: Frames, _: Keep) -> Frame:
+        then = replace(ask, as_of_day=PLAN_DAY)
+        return _known_before(facts_on(own["rows"], own, then.basis), own, then)
+
+    read = {name: frames[name] for name in ("previous", "contact_made", "credit_limit", "reversal")} | {"rows": rows}
+    schemas = {name: dict(frame.collect_schema()) for name, frame in read.items()}
+    of = (ask.entity.id, ask.edition, ask.begins)
+    with _kept_slots(runtime, "beside", of, lambda: Slot(schemas, plan)).slot() as slot:
+        return slot.answer(read, ask.as_of_day)

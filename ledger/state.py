@@ -36,8 +36,10 @@ __all__ = [
     "Frames",
     "Keep",
     "Parts",
+    "booked_rows",
     "customer_facts",
     "facts_of",
+    "facts_on",
     "parts_of",
     "unkept",
 ]
@@ -96,6 +98,11 @@ def customer_facts(frames: Frames, basis: Basis, keep: Keep = unkept) -> Frame:
 
 def facts_of(parts: Parts, frames: Frames, basis: Basis, keep: Keep = unkept) -> Frame:
     """``customer_facts`` of parts already rebuilt."""
+    return facts_on(booked_rows(parts, frames, basis, keep), frames, basis)
+
+
+def booked_rows(parts: Parts, frames: Frames, basis: Basis, keep: Keep = unkept) -> Frame:
+    """What of the facts neither limits nor contacts change: most of the work, shared by days tried twice."""
     rows = _joined(parts, frames, basis, keep).with_columns(
         *_known_nothing("lines_unknown", (*AMOUNT_FACTS, *BEHAVIOUR_FACTS)),
         *_known_nothing("promises_open", PROMISE_FACTS),
@@ -103,7 +110,14 @@ def facts_of(parts: Parts, frames: Frames, basis: Basis, keep: Keep = unkept) ->
         *computed(CREDIT_FACTS, basis),
     )
     rows = keep(rows.with_columns(*computed(EXPOSURE_FACTS, basis)))
-    rows = with_utilisation(rows.join(group_exposures(rows, frames), on="group_id", how="left"))
+    return rows.join(group_exposures(rows, frames), on="group_id", how="left")
+
+
+def facts_on(rows: Frame, frames: Frames, basis: Basis) -> Frame:
+    """Every fact, from what is booked (``booked_rows``) and the frames of limits and contacts."""
+    for beside in (limits_in_force(frames, basis.as_of_day), contacts_made(frames, basis.as_of_day)):
+        rows = rows.join(beside, on="customer_id", how="left")
+    rows = with_utilisation(rows)
     rest = (*LEADER_FACTS, *ACCOUNT_FACTS)
     names = [column.name for column in CUSTOMER_COLUMNS]
     ready = [name for name in names if name not in {fact.column.name for fact in rest}]
@@ -142,9 +156,7 @@ def _joined(parts: Parts, frames: Frames, basis: Basis, keep: Keep) -> Frame:
         leaders(parts.lines, earliest),
         parts.promises.group_by("customer_id").agg(*computed(PROMISE_FACTS, basis)),
         parts.disputes.group_by("customer_id").agg(*computed(DISPUTE_FACTS, basis)),
-        limits_in_force(frames, day),
         customer_blocks(frames, day),
-        contacts_made(frames, day),
     )
     rows = frames["customer"].select(
         nw.col("id").alias("customer_id"),

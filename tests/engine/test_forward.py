@@ -244,6 +244,7 @@ def test_a_policy_under_a_new_name_begins_nothing_on_its_first_day(
     compared([pair.changed for pair in pairs], runs, told, real)
 
 
+@pytest.mark.sqlite
 def test_a_version_that_renames_its_steps_sends_none_of_them_twice(
     runtime: Runtime, clock: Any, world: SimpleNamespace
 ) -> None:
@@ -263,6 +264,7 @@ def test_a_version_that_renames_its_steps_sends_none_of_them_twice(
     compared([pair.changed for pair in pairs], runs, told, real)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("key", ["escalation", "credit_limit"])
 def test_a_policy_that_is_stopped_stays_stopped(runtime: Runtime, clock: Any, world: SimpleNamespace, key: str) -> None:
     """What a person stopped decides nothing in the coming days either, until two people say so."""
@@ -316,6 +318,7 @@ def test_a_broken_promise_brings_its_step_again(
     assert sorted((day, step) for day, _, step, _ in foretold(found)) == [(DAY + 7, "p4"), (DAY + 11, "p14")]
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("stopped", ["sending", "live_from_day"])
 def test_nothing_is_sent_where_nothing_may_be(runtime: Runtime, world: SimpleNamespace, stopped: str) -> None:
     """Not before go-live, and not while sending is stopped; what is held is foretold all the same."""
@@ -327,6 +330,7 @@ def test_nothing_is_sent_where_nothing_may_be(runtime: Runtime, world: SimpleNam
     assert all(day.held for day in days)
 
 
+@pytest.mark.sqlite
 def test_each_customer_has_the_collector_of_that_day(runtime: Runtime, world: SimpleNamespace) -> None:
     """One who collects by hand for some days only, then the customer's own again."""
     given = Override.get(Override.target == "collector")
@@ -353,6 +357,7 @@ def test_it_looks_one_day_ahead_at_least_and_sixty_at_most(runtime: Runtime, ent
         next(look_ahead(runtime, entity, days=days))
 
 
+@pytest.mark.sqlite
 def test_it_begins_at_a_decided_day(runtime: Runtime, clock: Any, world: SimpleNamespace, entity: Entity) -> None:
     """An entity that was never decided, or is days behind, says so; one night behind is the day itself."""
     clock.advance(days=1)
@@ -365,6 +370,7 @@ def test_it_begins_at_a_decided_day(runtime: Runtime, clock: Any, world: SimpleN
         next(look_ahead(runtime, other))
 
 
+@pytest.mark.sqlite
 def test_a_document_that_cannot_be_read_is_refused_before_anything_is_computed(
     runtime: Runtime, world: SimpleNamespace
 ) -> None:
@@ -376,6 +382,7 @@ def test_a_document_that_cannot_be_read_is_refused_before_anything_is_computed(
     assert "scenarios" in refused.value.problems[0].place
 
 
+@pytest.mark.sqlite
 def test_so_many_changes_that_the_run_would_wait_are_told(runtime: Runtime, world: SimpleNamespace) -> None:
     """At a share of nothing every day with a change would stop for a person; it counts as approved."""
     Entity.update(portfolio_share_bp=0).where(Entity.id == world.entity.id).execute()
