@@ -1,6 +1,6 @@
 """Looking ahead, as a page: what the coming weeks would send, in force and with a change, side by side.
 
-The page is sent as it is computed: a line after each week, then the tables. Nothing is kept but the last
+The page is sent as it is computed: a mark after each day, then the tables. Nothing is kept but the last
 few answers of this process, for the lists behind a cell and the workbook; another process computes again.
 """
 
@@ -25,7 +25,7 @@ from admin.versions import body_of, governed, sees_whole, title_of, visible_docu
 from engine.commands import Invalid
 from engine.editions import Unusable
 from engine.forward import look_ahead
-from engine.outlook import WEEK_DAYS, Outlook, outlook_of, weekly
+from engine.outlook import WEEK_DAYS, Outlook, outlook_of
 from engine.pipeline import last_portfolio_run
 from engine.runtime import Runtime
 from engine.tables import Document, Entity
@@ -70,6 +70,12 @@ class Asked:
             found["from_on"] = date_of(self.from_day).isoformat()
         return {**found, **more}
 
+    @property
+    def simulated(self) -> dict[str, Any]:
+        """The same changes in the address of their simulation."""
+        of = {} if self.entity is None else {"entity": self.entity.code}
+        return {"document": [document.id for document in self.documents], **of}
+
     @cached_property
     def key(self) -> tuple[Any, ...]:
         """Names the question and the decided day it starts from."""
@@ -100,7 +106,7 @@ class Work:
     seconds: float = 0.0
 
     def progress(self) -> Iterator[dict[str, int]]:
-        """Compute week by week; after each, how far it is. One at a time in this process."""
+        """Compute day by day; after each, which it was. One answer at a time in this process."""
         kept = answers(self.runtime)
         if self.asked.entity is None or self.answer is not None:
             return
@@ -115,9 +121,10 @@ class Work:
                     days=self.asked.weeks * WEEK_DAYS,
                     from_day=self.asked.from_day,
                 )
-                for week in weekly(ahead):
-                    pairs += week
-                    yield {"week": len(pairs) // WEEK_DAYS, "of": self.asked.weeks}
+                for pair in ahead:
+                    week, number = divmod(len(pairs), WEEK_DAYS)
+                    pairs.append(pair)
+                    yield {"day": pair.live.day, "week": week + 1, "number": number}
         except Invalid as error:
             self.problems += error.problems
         except Unusable as error:
@@ -170,7 +177,7 @@ def workbook() -> ResponseReturnValue:
     """Everything as a workbook."""
     asked = _asked_whole()
     work = Work(gate.runtime(), asked, answer=answers(gate.runtime()).get(asked.key))
-    for _week in work.progress():
+    for _day in work.progress():
         pass
     if work.answer is None:
         abort(422)

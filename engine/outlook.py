@@ -4,7 +4,7 @@ Two sides stand beside each other: what is in force, and with the change where t
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -147,15 +147,3 @@ def _side(days: Sequence[Day]) -> Side:
     begun = nw.concat([from_rows([], BEGUN), *(day.begun for day in days)])
     week = floor_div(nw.col("day") - lit(days[0].day), lit(WEEK_DAYS))
     return Side(tuple(days), collected(begun.with_columns(week.alias("week"))))
-
-
-def weekly(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:
-    """The days as they come, a week at a time."""
-    week: list[Pair] = []
-    for pair in pairs:
-        week.append(pair)
-        if len(week) == WEEK_DAYS:
-            yield week
-            week = []
-    if week:
-        yield week

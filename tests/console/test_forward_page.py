@@ -55,7 +55,7 @@ def test_the_page_says_what_was_computed(runtime: Runtime, decided: Entity, peop
     steps = steps_of(ahead(runtime, decided))
     assert steps > 0
     text = signed_in(people.manager).get(AHEAD).text
-    told = [text.index(f"Week {week} of 4 is decided") for week in (1, 2, 3, 4)]
+    told = [text.index(f"Week {week} of 4:") for week in (1, 2, 3, 4)]
     assert told == sorted(told)
     assert told[-1] < text.index("Steps by week</h2>")
     assert f'<div class="value"><span class="num">{steps}</span></div>' in text
@@ -65,7 +65,7 @@ def test_the_page_says_what_was_computed(runtime: Runtime, decided: Entity, peop
 def test_it_is_sent_while_it_is_computed(
     runtime: Runtime, decided: Entity, people: Any, signed_in: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The form and the weeks decided so far have left before the next week is begun."""
+    """The form and the days decided so far have left before the next day is begun."""
     begun: list[int] = []
 
     def slowly(*given: Any, **named: Any) -> Any:
@@ -78,9 +78,11 @@ def test_it_is_sent_while_it_is_computed(
     pieces = iter(answer.response)
     assert "Deciding the coming days" in next(pieces).decode()
     assert begun == []
-    assert "Week 1 of 2 is decided" in next(pieces).decode()
-    assert len(begun) == 7
-    assert "Week 2 of 2 is decided" in next(pieces).decode()
+    assert "Week 1 of 2:" in next(pieces).decode()
+    for day in range(2, 8):
+        assert "Week" not in next(pieces).decode()
+        assert len(begun) == day
+    assert "Week 2 of 2:" in next(pieces).decode()
     assert "Steps by week" in b"".join(pieces).decode()
 
 
