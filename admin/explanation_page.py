@@ -7,7 +7,7 @@ from flask_login import current_user
 from admin import explaining, gate
 from engine import access
 from engine.pipeline import asking, facts_of
-from engine.tables import Customer, Entity
+from engine.tables import Customer, Entity, Override
 
 blueprint = Blueprint("explanations", __name__, url_prefix="/customers")
 
@@ -19,6 +19,14 @@ def visible_customer(customer_id: int) -> Customer:
     if found is None:
         abort(404)
     return found
+
+
+def overrides_now(customer: Customer, day: int) -> list[Override]:
+    """The overrides that a decision made now would read."""
+    over = Override.ended_day.is_null() | (Override.ended_day > day)
+    approved = (Override.needs_approval == False) | Override.approved_by.is_null(False)  # noqa: E712
+    in_force = (Override.from_day <= day) & (Override.until_day > day) & over & approved
+    return list(Override.select().where(Override.customer == customer, in_force).order_by(Override.id))
 
 
 @blueprint.get("/<int:customer_id>/explanation")
@@ -37,4 +45,5 @@ def now(customer_id: int) -> ResponseReturnValue:
         currency=currency,
         explained=explaining.explained(row, ask.edition, ask.as_of_day, currency, asked),
         facts=explaining.facts_shown(row, currency),
+        overrides=overrides_now(customer, ask.as_of_day),
     )

@@ -17,6 +17,7 @@ from admin.customers import customer_link, entities, matching, of_entity, with_e
 from admin.signs import alarms_of
 from admin.steps import step_label
 from engine import access
+from engine.decision_log import overrides_read
 from engine.diary import RESULTS, is_recorded
 from engine.differences import STAGE_OUTCOMES
 from engine.tables import Action, Alarm, Customer, Decision
@@ -133,6 +134,7 @@ class DecisionsView(OfCustomers):
             currency=currency,
             differences=changes.differences(decision.changes),
             explained=found,
+            overrides=overrides_read([decision])[decision.id],
             has_previous=decision_before(decision) is not None,
             facts=explaining.facts_shown(found.facts, currency),
             actions=list(Action.select().where(Action.decision == decision).order_by(Action.id)),

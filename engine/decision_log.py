@@ -47,7 +47,7 @@ def log_lines(runtime: "Runtime", chosen: ModelSelect) -> Iterator[str]:
     while True:
         query = chosen if at is None else chosen.where(place > Tuple(*at))
         batch = list(query.order_by(Decision.as_of_day, Decision.id).limit(BATCH))
-        overrides = _overrides(batch)
+        overrides = overrides_read(batch)
         for decision in batch:
             if decision.edition not in policies:
                 policies[decision.edition] = _policies(decision.edition)
@@ -103,7 +103,7 @@ def _policies(edition: str) -> dict[str, Any]:
     return {stage: {"key": keys.get(sha256), "sha256": sha256} for stage, sha256 in named.items()}
 
 
-def _overrides(batch: Sequence[Decision]) -> dict[int, list[Override]]:
+def overrides_read(batch: Sequence[Decision]) -> dict[int, list[Override]]:
     """The overrides that each decision of a batch read: of each target the latest in force on its day."""
     customers = sorted({decision.customer_id for decision in batch})
     given: dict[int, list[Override]] = {}

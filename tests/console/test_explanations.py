@@ -12,6 +12,7 @@ import pytest
 from pypdf import PdfReader
 
 from admin.timelines import PAGE_DECISIONS
+from engine.events import drain_dirty
 from engine.overrides import EndOverride, SetOverride
 from engine.pipeline import asking, facts_of
 from engine.runtime import Runtime
@@ -186,6 +187,34 @@ def test_two_decisions_side_by_side_name_the_fact_that_made_the_difference(
     assert before != after
     assert "Facts that differ" in text
     assert signed_in(people.auditor).get(f"/decisions/{first.id}/compare").status_code == 404
+
+
+def test_an_override_stands_with_its_reason_on_the_page_of_the_decision_that_read_it(
+    runtime: Runtime, late: Customer, people: SimpleNamespace, signed_in: Callable[..., Any], clock: Any
+) -> None:
+    """Who set it, why, until when; on decisions of before it does not stand."""
+    earlier = Decision.select().where(Decision.customer == late).order_by(Decision.id.desc()).first()
+    day = runtime.today(late.entity)
+    clock.advance(minutes=5)
+    runtime.execute(
+        SetOverride(
+            actor=people.manager.id,
+            reason="a good customer of old",
+            customer=late.id,
+            target="segment",
+            value="risky" if Outcome.get_by_id(late.id).segment != "risky" else "key_account",
+            until_day=day + 20,
+        )
+    )
+    browser = signed_in(people.auditor)
+    assert "a good customer of old" in browser.get(f"/customers/{late.id}/explanation").text
+    assert drain_dirty(runtime) == 1
+    decision = Decision.select().where(Decision.customer == late).order_by(Decision.id.desc()).first()
+    assert decision.id > earlier.id
+    text = browser.get(f"/decisions/{decision.id}").text
+    assert "a good customer of old" in text
+    assert "override; the rules say" in text
+    assert "a good customer of old" not in browser.get(f"/decisions/{earlier.id}").text
 
 
 @pytest.mark.browser
