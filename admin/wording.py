@@ -346,4 +346,4 @@ def threshold_words(body: Mapping[str, Any], threshold: Threshold, currency: str
         ends = _("lower end") if threshold.place.endswith("/0") else _("upper end")
         return f"{voice(currency, subject=body['subject']).fact(threshold.fact)}, {ends}"
     test = Test(threshold.fact, op, Const(threshold.value))
-    return test_words(test, voice(currency, subject=body["subject"]))
+    return test_words(test, voice(currency, subject=body.get("subject", "customer")))

@@ -12,7 +12,7 @@ from typing import Any as Anything
 
 from ledger.columns import Column
 from rules import conditions, effects, formulas
-from rules.conditions import All, Any, Condition, Const, Op, Param, Scalar, Test, map_tests, nnf, operands_of
+from rules.conditions import All, Any, Condition, Const, Op, Param, Scalar, Test, map_tests, nnf, operands_of, tests_of
 from rules.derived import ReadyFact, derived_in, dictionary_for, merged, needed, ready_fact
 from rules.documents import Parameters, Policy, Resolved, Rule, sha256_of
 from rules.effects import BySegment, Effect
@@ -324,7 +324,7 @@ def _rule(
         rule=rule,
         index=index,
         asked=asked,
-        condition=map_tests(asked, lambda test: resolve_test(test, resolved)),
+        condition=resolve_condition(asked, resolved),
         effects={name: resolve_effect(effect, resolved) for name, effect in rule.then.items()},
         refers=rule.refers,
         money=_with_inputs(facts, dictionary) & money,
@@ -358,17 +358,38 @@ def parameter_named(name: str, resolved: Mapping[str, Resolved]) -> Resolved:
     return resolved[name]
 
 
+def resolve_condition(asked: Condition, resolved: Mapping[str, Resolved]) -> Condition:
+    """A condition in NNF with constants for its parameters.
+
+    Where the parameters of several tests differ by segment it splits once for all of them: as many
+    paths as there are segments, not as many as there are combinations.
+    """
+    split = [test for test in tests_of(asked) if segments_of(test, resolved)]
+    if len(split) < 2:
+        return map_tests(asked, lambda test: resolve_test(test, resolved))
+    segments = sorted({segment for test in split for segment in segments_of(test, resolved)})
+    place = split[0].place
+
+    def of_segment(segment: str | None) -> Condition:
+        return map_tests(asked, lambda test: constant_test(test, resolved, segment))
+
+    branches = (All((is_one_of("segment", (one,), place), of_segment(one))) for one in segments)
+    return Any((*branches, All((is_none_of("segment", tuple(segments), place), of_segment(None)))))
+
+
+def segments_of(test: Test, resolved: Mapping[str, Resolved]) -> frozenset[str]:
+    """The segments that have a value of their own of a parameter the test names."""
+    named = [operand.name for operand in operands_of(test) if isinstance(operand, Param)]
+    return frozenset(segment for name in named for segment, _ in parameter_named(name, resolved).by_segment)
+
+
 def resolve_test(test: Test, resolved: Mapping[str, Resolved]) -> Condition:
     """A test with constants for its parameters.
 
     Where a parameter differs by segment this becomes one branch per segment. The guards of
     the branches are never unknown, so an unknown segment takes the value for all.
     """
-    named = [operand for operand in operands_of(test) if isinstance(operand, Param)]
-    if not named:
-        return test
-    values = [parameter_named(operand.name, resolved) for operand in named]
-    segments = sorted({segment for value in values for segment, _ in value.by_segment})
+    segments = sorted(segments_of(test, resolved))
     plain = constant_test(test, resolved, None)
     if not segments:
         return plain
@@ -423,6 +444,7 @@ __all__ = [
     "Op",
     "compiled",
     "constant_test",
+    "resolve_condition",
     "resolve_effect",
     "resolve_test",
 ]

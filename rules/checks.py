@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ledger.columns import Column, Kind
 from ledger.problems import Problem, has_errors
 from rules import limits
+from rules.book import resolve_condition
 from rules.boundary_checks import boundary_problems
 from rules.case_checks import case_problems
 from rules.conditions import (
@@ -26,6 +27,7 @@ from rules.conditions import (
     nnf,
     operands_of,
     pair,
+    params_of,
     path_count,
     tests_of,
 )
@@ -118,9 +120,7 @@ def _rule_problems(rule: Rule, policy: Policy, reading: Reading) -> list[Problem
         problems.append(_limit(place, "tests_per_rule", len(tests), "split the rule"))
     if depth_of(rule.when) > limits.CONDITION_DEPTH:
         problems.append(_limit(place, "condition_depth", depth_of(rule.when), "flatten the condition"))
-    count = path_count(nnf(rule.when))
-    if count > limits.PATHS_PER_RULE:
-        problems.append(_limit(place, "paths_per_rule", count, "split the rule, or use `in` instead of `any`"))
+    problems += _path_problems(rule, reading)
     for test in tests if rule.step is None else ():  # a step's are made here; its terms are checked as such
         problems += test_problems(test, reading)
     problems += _settings_problems(rule, policy)
@@ -131,6 +131,22 @@ def _rule_problems(rule: Rule, policy: Policy, reading: Reading) -> list[Problem
                     "add a test on what the customer owes or how it pays")
         )  # fmt: skip
     return problems
+
+
+def _path_problems(rule: Rule, reading: Reading) -> list[Problem]:
+    """Whether a rule falls into too many paths, on any day: a parameter's segments make paths too."""
+    place, asked = f"{rule.place}/when", nnf(rule.when)
+    count = path_count(asked)
+    if count > limits.PATHS_PER_RULE:
+        return [_limit(place, "paths_per_rule", count, "split the rule, or use `in` instead of `any`")]
+    if not params_of(asked) <= set(reading.parameters):
+        return []  # a missing one is found beside
+    ever = {name: reading.parameters[name].ever() for name in params_of(asked)}
+    count = path_count(resolve_condition(asked, ever))
+    if count <= limits.PATHS_PER_RULE:
+        return []
+    cure = "use parameters that are the same for all segments, or split the rule"
+    return [_limit(place, "paths_per_rule", count, cure)]
 
 
 def _limit(place: str, name: str, found: int, cure: str) -> Problem:

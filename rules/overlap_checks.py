@@ -18,6 +18,7 @@ from rules.regions import Part, left_after, parts_of
 PAIRS_LIMIT = 20_000  # comparisons of paths; beyond it coverage is not looked for
 TOGETHER_MAX = 40  # paths of earlier rules; beyond it what they cover together is not looked for
 PARTS_MAX = 200
+OVERLAPS_MAX = 100  # found at once; the next check finds the next
 
 Parts = list[Part]
 
@@ -103,7 +104,7 @@ def _overlaps(stage: BookStage, known: Mapping[str, Parts]) -> list[Problem]:
     for place, rule in enumerate(stage.ranked):
         for earlier in stage.ranked[:place]:
             work += len(known[rule.key]) * len(known[earlier.key])
-            if work > PAIRS_LIMIT:
+            if work > PAIRS_LIMIT or len(problems) == OVERLAPS_MAX:
                 return problems
             if _meet(known[rule.key], known[earlier.key]):
                 problems.append(

@@ -209,6 +209,12 @@ class Parameter:
         default = by_segment.pop(None)
         return Resolved(self.name, default, tuple(sorted((str(name), value) for name, value in by_segment.items())))
 
+    def ever(self) -> "Resolved":
+        """Its latest values, with every segment that has or had one of its own."""
+        latest = {dated.segment: dated.value for dated in sorted(self.values, key=lambda dated: dated.from_day)}
+        default = latest.pop(None, self.values[0].value)
+        return Resolved(self.name, default, tuple(sorted((str(name), value) for name, value in latest.items())))
+
 
 @dataclass(frozen=True, slots=True)
 class Resolved:

@@ -56,7 +56,7 @@ def thresholds_of(document: Mapping[str, Json]) -> list[Threshold]:
         return [_parameter(index, one) for index, one in enumerate(document["parameters"]) if one["kind"] in _NUMBERS]
     found: list[Threshold] = []
     for index, rule in enumerate(document.get("rules", ())):
-        found += _of_condition(document["subject"], rule, ("rules", index, "when"), rule["when"])
+        found += _of_condition(document.get("subject", "customer"), rule, ("rules", index, "when"), rule["when"])
         for name in POINT_OUTCOMES:
             points = rule["then"].get(name)
             if _is_number(points):
@@ -114,13 +114,13 @@ _NUMBERS = frozenset({Kind.MONEY.value, Kind.RATIO.value, Kind.DAYS.value, Kind.
 
 
 def _date_value(parameter: dict[str, Json], value: int, from_on: str) -> None:
-    kept = [one for one in parameter["values"] if one["segment"] is not None or one["from"] < from_on]
+    kept = [one for one in parameter["values"] if one.get("segment") is not None or one["from"] < from_on]
     kept.append({"from": from_on, "value": value, "segment": None})
-    parameter["values"] = sorted(kept, key=lambda one: (one["segment"] or "", one["from"]))
+    parameter["values"] = sorted(kept, key=lambda one: (one.get("segment") or "", one["from"]))
 
 
 def _parameter(index: int, parameter: Mapping[str, Json]) -> Threshold:
-    latest = max((one for one in parameter["values"] if one["segment"] is None), key=lambda one: str(one["from"]))
+    latest = max((one for one in parameter["values"] if one.get("segment") is None), key=lambda one: str(one["from"]))
     return Threshold(
         place=_written(("parameters", index, "value")),
         owner=parameter["name"],
