@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from admin.table_export import workbook_of
-from admin.table_import import document_from, opened
+from admin.table_import import cell_words, document_from, opened
 from admin.tongues import tongue_of
 from engine import drafts
 from engine.findings import dictionary_beside
 from engine.tables import Document, Entity
 from ledger.canonical import sha256_of
 from ledger.problems import Problem
-from rules.cell_words import Tongue
+from rules.cell_words import Say, Tongue
 from rules.documents import parse, parse_parameters
 from rules.policies import Parameter
 from rules.tables import no_table
+from rules.words import english
 
 
 def approved_bodies(entity: Entity | None) -> list[dict[str, Any]]:
@@ -54,7 +55,8 @@ def spoken_for(row: Document, language: str, currency: str | None = None) -> Ton
 def why_no_table(body: Mapping[str, Any], tongue: Tongue) -> list[Problem]:
     """What keeps a document from being a decision table: its shape, or a rule that no row can say."""
     if body.get("kind") != "policy":
-        return [Problem("/kind", "parameters are a list of values, not rules", "edit them as parameters")]
+        say = tongue.voice.say
+        return [Problem("/kind", say("this is a list of values, not of rules"), say("choose a policy"))]
     _policy, problems = parse(body)
     return problems or no_table(body, tongue)
 
@@ -85,26 +87,29 @@ def kept_body(sha256: str, key: str) -> tuple[Document, dict[str, Any]] | None:
 
 
 def document_of_file(
-    content: bytes, name: str, visible: Callable[[Document], bool]
+    content: bytes, name: str, visible: Callable[[Document], bool], say: Say = english
 ) -> tuple[dict[str, Any] | None, list[Problem]]:
     """The policy that an Excel file says.
 
     Args:
         name: of the file.
         visible: whether the reader may see a version.
+        say: gives messages in the reader's language.
 
     Returns:
         The document, or None and every problem by sheet, row and column.
     """
-    file, problems = opened(content, name)
+    file, problems = opened(content, name, say)
     if file is None:
         return None, problems
     fields = file.head.fields
     found = kept_body(fields["sha256"], fields.get("key", ""))
     if found is None or found[0].kind != "policy" or not visible(found[0]):
-        place = f"sheet {file.head.title}, row {file.head.rows['sha256']}, column B"
-        what = f"the version {fields['sha256'][:12]} this file was made from is not kept here"
-        return None, [Problem(place, what, "export the policy here, and make the changes in that file")]
+        place = cell_words(say, file.head.title, file.head.rows["sha256"], "B")
+        what = say("the version %(version)s this file was made from is not kept here") % {
+            "version": fields["sha256"][:12]
+        }
+        return None, [Problem(place, what, say("export the policy here, and make the changes in that file"))]
     row, body = found
     tongue = spoken_for(row, fields.get("language", "en"), fields.get("currency"))
     problems = why_no_table(body, tongue)

@@ -3,6 +3,7 @@
 Plain values are real numbers in human units; everything else is text, never a formula.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from io import BytesIO
@@ -27,6 +28,7 @@ OTHERWISE_KEY = "(otherwise)"
 HEAD_ROWS = 2  # labels, and below them, hidden, what each column is
 HEAD_FIELDS = ("name", "source", "because")  # of the policy's head, these may be changed
 FIXED_FIELDS = ("key", "stage", "subject", "entity", "hit", "from", "until", "currency", "language", "sha256")
+UNWRITABLE = re.compile("[\ufffe\uffff]")  # no mark of XML
 RUNNING = tuple("=+-@\t\r")
 CHOICES_LENGTH_MAX = 250  # a list inside a validation is one short text
 CELL_LENGTH_MAX = 32_767  # of a cell of an Excel file
@@ -71,6 +73,8 @@ def put_text(cell: Cell, text: str) -> None:
         raise ValueError(
             f"a cell of an Excel file holds {CELL_LENGTH_MAX} marks, this one has {len(text)}: split the rule"
         )
+    if UNWRITABLE.search(text):
+        raise ValueError("an Excel file cannot hold a mark of a text in this policy: remove it")
     cell.value = text
     cell.data_type = "s"
     cell.number_format = "@"

@@ -23,10 +23,11 @@ from openpyxl.worksheet.worksheet import Worksheet
 from admin.table_export import FIXED_FIELDS, HEAD_FIELDS, HEAD_ROWS, OTHERWISE_KEY, head_fields
 from ledger.columns import Kind
 from ledger.problems import Problem
-from rules.cell_words import Tongue
+from rules.cell_words import Say, Tongue
 from rules.figures import figure_text, places_of
 from rules.table_reading import document_of
 from rules.tables import FACT, OTHERWISE, Line, TableColumn, new_key, table_of
+from rules.words import english
 
 FILE_BYTES_MAX = 5 * 1024 * 1024
 UNPACKED_BYTES_MAX = 16 * 1024 * 1024
@@ -61,14 +62,15 @@ class Opened:
     head: Head
 
 
-def opened(content: bytes, name: str) -> tuple[Opened | None, list[Problem]]:
+def opened(content: bytes, name: str, say: Say = english) -> tuple[Opened | None, list[Problem]]:
     """Open a file.
 
     Args:
         content: of the file.
         name: of the file, for the places of problems.
+        say: gives messages in the reader's language.
     """
-    problems = _unsafe(content, name)
+    problems = _unsafe(content, name, say)
     if problems:
         return None, problems
     try:
@@ -76,50 +78,50 @@ def opened(content: bytes, name: str) -> tuple[Opened | None, list[Problem]]:
             simplefilter("ignore")  # of what a table does not need: unknown extensions, odd headers
             book = load_workbook(BytesIO(content), keep_links=False)
     except DAMAGED as error:
-        what = f"it is damaged: {type(error).__name__}"
-        return None, [Problem(name, what, "open it in the spreadsheet and save it again as .xlsx")]
+        what = say("it is damaged: %(fault)s") % {"fault": type(error).__name__}
+        return None, [Problem(name, what, say("open it in the spreadsheet and save it again as .xlsx"))]
     sheets = [sheet for sheet in book.worksheets if isinstance(sheet, Worksheet)]
     for sheet in sheets:
         if sheet.max_row > ROWS_MAX or sheet.max_column > COLUMNS_MAX:
-            what = f"it reaches to row {sheet.max_row} and column {get_column_letter(min(sheet.max_column, 18278))}"
-            cure = (
-                f"delete what stands beyond row {ROWS_MAX} and column {get_column_letter(COLUMNS_MAX)}, also empty rows"
-            )
-            problems.append(Problem(f"sheet {sheet.title}", what, cure))
+            parts = {"row": sheet.max_row, "column": get_column_letter(min(sheet.max_column, 18278))}
+            what = say("it reaches to row %(row)s and column %(column)s") % parts
+            parts = {"row": ROWS_MAX, "column": get_column_letter(COLUMNS_MAX)}
+            cure = say("delete what stands beyond row %(row)s and column %(column)s, also empty rows") % parts
+            problems.append(Problem(say("sheet %(sheet)s") % {"sheet": sheet.title}, what, cure))
     if problems:
         return None, problems
     rules = next((sheet for sheet in sheets if "key" in _texts(sheet, HEAD_ROWS)), None)
     head = next((found for sheet in sheets if "sha256" in (found := _head(sheet)).fields), None)
     if rules is None or head is None:
-        missing = "the rules" if rules is None else "the head of the policy"
-        cure = "export the policy again, and change the copy without removing sheets or its hidden row and column"
-        return None, [Problem(name, f"the sheet of {missing} is missing", cure)]
+        cure = say("export the policy again, and change the copy without removing sheets or its hidden row and column")
+        what = say("the sheet of the rules is missing") if rules is None else say("the head of the policy is missing")
+        return None, [Problem(name, what, cure)]
     return Opened(rules, head), []
 
 
-def _unsafe(content: bytes, name: str) -> list[Problem]:
+def _unsafe(content: bytes, name: str, say: Say) -> list[Problem]:
     """Why a file is not even opened."""
-    cure = "save the table as an Excel workbook (.xlsx)"
+    cure, less = say("save the table as an Excel workbook (.xlsx)"), say("remove pictures and other sheets")
     if len(content) > FILE_BYTES_MAX:
-        return [
-            Problem(name, f"it is larger than {FILE_BYTES_MAX // 1024 // 1024} MB", "remove pictures and other sheets")
-        ]
+        what = say("it is larger than %(count)s MB") % {"count": FILE_BYTES_MAX // 1024 // 1024}
+        return [Problem(name, what, less)]
     if content.startswith(OLD_EXCEL):
-        return [Problem(name, "it is of an old or an encrypted kind", f"{cure}, without a password")]
+        cure = say("save the table as an Excel workbook (.xlsx), without a password")
+        return [Problem(name, say("it is of an old or an encrypted kind"), cure)]
     try:
         with zipfile.ZipFile(BytesIO(content)) as packed:
             parts = packed.infolist()
             if len(parts) > PARTS_MAX or sum(part.file_size for part in parts) > UNPACKED_BYTES_MAX:
-                return [Problem(name, "it unpacks to more than a table needs", "remove pictures and other sheets")]
+                return [Problem(name, say("it unpacks to more than a table needs"), less)]
             for part in parts:
                 with packed.open(part) as stream:
                     unpacked = stream.read(UNPACKED_BYTES_MAX)  # never more than the file says of itself
                 if part.filename.endswith((".xml", ".rels", ".vml")) and DECLARATION.search(unpacked):
-                    return [Problem(name, "it declares entities, which no spreadsheet does", cure)]
+                    return [Problem(name, say("it declares entities, which no spreadsheet does"), cure)]
             if "[Content_Types].xml" not in packed.namelist():
-                return [Problem(name, "it is no Excel workbook", cure)]
+                return [Problem(name, say("it is no Excel workbook, or damaged"), cure)]
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError):
-        return [Problem(name, "it is no Excel workbook, or damaged", cure)]
+        return [Problem(name, say("it is no Excel workbook, or damaged"), cure)]
     return []
 
 
@@ -169,17 +171,28 @@ def document_from(
 
 
 def _head_problems(head: Head, base: Mapping[str, Any], sha256: str, tongue: Tongue) -> list[Problem]:
+    say = tongue.voice.say
     problems = []
     for name, (label, value) in head_fields(base, sha256, tongue).items():
-        place = f"sheet {head.title}, row {head.rows.get(name, 1)}, column B"
+        place = cell_words(say, head.title, head.rows.get(name, 1), "B")
         if name not in head.fields:
-            problems.append(Problem(f"sheet {head.title}", f"{label} is missing", "export the policy again"))
+            what = say("%(field)s is missing") % {"field": label}
+            problems.append(
+                Problem(say("sheet %(sheet)s") % {"sheet": head.title}, what, say("export the policy again"))
+            )
         elif name in HEAD_FIELDS and not head.fields[name]:
-            problems.append(Problem(place, f"{label} is empty, or a formula", "write it"))
+            problems.append(Problem(place, say("%(field)s is empty, or a formula") % {"field": label}, say("write it")))
         elif name in FIXED_FIELDS and head.fields[name] != value:
-            cure = f"write {value!r} again, and change it in the console"
-            problems.append(Problem(place, f"{label} was changed to {head.fields[name]!r}", cure))
+            what = say("%(field)s was changed to “%(value)s”") % {"field": label, "value": head.fields[name]}
+            cure = say("write “%(value)s” again, and change it in the console") % {"value": value}
+            problems.append(Problem(place, what, cure))
     return problems
+
+
+def cell_words(say: Say, title: str, row: int, letter: str, heading: str = "") -> str:
+    """A cell of a file in words."""
+    place = say("sheet %(sheet)s, row %(row)s, column %(column)s") % {"sheet": title, "row": row, "column": letter}
+    return f"{place} ({heading})" if heading else place
 
 
 class _Sheet:
@@ -188,14 +201,15 @@ class _Sheet:
     def __init__(self, sheet: Worksheet, tongue: Tongue) -> None:
         self.sheet = sheet
         self.tongue = tongue
+        self.say = tongue.voice.say
         self.problems: list[Problem] = []
 
     def place(self, row: int, number: int | None) -> str:
         """A cell in the reader's words."""
         if number is None:
-            return f"sheet {self.sheet.title}, row {row}"
+            return self.say("sheet %(sheet)s, row %(row)s") % {"sheet": self.sheet.title, "row": row}
         heading = str(self.sheet.cell(1, number).value or "")
-        return f"sheet {self.sheet.title}, row {row}, column {get_column_letter(number)} ({heading})"
+        return cell_words(self.say, self.sheet.title, row, get_column_letter(number), heading)
 
     def _wrong(self, row: int, number: int | None, what: str, cure: str) -> None:
         self.problems.append(Problem(self.place(row, number), what, cure, line=row))
@@ -209,19 +223,18 @@ class _Sheet:
             heading = str(self.sheet.cell(1, number).value or "").strip()
             column = known.get(key) or self._new_fact(key or heading)
             if column is None and (key or heading or self._filled(number)):
-                cure = "write the name of a fact from the last sheet into its first row, or remove the column"
-                self._wrong(
-                    1, number, f"{key or heading or 'this column'!r} is no fact and no column of this policy", cure
-                )
+                cure = self.say("write the name of a fact from the last sheet into its first row, or remove the column")
+                what = self.say("“%(name)s” is no fact and no column of this policy") % {"name": key or heading}
+                self._wrong(1, number, what, cure)
             elif column is not None and column.key in where:
-                self._wrong(1, number, "the column is there twice", "remove one of them")
+                self._wrong(1, number, self.say("the column is there twice"), self.say("remove one of them"))
             elif column is not None:
                 found.append(column)
                 where[column.key] = number
         for column in wanted:
             if column.key not in where:
-                cure = "put it back; to take its tests away, empty its cells"
-                self._wrong(1, None, f"the column {column.heading!r} is missing", cure)
+                cure = self.say("put it back; to take its tests away, empty its cells")
+                self._wrong(1, None, self.say("the column “%(name)s” is missing") % {"name": column.heading}, cure)
         return found, where
 
     def _new_fact(self, name: str) -> TableColumn | None:
@@ -241,7 +254,9 @@ class _Sheet:
         last = max(where.values(), default=0)
         return [
             Problem(
-                f"sheet {self.sheet.title}, cells {one.coord}", "they are merged", "unmerge them and fill each cell"
+                self.say("sheet %(sheet)s, cells %(cells)s") % {"sheet": self.sheet.title, "cells": one.coord},
+                self.say("they are merged"),
+                self.say("unmerge them and fill each cell"),
             )
             for one in self.sheet.merged_cells.ranges
             if one.min_col <= last
@@ -262,7 +277,8 @@ class _Sheet:
                 continue
             if cells["key"] == OTHERWISE_KEY:
                 if last is not None:
-                    self._wrong(row, where["key"], f"there is a second row {OTHERWISE_KEY}", "keep one of them")
+                    what = self.say("there is a second row %(key)s") % {"key": OTHERWISE_KEY}
+                    self._wrong(row, where["key"], what, self.say("remove one of them"))
                 last = Line({**cells, "key": "", "label": ""}, OTHERWISE), row
                 continue
             cells["key"] = cells["key"] or new_key(cells["label"], known)
@@ -270,7 +286,8 @@ class _Sheet:
             lines.append(Line(cells, places.get(cells["key"])))
             rows.append(row)
         if last is None:
-            self._wrong(HEAD_ROWS + 1, where["key"], f"the row {OTHERWISE_KEY} is missing", "put it back at the end")
+            what = self.say("the row %(key)s is missing") % {"key": OTHERWISE_KEY}
+            self._wrong(HEAD_ROWS + 1, where["key"], what, self.say("put it back at the end"))
             return lines, rows
         return [*lines, last[0]], [*rows, last[1]]
 
@@ -282,12 +299,15 @@ class _Sheet:
             return ""
         match cell.data_type:
             case "f":
-                self._wrong(row, number, "the cell holds a formula", "paste its value in place of it")
+                self._wrong(
+                    row, number, self.say("the cell holds a formula"), self.say("paste its value in place of it")
+                )
             case "e":
-                self._wrong(row, number, f"the cell holds the error {value}", "correct it, or empty it")
+                what = self.say("the cell holds the error %(error)s") % {"error": value}
+                self._wrong(row, number, what, self.say("correct it, or empty it"))
             case "d":
-                cure = "write the value as text, with an apostrophe before it"
-                self._wrong(row, number, "the spreadsheet has made a date of it", cure)
+                cure = self.say("write the value as text, with an apostrophe before it")
+                self._wrong(row, number, self.say("the spreadsheet has made a date of it"), cure)
             case "b":
                 return self._truth(row, number, column, bool(value))
             case "n":
@@ -299,9 +319,8 @@ class _Sheet:
     def _truth(self, row: int, number: int, column: TableColumn, value: bool) -> str:
         if column.key in ("exclusion", "final") or (column.declared and column.declared.kind is Kind.BOOL):
             return self.tongue.word("yes" if value else "no")
-        self._wrong(
-            row, number, f"{value} does not belong here", f"{column.title} is neither yes nor no: write its value"
-        )
+        what = self.say("“%(text)s” does not belong here") % {"text": value}
+        self._wrong(row, number, what, self.say("write %(value)s") % {"value": column.heading})
         return ""
 
     def _number(self, row: int, cell: Cell, column: TableColumn) -> str:
@@ -309,7 +328,8 @@ class _Sheet:
         try:
             value = Decimal(format(cell.value, ".15g"))
         except (InvalidOperation, ValueError, TypeError):
-            self._wrong(row, cell.column, f"{cell.value!r} is no number", "type it again")
+            what = self.say("“%(text)s” is no whole number") % {"text": cell.value}
+            self._wrong(row, cell.column, what, self.say("write it"))
             return ""
         declared = column.declared
         kind = Kind.COUNT if declared is None else declared.kind
@@ -317,17 +337,16 @@ class _Sheet:
         if kind in (Kind.CODE, Kind.ENUM) or column.key in ("key", "label", "because", "on_unknown"):
             return format(value, "f")
         if percent and kind is not Kind.RATIO:
-            cure = f"format the cell as a number: {column.heading} is no share"
-            self._wrong(row, cell.column, "the cell is formatted as per cent", cure)
+            cure = self.say("format the cell as a number: %(column)s is no share") % {"column": column.heading}
+            self._wrong(row, cell.column, self.say("the cell is formatted as per cent"), cure)
             return ""
         scaled = (value * 100 if percent else value).scaleb(places_of(kind, self.tongue.voice.currency))
         if scaled != scaled.to_integral_value() or abs(scaled) > 10**20:
             places = places_of(kind, self.tongue.voice.currency)
-            what = (
-                f"{format(value, 'f')} has more than {places} digits after the mark"
-                if places
-                else f"{value} is no whole number"
-            )
-            self._wrong(row, cell.column, what, "round it")
+            text = {"text": format(value, "f"), "count": places}
+            what = self.say("“%(text)s” has more than %(count)s digits after the mark") % text
+            if not places:
+                what = self.say("“%(text)s” is no whole number") % text
+            self._wrong(row, cell.column, what, self.say("round it"))
             return ""
         return figure_text(int(scaled), kind, self.tongue.voice)

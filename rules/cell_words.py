@@ -6,18 +6,19 @@ A closed grammar: comparisons, ranges ``30 .. 60``, lists ``in A, B``, ``{parame
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any as Json
 
 from ledger.columns import Column, Kind
 from rules.figures import figure_text, read_figure
-from rules.words import Voice
+from rules.words import Voice, english
 
 BARE = re.compile(r"[^\W_][\w\-./&]*(?: [\w\-./&]+)*")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 OPENING = {"{": "}", "[": "]", "(": ")"}
+Say = Callable[[str], str]
 QUOTES = {'"': '"', "“": "”", "„": "“", "«": "»"}
 
 
@@ -114,6 +115,7 @@ class Tongue:
 
     def read_name(self, text: str) -> Json | None:
         """``{parameter}`` or ``[fact]`` as a document has it; None for anything else."""
+        say = self.voice.say
         if len(text) > 2 and text[0] in "{[" and text[-1] == OPENING[text[0]]:
             inner, word = text[1:-1].strip(), "param" if text[0] == "{" else "fact"
             known = self._parameters if word == "param" else self._facts
@@ -122,9 +124,11 @@ class Tongue:
             if name is None and NAME.fullmatch(inner):
                 name = inner  # well formed: whether it is there is the checker's question
             if name is None and word == "param":
-                raise Unreadable(f"there is no parameter {inner!r}", "write the name of one that is there")
+                what = say("there is no parameter “%(name)s”") % {"name": inner}
+                raise Unreadable(what, say("write the name of one that is there"))
             if name is None:
-                raise Unreadable(f"there is no fact {inner!r}", "write the name of one of the dictionary")
+                what = say("there is no fact “%(name)s”") % {"name": inner}
+                raise Unreadable(what, say("write the name of one that is there"))
             return {word: name}
         return None
 
@@ -134,20 +138,21 @@ class Tongue:
         Raises:
             Unreadable: the text is none.
         """
+        say = self.voice.say
         if not text:
-            raise Unreadable("a value is missing", "write it")
+            raise Unreadable(say("a value is missing"), say("write it"))
         if kind is Kind.BOOL:
             for word, truth in (("yes", True), ("no", False)):
                 if self.is_word(text, word):
                     return truth
-            raise Unreadable(f"{text!r} is neither yes nor no", f"write {self.word('yes')} or {self.word('no')}")
+            cure = say("write %(value)s") % {"value": f"{self.word('yes')} {self.word('or')} {self.word('no')}"}
+            raise Unreadable(say("“%(text)s” is neither yes nor no") % {"text": text}, cure)
         if kind in (Kind.CODE, Kind.ENUM):
-            return _read_text(text, values)
+            return _read_text(text, values, say)
         found = read_figure(text, kind, self.voice)
         if found is None:
-            raise Unreadable(
-                f"{text!r} cannot be read as a number here", f"write a number such as {self.example(kind)}"
-            )
+            cure = say("write a number such as %(value)s") % {"value": self.example(kind)}
+            raise Unreadable(say("“%(text)s” cannot be read as a number here") % {"text": text}, cure)
         return found
 
     def example(self, kind: Kind) -> str:
@@ -161,24 +166,26 @@ def _shown(name: str, label: str, known: Mapping[str, str], closing: str) -> str
     return label if usable and label else name
 
 
-def _read_text(text: str, values: Sequence[str]) -> str:
+def _read_text(text: str, values: Sequence[str], say: Say) -> str:
     closing = QUOTES.get(text[0])
     if closing and len(text) >= 2 and text[-1] in {closing, '"'}:
         inner = text[1:-1]
         found = inner.replace('""', '"') if text[0] == '"' else inner
     elif set(text) & set('"{}[]();,<>='):
-        raise Unreadable(f"{text!r} is no plain text", 'put a text with such marks in quotes: "…"')
+        what = say("“%(text)s” is no plain text") % {"text": text}
+        raise Unreadable(what, say("put a text with such marks in quotes: “…”"))
     else:
         found = text
     found = unicodedata.normalize("NFC", found).strip()
     if not found:
-        raise Unreadable("the text is empty", "write it")
+        raise Unreadable(say("the text is empty"), say("write it"))
     if values and found not in values:
-        raise Unreadable(f"{found!r} is not one of its values", f"write one of {', '.join(values)}")
+        what = say("“%(text)s” is not one of its values") % {"text": found}
+        raise Unreadable(what, say("write %(value)s") % {"value": ", ".join(values)})
     return found
 
 
-def pieces(text: str, separators: Sequence[str]) -> list[str]:
+def pieces(text: str, separators: Sequence[str], say: Say = english) -> list[str]:
     """A text cut at separators that stand outside quotes and brackets.
 
     Raises:
@@ -189,7 +196,7 @@ def pieces(text: str, separators: Sequence[str]) -> list[str]:
     """
     found, start = [], 0
     wanted = [separator.casefold() for separator in sorted(separators, key=len, reverse=True)]
-    for index in _outside(text):
+    for index in _outside(text, say):
         if index < start:
             continue
         hit = next((one for one in wanted if text[index : index + len(one)].casefold() == one), None)
@@ -199,7 +206,7 @@ def pieces(text: str, separators: Sequence[str]) -> list[str]:
     return [*found, text[start:].strip()]
 
 
-def _outside(text: str) -> Iterator[int]:
+def _outside(text: str, say: Say) -> Iterator[int]:
     """Places of a text that stand in no quotes and in no brackets."""
     closings: list[str] = []
     quote = ""
@@ -213,8 +220,9 @@ def _outside(text: str) -> Iterator[int]:
         elif closings and mark == closings[-1]:
             closings.pop()
         elif mark in OPENING.values():
-            raise Unreadable(f"{mark!r} closes nothing", "remove it, or open it before")
+            raise Unreadable(say("“%(mark)s” closes nothing") % {"mark": mark}, say("remove it, or open it before"))
         elif not closings:
             yield index
     if quote or closings:
-        raise Unreadable(f"{quote or closings[-1]!r} is missing", "close it")
+        missing = quote or closings[-1]
+        raise Unreadable(say("“%(mark)s” is missing") % {"mark": missing}, say("write it where the other one ends"))

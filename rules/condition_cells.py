@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any as Json
 
 from ledger.columns import Column, Kind
-from rules.cell_words import Tongue, Unreadable, pieces
+from rules.cell_words import Say, Tongue, Unreadable, pieces
 from rules.conditions import LISTS, NULL_TESTS, Op
 
 OPERATORS = {
@@ -116,21 +116,22 @@ def read_cell(text: str, column: Column, tongue: Tongue) -> list[Term]:
     text = text.strip()
     if not text:
         return []
+    say = tongue.voice.say
     ands = [f" {word} " for word in tongue.words["and"]]
-    terms = [_read_term(part, column, tongue) for part in pieces(text, ands)]
+    terms = [_read_term(part, column, tongue) for part in pieces(text, ands, say)]
     if len(terms) > 1 and any(isinstance(term, tuple) for term in terms):
-        raise Unreadable("it is not clear what belongs together", "put what stands around “or” in brackets")
+        raise Unreadable(say("it is not clear what belongs together"), say("put what stands around “or” in brackets"))
     return [_any_of(list(term)) if isinstance(term, tuple) else term for term in terms]
 
 
 def _read_term(text: str, column: Column, tongue: Tongue) -> Term:
     """A test, alternatives in brackets as a group, alternatives without brackets as a tuple."""
     ors = [f" {word} " for word in tongue.words["or"]]
-    parts = pieces(text, ors)
+    parts = pieces(text, ors, tongue.voice.say)
     if len(parts) > 1:
         return tuple(_read_test(part, column, tongue) for part in parts)
     if text.startswith("(") and text.endswith(")"):
-        return _any_of([_read_test(part, column, tongue) for part in pieces(text[1:-1].strip(), ors)])
+        return _any_of([_read_test(part, column, tongue) for part in pieces(text[1:-1].strip(), ors, tongue.voice.say)])
     return _read_test(text, column, tongue)
 
 
@@ -139,8 +140,9 @@ def _any_of(tests: list[Json]) -> Term:
 
 
 def _read_test(text: str, column: Column, tongue: Tongue) -> list[Json]:
+    say = tongue.voice.say
     if not text:
-        raise Unreadable("a test is missing", "write one, or remove the “and” or “or” beside it")
+        raise Unreadable(say("a test is missing"), say("write one, or remove the “and” or “or” beside it"))
     if tongue.is_word(text, "is unknown"):
         return [column.name, Op.IS_NULL.value]
     if tongue.is_word(text, "is known"):
@@ -153,28 +155,28 @@ def _read_test(text: str, column: Column, tongue: Tongue) -> list[Json]:
     if start is not None:
         operand = _read_operand(text[len(start) :].strip(), column, tongue, facts=True)
         return [column.name, OPERATORS[start].value, operand]
-    ends = _ends(text)
+    ends = _ends(text, say)
     if ends is not None:
         return [column.name, Op.BETWEEN.value, [_read_operand(end, column, tongue) for end in ends]]
-    if column.kind in TEXTS and len(pieces(text, (",", ";"))) > 1:
+    if column.kind in TEXTS and len(pieces(text, (",", ";"), say)) > 1:
         return [column.name, Op.IN.value, _read_list(text, column, tongue)]
     return [column.name, Op.EQ.value, _read_operand(text, column, tongue, facts=True)]
 
 
-def _ends(text: str) -> tuple[str, str] | None:
+def _ends(text: str, say: Say) -> tuple[str, str] | None:
     """Low and high of a range; None when there is no range mark outside quotes and brackets."""
     for mark in RANGE.finditer(text):
-        parts = pieces(text, (mark.group(),))
+        parts = pieces(text, (mark.group(),), say)
         if len(parts) == 2:
             return parts[0], parts[1]
         if len(parts) > 2:
-            raise Unreadable("a range has two ends", "write it as lowest .. highest")
+            raise Unreadable(say("a range has two ends"), say("write it as lowest .. highest"))
     return None
 
 
 def _read_list(text: str, column: Column, tongue: Tongue) -> list[Json]:
     separators = (",", ";") if column.kind in TEXTS | {Kind.BOOL} else (";", ", ")
-    return [_read_operand(part, column, tongue) for part in pieces(text, separators)]
+    return [_read_operand(part, column, tongue) for part in pieces(text, separators, tongue.voice.say)]
 
 
 def _read_operand(text: str, column: Column, tongue: Tongue, facts: bool = False) -> Json:
@@ -182,5 +184,8 @@ def _read_operand(text: str, column: Column, tongue: Tongue, facts: bool = False
     if name is None:
         return tongue.read_value(text, column.kind, column.values)
     if "fact" in name and not facts:
-        raise Unreadable("a fact cannot stand in a range or a list", "compare with it by <, <=, >, >=, or = alone")
+        say = tongue.voice.say
+        raise Unreadable(
+            say("a fact cannot stand in a range or a list"), say("compare with it by <, <=, >, >=, or = alone")
+        )
     return name

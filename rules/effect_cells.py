@@ -74,19 +74,20 @@ def read_effect(text: str, column: Column, tongue: Tongue, depth: int = 0) -> Js
     {'min': [{'fact': 'overdue_minor'}, 5000]}
     """
     text = text.strip()
+    say = tongue.voice.say
     if depth > DEPTH_MAX:
-        raise Unreadable("there are too many brackets inside each other", "write it more simply")
+        raise Unreadable(say("there are too many brackets inside each other"), say("write it more simply"))
     if tongue.is_word(text, "none"):
         return None
     if column.unit is not None:
-        factors = pieces(text, ("*",))
+        factors = pieces(text, ("*",), say)
         if len(factors) > 1:
             rest = " * ".join(factors[1:])
             share = _read_amount(factors[0], Kind.RATIO, tongue)
             return {"percent_of": [read_effect(rest, column, tongue, depth + 1), share]}
         for written, word in FUNCTIONS.items():
             if text.casefold().startswith(f"{written}(") and text.endswith(")"):
-                parts = pieces(text[len(written) + 1 : -1], (";",))
+                parts = pieces(text[len(written) + 1 : -1], (";",), say)
                 return {word: _read_parts(word, parts, column, tongue, depth)}
     name = tongue.read_name(text)
     return tongue.read_value(text, column.kind, column.values) if name is None else name
@@ -96,12 +97,14 @@ def _read_parts(word: str, parts: list[str], column: Column, tongue: Tongue, dep
     if word != "round_down":
         return [read_effect(part, column, tongue, depth + 1) for part in parts]
     if len(parts) != 2:
-        raise Unreadable("round down needs an amount and a step", "write round down(amount; step)")
+        say = tongue.voice.say
+        raise Unreadable(say("round down needs an amount and a step"), say("write round down(amount; step)"))
     return [read_effect(parts[0], column, tongue, depth + 1), _read_amount(parts[1], column.kind, tongue)]
 
 
 def _read_amount(text: str, kind: Kind, tongue: Tongue) -> Json:
     name = tongue.read_name(text)
     if name is not None and "fact" in name:
-        raise Unreadable("a share or a step is a number or a parameter", "write a number, or {a parameter}")
+        say = tongue.voice.say
+        raise Unreadable(say("a share or a step is a number or a parameter"), say("write a number, or {a parameter}"))
     return tongue.read_value(text, kind) if name is None else name

@@ -14,10 +14,11 @@ from typing import Any as Json
 from ledger.canonical import canonical
 from ledger.columns import Column
 from ledger.problems import Problem
-from rules.cell_words import Tongue
+from rules.cell_words import Say, Tongue
 from rules.condition_cells import cell_text, fact_of, terms_of, unfit_value
 from rules.limits import INTEGER, RULES_PER_POLICY
 from rules.stages import POINT_OUTCOMES, STAGE
+from rules.words import english
 
 Rule = Mapping[str, Json]
 LOWER = {">=": 0, ">": 1}  # from the written bound to the first value of the band
@@ -214,7 +215,7 @@ def followed(before: Sequence[PointBand], asked: Sequence[PointBand]) -> tuple[P
 
 
 def with_bands(
-    document: Rule, characteristic: Characteristic, asked: Sequence[PointBand], outcome: str
+    document: Rule, characteristic: Characteristic, asked: Sequence[PointBand], outcome: str, say: Say = english
 ) -> tuple[dict[str, Json] | None, list[Problem]]:
     """The policy with other bands of one characteristic.
 
@@ -222,9 +223,10 @@ def with_bands(
         The document, or None and what is wrong, each ``line`` the number of a band and
         ``column`` one of ``low``, ``high``, ``points``, ``label``.
     """
-    problems = [problem for number, band in enumerate(asked) for problem in _band_problems(number, band)]
+    problems = [problem for number, band in enumerate(asked) for problem in _band_problems(number, band, say)]
     if len(document["rules"]) - len(characteristic.bands) + len(asked) > RULES_PER_POLICY:
-        problems.append(Problem("bands", f"there would be more than {RULES_PER_POLICY} rules", "use fewer bands"))
+        what = say("a policy has at most %(count)s rules") % {"count": RULES_PER_POLICY}
+        problems.append(Problem("bands", what, say("use fewer bands")))
     if problems:
         return None, problems
     changed: dict[str, Json] = copy.deepcopy(dict(document))
@@ -252,18 +254,18 @@ def with_bands(
     return changed, []
 
 
-def _band_problems(number: int, band: PointBand) -> list[Problem]:
+def _band_problems(number: int, band: PointBand, say: Say) -> list[Problem]:
     place = f"band {number + 1}"
+
+    def wrong(what: str, cure: str, column: str) -> list[Problem]:
+        return [Problem(place, what, cure, line=number, column=column)]
+
     if band.low is not None and band.high is not None and band.low > band.high:
-        return [
-            Problem(place, "it ends before it begins", "raise the end, or lower the beginning", "error", number, "high")
-        ]
+        return wrong(say("it ends before it begins"), say("raise the end, or lower the beginning"), "high")
     if band.low is None and band.high is None and not band.words:
-        return [
-            Problem(place, "it has neither a beginning nor an end", "give at least one of them", "error", number, "low")
-        ]
+        return wrong(say("it has neither a beginning nor an end"), say("give at least one of them"), "low")
     if not band.label:
-        return [Problem(place, "it has no name", "say in words what the band means", "error", number, "label")]
+        return wrong(say("it has no name"), say("say in words what the band means"), "label")
     return []
 
 

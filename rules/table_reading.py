@@ -44,8 +44,8 @@ def document_of(
     rules = [reader.rule(index, line) for index, line in enumerate(lines[:-1])]
     otherwise = reader.otherwise(len(lines) - 1, lines[-1])
     if len(rules) > RULES_PER_POLICY:
-        what = f"{len(rules)} rules are more than the limit rules_per_policy, {RULES_PER_POLICY}"
-        reader.problems.append(Problem(reader.where(RULES_PER_POLICY, None), what, "split the policy"))
+        what = reader.say("a policy has at most %(count)s rules") % {"count": RULES_PER_POLICY}
+        reader.problems.append(Problem(reader.where(RULES_PER_POLICY, None), what, reader.say("split the policy")))
     if reader.problems:
         return None, reader.problems
     document = {**base, "rules": rules, "otherwise": otherwise}
@@ -68,6 +68,10 @@ class _Reader:
     where: Where
     problems: list[Problem] = field(default_factory=list)
 
+    def say(self, message: str) -> str:
+        """A message in the reader's language."""
+        return self.tongue.voice.say(message)
+
     def rule(self, index: int, line: Line) -> dict[str, Json]:
         """One rule, as far as it can be read."""
         old = self._origin(line)
@@ -79,7 +83,8 @@ class _Reader:
         terms = self._terms(index, line)
         if terms is not None:
             if not terms and not self._kept_terms(old):
-                self._wrong(index, None, "no cell asks of a fact", "write a condition under at least one fact")
+                what = self.say("no cell asks of a fact")
+                self._wrong(index, None, what, self.say("write a condition under at least one fact"))
             found["when"] = _joined(old.get("when"), terms, {c.key.removeprefix(FACT) for c in self._fact_columns()})
         return found
 
@@ -90,7 +95,8 @@ class _Reader:
             if column.key in ("because",):
                 self._put(found, column, self._setting(index, line, column))
             elif not column.key.startswith(THEN) and column.key not in MODIFIERS and self._foreign(line, column):
-                self._wrong(index, column, "the last row says what else holds; nothing stands here", "empty the cell")
+                what = self.say("the last row says what else holds; nothing stands here")
+                self._wrong(index, column, what, self.say("empty the cell"))
         return {**found, "then": self._then(index, line, found["then"])}
 
     def repeated(self, rules: Sequence[Rule]) -> list[Problem]:
@@ -99,8 +105,10 @@ class _Reader:
         found = []
         for index, rule in enumerate(rules):
             if seen.setdefault(rule["key"], index) != index:
-                what = f"the key {rule['key']!r} already names row {seen[rule['key']] + 1}"
-                found.append(Problem(self.where(index, self._column("key")), what, "give each its own", line=index))
+                first = self.where(seen[rule["key"]], None)
+                what = self.say("the key “%(key)s” already names %(row)s") % {"key": rule["key"], "row": first}
+                place = self.where(index, self._column("key"))
+                found.append(Problem(place, what, self.say("give each its own"), line=index))
         return found
 
     def placed(self, problem: Problem, otherwise: int) -> Problem:
@@ -146,18 +154,22 @@ class _Reader:
         text = unicodedata.normalize("NFC", line.text(column.key)).strip()
         if not text:
             if column.key == "key":
-                self._wrong(index, column, "the key is missing", "name the rule with letters, digits and hyphens")
+                cure = self.say("name the rule with letters, digits and hyphens")
+                self._wrong(index, column, self.say("the key is missing"), cure)
             return None
         if column.key == "priority":
             priority = read_figure(text, Kind.COUNT, self.tongue.voice)
             if priority is None:
-                self._wrong(index, column, f"{text!r} is no whole number", "write a number such as 10")
+                what = self.say("“%(text)s” is no whole number") % {"text": text}
+                self._wrong(index, column, what, self.say("write a number such as %(value)s") % {"value": 10})
             return priority
         if column.key == "on_unknown":
             words = unknown_words(self.tongue)
             found = next((word for word, said in words.items() if text.casefold() in (said.casefold(), word)), None)
             if found is None:
-                self._wrong(index, column, f"{text!r} is not one of its values", f"write {' or '.join(words.values())}")
+                what = self.say("“%(text)s” is not one of its values") % {"text": text}
+                choices = f" {self.tongue.word('or')} ".join(words.values())
+                self._wrong(index, column, what, self.say("write %(value)s") % {"value": choices})
             return found
         return text
 
@@ -196,10 +208,10 @@ class _Reader:
                 found[column.declared.name] = terms
         return found if len(self.problems) == before else None
 
-    @staticmethod
-    def _bounded(text: str) -> str:
+    def _bounded(self, text: str) -> str:
         if len(text) > CELL_LENGTH_MAX:
-            raise Unreadable(f"the cell is longer than {CELL_LENGTH_MAX} marks", "split the rule")
+            what = self.say("the cell is longer than %(count)s marks") % {"count": CELL_LENGTH_MAX}
+            raise Unreadable(what, self.say("split the rule"))
         return text
 
 

@@ -97,16 +97,18 @@ def no_table(document: Rule, tongue: Tongue) -> list[Problem]:
         document: of a checked shape.
     """
     if "rules" not in document:
-        cure = "edit its steps instead"
-        return [Problem("/escalation", "an escalation is made of scenarios with steps, not of rows and columns", cure)]
+        say = tongue.voice.say
+        what = say("an escalation is made of scenarios with steps, not of rows and columns")
+        return [Problem("/escalation", what, say("edit its steps instead"))]
     problems = []
     for index, rule in enumerate(document["rules"]):
         problems += _no_line(rule, f"/rules/{index}", tongue)
-    problems += _unfit_then(document["otherwise"]["then"], OTHERWISE, "otherwise", document["stage"])
+    problems += _unfit_then(document["otherwise"]["then"], OTHERWISE, tongue.voice.say("Otherwise"), tongue)
     return problems
 
 
 def _no_line(rule: Rule, place: str, tongue: Tongue) -> list[Problem]:
+    say = tongue.voice.say
     name = str(rule.get("label") or rule["key"])
     when = rule["when"]
     terms = terms_of(when)
@@ -116,31 +118,33 @@ def _no_line(rule: Rule, place: str, tongue: Tongue) -> list[Problem]:
         return [
             Problem(
                 f"{place}/when{inner}",
-                f"the rule “{name}” joins several facts by “or” or “not”, which no row of cells can say",
-                "split it into several rules, or edit it as a rule",
+                say("the rule “%(name)s” joins several facts by “or” or “not”, which no row of cells can say")
+                % {"name": name},
+                say("split it into several rules, or edit it as a rule"),
             )
         ]
     for term in terms:
         declared = tongue.voice.dictionary.get(str(fact_of(term)))
         if declared is None:
-            what = f"the rule “{name}” asks of {fact_of(term)}, which is no fact"
-            return [Problem(f"{place}/when", what, "use a fact of the dictionary")]
+            what = say("the rule “%(name)s” asks of %(fact)s, which is no fact") % {"name": name, "fact": fact_of(term)}
+            return [Problem(f"{place}/when", what, say("use a fact of the dictionary"))]
         unfit = unfit_value(term, declared)
         if unfit is not None:
-            what = (
-                f"the rule “{name}” compares {tongue.voice.fact(declared.name)} with {unfit}, which is not of its type"
-            )
-            return [Problem(f"{place}/when", what, f"give a value of kind {declared.kind.value}")]
-    return _unfit_then(rule["then"], place, name, "")
+            parts = {"name": name, "fact": tongue.voice.fact(declared.name), "value": unfit}
+            what = say("the rule “%(name)s” compares %(fact)s with %(value)s, which is not of its type") % parts
+            return [Problem(f"{place}/when", what, say("correct it as a rule"))]
+    return _unfit_then(rule["then"], place, name, tongue)
 
 
-def _unfit_then(then: Rule, place: str, name: str, stage: str) -> list[Problem]:
+def _unfit_then(then: Rule, place: str, name: str, tongue: Tongue) -> list[Problem]:
+    say = tongue.voice.say
     for outcome, effect in then.items():
         if outcome in MODIFIERS:
             continue
         if outcome not in OUTCOMES or unfit_effect(effect, OUTCOMES[outcome]):
-            what = f"“{name}” sets {outcome} to what is no outcome or not of its type"
-            return [Problem(f"{place}/then/{outcome}", what, "correct it as a rule")]
+            parts = {"name": name, "outcome": outcome}
+            what = say("“%(name)s” sets %(outcome)s to what is no outcome or not of its type") % parts
+            return [Problem(f"{place}/then/{outcome}", what, say("correct it as a rule"))]
     return []
 
 

@@ -138,7 +138,9 @@ def characteristic_of(
         return None, [Problem("", _("This is not there any more."), _("Choose again."))], ""
     if do in CHANGES:
         changed = replace(changed, bands=CHANGES[do](changed, number))
-    document, problems = with_bands(body, replace(changed, bands=one.bands), changed.bands, card.outcome)
+    document, problems = with_bands(
+        body, replace(changed, bands=one.bands), changed.bands, card.outcome, tongue.voice.say
+    )
     for problem in problems:
         wrong[(key_of(one), problem.line or 0, problem.column or "low")] = f"{problem.what}; {problem.cure}"
     return document, problems, _("Bands of %(fact)s changed", fact=label)

@@ -144,7 +144,10 @@ def with_block(body: Document, table: Table, start: tuple[str, str], text: str) 
         return _gone()
     if len(text) > BLOCK_MARKS_MAX:
         return Change(None, [Problem("", _("The block is too large."), _("Paste it in parts, or as an Excel file."))])
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter="\t") if row]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text.replace("\0", "")), delimiter="\t") if row]
+    except csv.Error:
+        return Change(None, [Problem("", _("The block is too large."), _("Paste it in parts, or as an Excel file."))])
     first, left = names.index(start[0]), columns.index(start[1])
     room = 1 if start[0] == LAST else BLOCK_ROWS_MAX
     if len(rows) > room or any(left + len(row) > len(columns) for row in rows):

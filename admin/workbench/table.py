@@ -114,7 +114,8 @@ def change_of(body: Mapping[str, Any], shown: Table, given: Mapping[str, str]) -
     do, name, key = given.get("do", "cell"), given.get("row", ""), given.get("column", "")
     if name.startswith(NEW) and name not in sheet.names_of(body) and do in {"cell", "add"}:
         texts = {field.removeprefix("cell:"): text for field, text in given.items() if field.startswith("cell:")}
-        return sheet.with_row(body, shown, int(name.removeprefix(NEW) or "0"), texts)
+        at = name.removeprefix(NEW)
+        return sheet.with_row(body, shown, int(at) if at.isdecimal() and len(at) < 9 else 0, texts)
     if do == "cell" and any(column.key == key for column in shown.columns):
         return sheet.with_cells(body, shown, {(name, key): given.get("value", "")})
     if do == "add":

@@ -59,7 +59,7 @@ def table_uploaded(document_id: int) -> ResponseReturnValue:
         problem = Problem("", _("There is no file."), _("Choose an Excel file first."))
         return upload_page(row, problems=[problem], status=422)
     content = given.stream.read(FILE_BYTES_MAX + 1)
-    document, problems = document_of_file(content, given.filename, may_see)
+    document, problems = document_of_file(content, given.filename, may_see, _)
     if document is not None:
         problems = other_policy(row, document)
     if document is None or problems:

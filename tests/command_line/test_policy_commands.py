@@ -153,7 +153,7 @@ def test_a_decision_table_goes_round_as_an_excel_file(say: Say, tmp_path: Path, 
     book.save(table)
     said = say("policy", "import", str(table), SHIPPED_FILE, *by)
     assert said.returncode == 2
-    assert "sheet Rules, row 6, column F (Tenure (days)): 'soon' cannot be read" in said.stderr
+    assert "sheet Rules, row 6, column F (Tenure (days)): “soon” cannot be read" in said.stderr
     assert "Cure: write a number such as 30" in said.stderr
     runtime = build(settings)
     drafts = Document.select().where(Document.key == "segmentation", Document.drafted_by.is_null(False)).count()

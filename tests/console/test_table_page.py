@@ -111,7 +111,7 @@ def test_what_cannot_be_read_stays_in_its_cell_with_the_reason(sheet: Callable[.
     assert 'aria-invalid="true"' in cell[0]
     assert 'aria-describedby="note-0 "' in cell[0]
     assert ">soon<" in cell[0]
-    assert "row 4, column Tenure : 'soon' cannot be read as a number here" in words_of(answer.text)
+    assert "row 4, column Tenure : “soon” cannot be read as a number here" in words_of(answer.text)
 
 
 def test_findings_stand_at_their_cell(sheet: Callable[..., Sheet]) -> None:
@@ -237,7 +237,7 @@ def test_the_file_goes_out_and_comes_back_as_a_difference(sheet: Callable[..., S
     version = at.row.version
     answer = give(made.getvalue())
     assert answer.status_code == 422
-    assert "sheet Rules, row 6, column G (Lines paid in 12 months) : 'a few' cannot be read" in words_of(answer.text)
+    assert "sheet Rules, row 6, column G (Lines paid in 12 months) : “a few” cannot be read" in words_of(answer.text)
     assert at.row.version == version
 
 
