@@ -1,4 +1,4 @@
-"""How long rules over a whole portfolio take: stages, live counts while editing, a simulation.
+"""How long rules over a whole portfolio take: stages, live counts while editing.
 
     python -m benchmarks.stages --customers 100000
 
@@ -11,7 +11,7 @@ import random
 import statistics
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,6 @@ from engine.frames import STREAM, collected, rows_of, scan_frame
 from engine.pipeline import last_portfolio_run
 from engine.runs import run_entity
 from engine.runtime import Runtime
-from engine.simulation import simulate
 from engine.tables import Entity, Run
 from rules import columns
 from rules.book import Book
@@ -32,7 +31,7 @@ from rules.condition_columns import Sight, condition_column
 from rules.documents import parse, parse_parameters, shipped
 from rules.facts import dictionary_of
 
-STAGES_SECONDS, STAGES_700_SECONDS, COUNTS_SECONDS, SIMULATION_SECONDS = 0.5, 5, 0.3, 1
+STAGES_SECONDS, STAGES_700_SECONDS, COUNTS_SECONDS = 0.5, 5, 0.3
 ROUNDS = 5
 COUNTED = 40  # 30 conditions and 10 rules, as a policy that is being edited shows
 DRAWN: dict[str, Callable[[int], dict[str, Any]]] = {
@@ -54,7 +53,18 @@ RANGES = {  # facts that are drawn tests of, and from where to where
 
 def book_of(rules: int) -> Book:
     """The shipped policies, filled up evenly to so many rules in all."""
-    parameters, *documents = copy.deepcopy(shipped())
+    return _built(*documents_of(rules))
+
+
+def documents_of(
+    rules: int, shipped_ones: Sequence[dict[str, Any]] | None = None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The documents of a book of so many rules: the parameters, and the policies.
+
+    Args:
+        shipped_ones: the documents to fill up, parameters first; by default those that are shipped.
+    """
+    parameters, *documents = copy.deepcopy(shipped() if shipped_ones is None else list(shipped_ones))
     counted = sum(len(stage.rules) for stage in _built(parameters, documents).stages.values())
     dice = random.Random(7)
     fillable = [document for document in documents if document["stage"] in DRAWN]
@@ -66,7 +76,7 @@ def book_of(rules: int) -> Book:
         key = f"drawn-{number}"
         drawn = {"key": key, "label": key, "because": "drawn", "priority": 900 + number, "when": {"all": tests}}
         document["rules"].append(drawn | {"then": DRAWN[document["stage"]](number)})
-    return _built(parameters, documents)
+    return parameters, documents
 
 
 def _built(parameters: dict[str, Any], documents: list[dict[str, Any]]) -> Book:
@@ -114,15 +124,8 @@ def counts(runtime: Runtime, run: Run, book: Book) -> None:
     )
 
 
-def changed_hold() -> dict[str, Any]:
-    """The shipped hold policy with one rule left out."""
-    document = copy.deepcopy(next(one for one in shipped() if one.get("stage") == "hold"))
-    document["rules"] = document["rules"][1:]
-    return document
-
-
 def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
-    """Stages, counts, simulation."""
+    """Stages and counts."""
     run = last_portfolio_run(Entity.get()) or run_entity(runtime, Entity.get(), AS_OF_DAY - 1)
     facts = collected(scan_frame(runtime, str(run.facts_file)))
     rows, name = [], chosen.database
@@ -134,10 +137,6 @@ def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
     taken = seconds_of(lambda: counts(runtime, run, book))
     found.goal(Goal(f"{name}.live_counts", taken, COUNTS_SECONDS, "s"))
     rows.append([f"counts of {COUNTED} rules, from the stored facts", f"{taken:.2f}"])
-    document = changed_hold()
-    taken = seconds_of(lambda: simulate(runtime, Entity.get(), [document]), 3)
-    found.goal(Goal(f"{name}.simulation", taken, SIMULATION_SECONDS, "s"))
-    rows.append(["simulation of a changed hold policy among the shipped rules", f"{taken:.2f}"])
     note = f"{chosen.customers:,} customers, medians, warm: the first time is not counted."
     found.table(Table(f"Rules over all customers, {name}", ["what", "seconds"], rows, note))
 

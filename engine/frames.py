@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -357,15 +358,19 @@ def column_sha256s(
     """
     native: pl.LazyFrame = frame.to_native()
     table = native.select(*names, *(["customer_id"] if named else [])).collect()
-    if others is None or not named:
-        return {name: _values_sha256(table[name]) for name in names}
-    instead: pl.DataFrame = others.to_native().select("customer_id", *named.values()).collect()
-    places = table["customer_id"].search_sorted(instead["customer_id"])
-    return {name: _values_sha256(table[name].clone().scatter(places, instead[named[name]])) for name in names}
+    instead, places = pl.DataFrame(), pl.Series(dtype=pl.UInt32)
+    if others is not None and named:
+        instead = others.to_native().select("customer_id", *named.values()).collect()
+        places = table["customer_id"].search_sorted(instead["customer_id"])
 
+    def hashed(name: str) -> str:
+        column = table[name]
+        if named:
+            column = column.clone().scatter(places, instead[named[name]])
+        return hashlib.sha256(b"".join(_bytes_of(column))).hexdigest()
 
-def _values_sha256(column: pl.Series) -> str:
-    return hashlib.sha256(b"".join(_bytes_of(column))).hexdigest()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # neither Polars nor hashlib holds the interpreter
+        return dict(zip(names, pool.map(hashed, names), strict=True))
 
 
 def _bytes_of(column: pl.Series) -> Iterator[bytes]:

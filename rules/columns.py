@@ -62,7 +62,7 @@ def decide(
     Args:
         frame: facts as columns; one that is missing is unknown. ``previous_*`` outcomes and
             ``override_*`` values stand among them. Where ``holds_<stage>_<i>`` stands in it, the
-            condition of that rule is not asked again.
+            condition of that rule is not asked again; unless its verdict, unknown, may refer.
         book: of the day.
         keep: how a frame is kept between two stages that have a policy; an engine that reads
             SQL plans all stages at once for longer than it computes them one by one.
@@ -138,11 +138,13 @@ def winner_name(stage: str) -> str:
 def _decide_stage(frame: Frame, stage: BookStage, sight: Sight, masks: bool, truths: bool) -> Frame:
     holds = _holds
     if masks or truths or not _asks_once(stage):
-        frame = _with(frame, _booleans(stage, sight))
+        known = {truth_name(stage.name, r.index): _rule(r) for r in stage.rules if _is_told(r, stage, sight)}
+        frame = _with(frame.rename(known) if known else frame, _booleans(stage, sight))
     else:
         holds = partial(_holds_unnamed, sight)
     if truths:
-        frame = _with(frame, [_holds(rule).alias(truth_name(stage.name, rule.index)) for rule in stage.rules])
+        asked = [rule for rule in stage.rules if not _is_told(rule, stage, sight)]
+        frame = _with(frame, [_holds(rule).alias(truth_name(stage.name, rule.index)) for rule in asked])
     if _has_winner(stage):
         frame = frame.with_columns(_winner(stage, holds).alias(winner_name(stage.name)))
     parts = [*(_masks(stage) if masks else []), _undecided(stage, sight).alias(f"undecided_{stage.name}")]
@@ -193,13 +195,15 @@ def _asks_once(stage: BookStage) -> bool:
 
 
 def _booleans(stage: BookStage, sight: Sight) -> list[nw.Expr]:
-    known = {rule.key: truth_name(stage.name, rule.index) for rule in stage.rules}
-    truths = {
-        rule.key: nw.col(known[rule.key]) if known[rule.key] in sight.names else condition_column(rule.condition, sight)
-        for rule in stage.rules
-    }
-    holds = [truths[rule.key].fill_null(False).alias(_rule(rule)) for rule in stage.rules]
+    asked = [rule for rule in stage.rules if not _is_told(rule, stage, sight)]
+    truths = {rule.key: condition_column(rule.condition, sight) for rule in asked}
+    holds = [truths[rule.key].fill_null(False).alias(_rule(rule)) for rule in asked]
     return holds + [doubt_column(rule, truths[rule.key], sight).alias(_doubt(rule)) for rule in _doubtful(stage)]
+
+
+def _is_told(rule: BookRule, stage: BookStage, sight: Sight) -> bool:
+    """Whether the frame says already whether a rule holds; an unknown verdict that counts it cannot say."""
+    return not rule.may_refer() and truth_name(stage.name, rule.index) in sight.names
 
 
 def doubt_column(rule: BookRule, truth: nw.Expr, sight: Sight) -> nw.Expr:

@@ -24,7 +24,7 @@ def test_each_database_is_decided_before_it_is_measured(tmp_path: Path) -> None:
     for database in ("sqlite", "postgresql"):
         own = [module for module, told in names if told == database]
         assert own[:3] == ["night", "night", "night"]
-        assert {"growth", "facts", "stages", "checks"} <= {*own[3:]}
+        assert {"growth", "facts", "stages", "simulation", "checks"} <= {*own[3:]}
         assert "night" not in own[3:]
 
 

@@ -112,6 +112,30 @@ def test_outcomes_do_not_need_the_masks(seed, maker, parsed, generated_parameter
     assert slim.equals(whole.select(slim.columns))
 
 
+@pytest.mark.parametrize("seed", range(3000, 3020))
+def test_verdicts_that_stand_are_not_asked_again(seed, maker, parsed, generated_parameters):
+    """In a column for each rule the verdicts are those of the masks; given back, they decide in place of conditions."""
+    book, rows = book_and_rows(maker, parsed, generated_parameters, seed)
+    frame = nw.from_native(frame_of(rows).lazy())
+    whole = columns.decide(frame, book, masks=False, truths=True).to_native().collect()
+    rules = [(name, stage, rule) for name, stage in book.stages.items() for rule in stage.rules]
+    told = {columns.truth_name(name, rule.index): rule for name, _stage, rule in rules}
+    for name, _stage, rule in rules:
+        held = [rule.key in matched for matched in (reference.decide(row, book).matched[name] for row in rows)]
+        assert whole[columns.truth_name(name, rule.index)].to_list() == held
+    given = frame_of(rows).hstack(whole.select(*told))
+    again = columns.decide(nw.from_native(given.lazy()), book, masks=False, truths=True).to_native().collect()
+    same = [name for name in whole.columns if name not in told]
+    assert again.select(same).equals(whole.select(same))
+    # Another verdict, where an unknown one does not count, is taken for granted.
+    never = given.with_columns(pl.lit(False).alias(name) for name, rule in told.items() if not rule.may_refer())
+    other = columns.decide(nw.from_native(never.lazy()), book, masks=True).to_native().collect()
+    for name, stage in book.stages.items():
+        masks = [columns.mask_name(name, word) for word in range(stage.words)]
+        keys = {key for row in other.select(masks).rows() for key in hits.matched_keys(stage, row)}
+        assert all(stage.rule(key).may_refer() for key in keys)
+
+
 def test_a_share_of_an_amount_is_rounded_alike_on_every_engine(maker, parsed):
     """Around halves of a minor unit, below and above zero, and at the bound of money."""
     effects = [
