@@ -14,7 +14,7 @@ import pytest
 
 from engine.comments import open_comments
 from engine.editions import activate, documents_in_force
-from engine.governance import ApproveDocument, ProposeDocument
+from engine.governance import ApproveDocument, ProposeDocument, SaveDraft
 from engine.runs import run_entity
 from engine.runtime import Runtime
 from engine.setting_up import install_drafts
@@ -189,16 +189,17 @@ FAULTS = {
     "half a character": (b'{"kind": "policy", "key": "\\ud800"}', "is not JSON in UTF-8"),
     "no number": (b'{"kind": "policy", "key": NaN}', "is not JSON in UTF-8"),
     "no kind": (b'{"key": "x"}', "kind"),
-    "deep": (b"[" * 100_000, "is not JSON in UTF-8"),
-    "large": (b" " * 1_000_001, "is larger than 1000000 bytes"),
+    "deep": (b"[" * 9_000, "is not JSON in UTF-8"),
+    "large": (b" " * 10_001, "is larger than 10000 bytes"),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_file_that_is_no_document_is_refused_with_its_place(
-    signed_in: Callable[..., Any], people: SimpleNamespace, entity: Entity, name: str
+    signed_in: Callable[..., Any], people: SimpleNamespace, entity: Entity, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is kept, and the page says what to do."""
+    monkeypatch.setattr("admin.governing.BODY_BYTES_MAX", 10_000)
     content, what = FAULTS[name]
     answer = signed_in(people.analyst).post("/policies/upload", {"file": (BytesIO(content), "x.json")})
     assert answer.status_code == 422
@@ -246,6 +247,41 @@ def test_a_policy_is_stopped_by_one_click_and_goes_on_by_two_people(
     assert "commands/ApproveResume" in second.get("/policies/").text
     assert second.post("/commands/ApproveResume", form | {"key": "k4"}).status_code == 303
     assert "is stopped" not in words_of(sales.get("/").text)
+
+
+# --- by every door of the console ---------------------------------------------------------
+
+
+@pytest.mark.promise("F2")
+def test_no_page_and_no_second_session_lets_an_author_approve(
+    signed_in: Callable[..., Any], people: SimpleNamespace, runtime: Runtime, decided: Entity
+) -> None:
+    """Written in the workbench, from a file, by changing a number: two browsers of the author are refused alike."""
+    live = document("hold")
+    body = json.loads(live.body)
+    first, again = signed_in(people.manager), signed_in(people.manager)
+    opened = first.post(f"/policies/{live.id}/edit").headers["Location"]
+    draft = Document.get_by_id(int(opened.rsplit("/", 1)[1]))
+    body["because"] = "From a file."
+    file = (BytesIO(json.dumps(body).encode()), "hold.json")
+    uploaded = first.post("/policies/upload", {"file": file}).headers["Location"]
+    taken = Document.get_by_id(int(uploaded.rsplit("/", 1)[1]))
+    edit = {"document_id": draft.id, "version": draft.version, "document": {**body, "because": "Edited."}}
+    runtime.execute(SaveDraft(actor=people.analyst.id, reason="edited", **edit))
+    day = runtime.today(Entity.get()) + 1
+    for row in (draft, taken):
+        proposed = runtime.execute(
+            ProposeDocument(actor=people.analyst.id, reason="as agreed", document=row.id, from_day=day)
+        )
+        rows = {"sha256": proposed["sha256"]}
+        expected = 303 if row is draft else 403  # who only opened a draft wrote nothing in it
+        for browser in (first, again):
+            with runtime.database.atomic() as attempt:
+                assert browser.post(f"/policies/{row.id}/approve", rows).status_code == expected
+                attempt.rollback()
+        assert Document.get_by_id(row.id).status == "proposed"
+        for shown in (first, again):
+            assert ("You had a hand in this" in words_of(shown.get(f"/policies/{row.id}").text)) is (expected == 403)
 
 
 # --- in a browser ------------------------------------------------------------------------
