@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user
 
-from admin import comparing, formatting, gate, impact, parameters, policies, sides
+from admin import comparing, derived_facts, formatting, gate, impact, parameters, policies, sides
 from admin.remarks import stopped_now
 from admin.trying import REASON_LENGTH_MAX, decided, read_day, tried
 from admin.versions import (
@@ -34,6 +34,7 @@ from ledger.canonical import canonical
 from ledger.problems import Problem
 
 
+@derived_facts.blueprint.post("/<int:document_id>/comment")
 @parameters.blueprint.post("/<int:document_id>/comment")
 @policies.blueprint.post("/<int:document_id>/comment")
 @gate.needs("documents.comment")
@@ -57,6 +58,7 @@ def comment(document_id: int) -> ResponseReturnValue:
     )
 
 
+@derived_facts.blueprint.post("/<int:document_id>/withdraw")
 @parameters.blueprint.post("/<int:document_id>/withdraw")
 @policies.blueprint.post("/<int:document_id>/withdraw")
 @gate.needs("documents.propose")
@@ -70,6 +72,7 @@ def withdraw(document_id: int) -> ResponseReturnValue:
     return decided(document, command, _("Taken back. It never takes effect."))
 
 
+@derived_facts.blueprint.route("/<int:document_id>/back", methods=["GET", "POST"])
 @parameters.blueprint.route("/<int:document_id>/back", methods=["GET", "POST"])
 @policies.blueprint.route("/<int:document_id>/back", methods=["GET", "POST"])
 @gate.needs("documents.propose")
@@ -130,6 +133,7 @@ def _restored(
     return redirect(address(Document.get_by_id(answer["document"])), 303)
 
 
+@derived_facts.blueprint.get("/<int:document_id>/document")
 @parameters.blueprint.get("/<int:document_id>/document")
 @policies.blueprint.get("/<int:document_id>/document")
 @gate.needs("policies.view")
@@ -148,6 +152,7 @@ def as_document(document_id: int) -> ResponseReturnValue:
     )
 
 
+@derived_facts.blueprint.get("/<int:document_id>/export")
 @parameters.blueprint.get("/<int:document_id>/export")
 @policies.blueprint.get("/<int:document_id>/export")
 @gate.needs("policies.view")

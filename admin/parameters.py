@@ -9,8 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from admin import formatting, gate, measures
-from admin.versions import body_of, currency_shown, in_force, may_change, newest_of, waiting
-from engine.tables import Document
+from admin.derived_facts import begun, may_begin, readers_in
+from admin.versions import body_of, currency_shown, in_force, may_change, newest_of, visible_entities, waiting
+from engine.tables import Document, Entity
 from ledger.columns import Kind
 from rules.documents import parse_parameters
 from rules.policies import Parameter
@@ -63,7 +64,7 @@ def parameters_now() -> dict[str, tuple[Document, Parameter]]:
 
 def parameter_lines(documents: Iterable[Document]) -> list[ParameterLine]:
     """The parameters of documents, as a page lists them."""
-    uses = parameter_uses(in_force("policy"))
+    uses = parameter_uses([*in_force("policy"), *in_force("derived_facts")])
     proposals = waiting("parameters")
     lines = []
     for document in documents:
@@ -108,7 +109,7 @@ def parameter_lines(documents: Iterable[Document]) -> list[ParameterLine]:
 
 
 def _group(uses: Sequence[tuple[Document, str]]) -> str:
-    stages = {str(document.stage) for document, _label in uses}
+    stages = {str(document.stage) for document, _label in uses if document.stage}
     return next((_(stage.label) for stage in reversed(STAGES) if stage.name in stages), _("All stages"))
 
 
@@ -127,7 +128,7 @@ def _value(value: Any, kind: Kind, currency: str) -> str:
 
 
 def parameter_uses(documents: Iterable[Document]) -> dict[str, list[tuple[Document, str]]]:
-    """Which rules of which policies read a parameter."""
+    """Which rules of which policies, and which derived facts, read a parameter."""
     found: dict[str, list[tuple[Document, str]]] = {}
 
     def walk(node: Any, document: Document, label: str) -> None:
@@ -141,10 +142,8 @@ def parameter_uses(documents: Iterable[Document]) -> dict[str, list[tuple[Docume
                 walk(below, document, label)
 
     for document in documents:
-        body = body_of(document)
-        for rule in body.get("rules", ()):
-            walk(rule, document, _(str(rule.get("label") or rule["key"])))
-        walk(body.get("escalation", {}), document, _(str(body["name"])))
+        for label, part in readers_in(body_of(document)):
+            walk(part, document, label)
     return found
 
 
@@ -176,4 +175,20 @@ def index() -> ResponseReturnValue:
         several=len({document.entity_id for document in documents}) > 1,
         changeable={document.id for document in documents if may_change(document)},
         documents=documents,
+        free=free_entities(documents),
     )
+
+
+def free_entities(documents: Sequence[Document]) -> list[Entity]:
+    """Entities without parameters of their own, for which the reader may write some."""
+    if not documents or not gate.may("documents.draft"):
+        return []
+    taken = {document.entity_id for document in documents}
+    return [one for one in visible_entities() if one.id not in taken and may_begin(one)]
+
+
+@blueprint.post("/new")
+@gate.needs("documents.draft")
+def begin() -> ResponseReturnValue:
+    """Begin parameters of an entity's own."""
+    return begun("parameters", {"key": "parameters", "name": "Parameters", "parameters": []})

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from peewee import fn
 
-from admin import comparing, formatting, gate, impact, parameters, wording
+from admin import comparing, derived_facts, formatting, gate, impact, parameters, wording
 from admin.remarks import places_of, remarks_of, stopped_now
 from admin.versions import (
     address,
@@ -96,6 +96,7 @@ def distribution(stage: str) -> list[tuple[Any, int, str]]:
     ]
 
 
+@derived_facts.blueprint.get("/<int:document_id>")
 @parameters.blueprint.get("/<int:document_id>")
 @blueprint.get("/<int:document_id>")
 @gate.needs("policies.view")
@@ -118,6 +119,7 @@ def page_of(document: Document, status: int = 200, **more: Any) -> ResponseRetur
         if document.kind == "policy"
         else None,
         "lines": parameters.parameter_lines([document]) if document.kind == "parameters" else [],
+        "derived": derived_facts.derived_lines([document]) if document.kind == "derived_facts" else [],
         "reach": reach(document, named),
         "cases": cases_shown(body, currency),
         "before": before,
@@ -138,10 +140,7 @@ def page_of(document: Document, status: int = 200, **more: Any) -> ResponseRetur
         "coming": coming_versions(document),
         "decides": may_decide(document),
         "proposes": may_change(document),
-        "edits": document.kind == "policy"
-        and document.status != "proposed"
-        and gate.may("documents.draft")
-        and sees_all_of(document),
+        "edits": document.status != "proposed" and gate.may("documents.draft") and sees_all_of(document),
         "from_on": formatting.iso(first_day(document)),
         "currency": currency,
         "wrong": {},

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from admin import comparing, formatting, gate, impact, measures, parameters, policies, wording
+from admin import comparing, derived_facts, formatting, gate, impact, measures, parameters, policies, wording
 from admin.versions import (
     address,
     body_of,
@@ -252,6 +252,7 @@ def propose(
     return redirect(address(Document.get_by_id(answer["document"])), 303)
 
 
+@derived_facts.blueprint.post("/<int:document_id>/propose")
 @parameters.blueprint.post("/<int:document_id>/propose")
 @policies.blueprint.post("/<int:document_id>/propose")
 @gate.needs("documents.propose")
@@ -290,6 +291,7 @@ def propose_draft(document_id: int) -> ResponseReturnValue:
     return policies.page_of(document, 422 if wrong else 200, wrong=wrong, given=given, impacts=impacts)
 
 
+@derived_facts.blueprint.post("/<int:document_id>/approve")
 @parameters.blueprint.post("/<int:document_id>/approve")
 @policies.blueprint.post("/<int:document_id>/approve")
 @gate.needs("documents.approve")
@@ -307,6 +309,7 @@ def approve(document_id: int) -> ResponseReturnValue:
     return decided(document, command, _("Approved. The first run from %(day)s on uses it.", day=day))
 
 
+@derived_facts.blueprint.post("/<int:document_id>/reject")
 @parameters.blueprint.post("/<int:document_id>/reject")
 @policies.blueprint.post("/<int:document_id>/reject")
 @gate.needs("documents.approve")

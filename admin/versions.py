@@ -15,6 +15,7 @@ from engine.pipeline import last_portfolio_run
 from engine.tables import Document, Entity, User
 
 WAITING = "proposed"
+HEADS = {"policy": "policies", "parameters": "parameters", "derived_facts": "derived_facts"}  # blueprint of each kind
 
 
 def visible_entities() -> list[Entity]:
@@ -50,9 +51,8 @@ def title_of(document: Document) -> str:
 
 
 def address(document: Document, view: str = "document_page", **more: Any) -> str:
-    """The page of a document: parameters and policies stand under their own heads."""
-    head = "parameters" if document.kind == "parameters" else "policies"
-    return url_for(f"{head}.{view}", document_id=document.id, **more)
+    """The page of a document: each kind stands under its own head."""
+    return url_for(f"{HEADS[document.kind]}.{view}", document_id=document.id, **more)
 
 
 def in_force(kind: str) -> list[Document]:

@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rules.conditions import Const, Param
+from rules.derived import parse_derived
 from rules.documents import parse, parse_parameters
+from rules.formula_words import derived_words
+from rules.formulas import DerivedFacts
 from rules.policies import Escalation, Parameter, Parameters, Policy, Rule
 from rules.words import (
     Voice,
@@ -44,6 +47,9 @@ def document_differences(before: Mapping[str, object], after: Mapping[str, objec
     if after["kind"] == "parameters":
         old, new = parse_parameters(before)[0], parse_parameters(after)[0]
         return [] if old is None or new is None else parameter_differences(old, new, voice)
+    if after["kind"] == "derived_facts":
+        sides = parse_derived(before)[0], parse_derived(after)[0]
+        return [] if sides[0] is None or sides[1] is None else derived_differences(sides[0], sides[1], voice)
     one, other = parse(before)[0], parse(after)[0]
     return [] if one is None or other is None else policy_differences(one, other, voice)
 
@@ -74,6 +80,21 @@ def parameter_differences(before: Parameters, after: Parameters, voice: Voice) -
     found = []
     for name in dict.fromkeys([*old, *new]):
         found += _parameter(old.get(name), new.get(name), voice)
+    return found
+
+
+def derived_differences(before: DerivedFacts, after: DerivedFacts, voice: Voice) -> list[Difference]:
+    """What changes between two versions of the derived facts."""
+    old, new = {fact.name: fact for fact in before.facts}, {fact.name: fact for fact in after.facts}
+    found: list[Difference] = []
+    for name in dict.fromkeys([*old, *new]):
+        one, other = old.get(name), new.get(name)
+        label = voice.say((other or old[name]).label)
+        formulas = [None if fact is None else derived_words(fact, voice) for fact in (one, other)]
+        found += _plain(label, *formulas)
+        if one is not None and other is not None:
+            found += _plain(f"{label}: {voice.say('Name')}", one.label, other.label)
+            found += _plain(f"{label}: {voice.say('Meaning')}", one.meaning, other.meaning)
     return found
 
 

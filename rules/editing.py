@@ -13,9 +13,14 @@ from typing import TypeAlias
 from ledger.canonical import canonical as canonical_json
 from ledger.problems import Problem
 from rules import limits
+from rules.derived import parse_derived
 from rules.documents import parse, parse_parameters
 
 Document: TypeAlias = Mapping[str, Json]
+READERS: Mapping[str, Callable[[Document], tuple[object, list[Problem]]]] = {
+    "parameters": parse_parameters,
+    "derived_facts": parse_derived,
+}
 Edited: TypeAlias = tuple[dict[str, Json] | None, list[Problem]]
 
 GROUPS = ("all", "any")
@@ -388,7 +393,8 @@ def _index(items: Json, step: str) -> int:
 
 
 def _checked(document: dict[str, Json]) -> Edited:
-    _found, problems = parse_parameters(document) if document.get("kind") == "parameters" else parse(document)
+    read = READERS.get(str(document.get("kind")), parse)
+    problems = read(document)[1]
     return (None, problems) if problems else (document, [])
 
 

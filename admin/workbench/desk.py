@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
 from admin import comparing, gate, policies
 from admin.versions import body_of, newest_of, sees_all_of, title_of, visible_document
-from admin.workbench import parts
+from admin.workbench import listed, parts
 from admin.workbench.asked import Asked
 from admin.workbench.asking import asked_of
+from admin.workbench.figures_form import FiguresForm
+from admin.workbench.formula_form import FormulaForm, checked
 from admin.workbench.showing import desk_of
 from admin.workbench.world import World, world_of
 from engine import drafts
@@ -21,6 +23,7 @@ from engine.governance import SaveDraft, UndoDraft
 from engine.tables import Document, User
 
 blueprint = Blueprint("workbench", __name__, url_prefix="/workbench")
+LISTS: Mapping[str, listed.Form] = {"parameters": FiguresForm(), "derived_facts": FormulaForm()}
 
 
 @policies.blueprint.post("/<int:document_id>/edit")
@@ -58,6 +61,8 @@ def draft_beside(document: Document) -> Document | None:
 def desk(document_id: int) -> ResponseReturnValue:
     """The draft, one part of it open where the address says so."""
     row = editable(document_id)
+    if row.kind in LISTS:
+        return listed.desk(row, LISTS[row.kind])
     place = request.args.get("open", "")
     opened = place if parts.stands(body_of(row), place) else ""
     return desk_of(row, Asked(None, place=opened, focus=request.args.get("focus", "")))
@@ -80,6 +85,8 @@ def edit(document_id: int) -> ResponseReturnValue:
     seen = int(given.get("version", "0")) if given.get("version", "").isdecimal() else 0
     if row.status != "draft":
         abort(409)
+    if row.kind in LISTS:
+        return listed.edit(row, LISTS[row.kind])
     world, body = world_of(row), body_of(row)
     if seen != row.version:
         return conflict_of(row, drafts.body_at(row, seen), given, world)
@@ -109,6 +116,18 @@ def saved(row: Document, asked: Asked) -> ResponseReturnValue:
         return desk_of(row, asked)
     way = url_for("workbench.desk", document_id=row.id, open=asked.place or None, focus=asked.focus or None)
     return redirect(f"{way}#{asked.focus}" if asked.focus else way, 303)
+
+
+@blueprint.post("/<int:document_id>/formula")
+@gate.needs("documents.draft")
+def formula(document_id: int) -> ResponseReturnValue:
+    """What a formula comes to while it is typed: in words, its unit, single customers' values. Saves nothing."""
+    row = editable(document_id)
+    if row.kind != "derived_facts":
+        abort(404)
+    at = listed.surroundings_of(row)
+    item = listed.item_at(at.body, LISTS[row.kind], request.form.get("place", ""))
+    return jsonify(checked(request.form.to_dict(), item, at) or {})
 
 
 @blueprint.post("/<int:document_id>/undo")
