@@ -131,12 +131,18 @@ def _case(drawing: Drawing, value: Any) -> dict[str, Any]:
         ],
         "rules": [("", _("whichever")), *rules_named(world.body), ("otherwise", _("Otherwise"))],
         "fixed": [
-            (name, _(parameters[name].label), stated(drawing, f"parameters/{name}", one, column_of(parameters[name])))
+            (name, _(column.label), stated(drawing, f"parameters/{name}", one, column))
             for name, one in fixed.items()
-            if name in parameters
+            for column in [column_of(parameters[name]) if name in parameters else _unknown(name, one)]
         ],
         "free": [(name, _(one.label)) for name, one in parameters.items() if name not in fixed],
     }
+
+
+def _unknown(name: str, value: Any) -> Column:
+    """A parameter that there is no more, by the kind of its value."""
+    kind = Kind.BOOL if isinstance(value, bool) else Kind.COUNT if isinstance(value, int) else Kind.CODE
+    return Column(name=name, kind=kind, label=name, meaning="")
 
 
 def rules_named(body: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -146,8 +146,9 @@ class Reading:
         if self.text("rule"):
             case["rule"] = self.text("rule")
         self._keep(case, now, "undecided", self.ticked("undecided"), False)
-        known = self.world.parameters
+        known, before = self.world.parameters, now.get("parameters", {})
         fixed = {name: self.stated(f"parameters/{name}", column_of(known[name])) for name in named[2] if name in known}
+        fixed |= {name: before[name] for name in named[2] if name not in known and name in before}
         if fixed or "parameters" in now:
             case["parameters"] = fixed
         return case
@@ -198,6 +199,9 @@ class Reading:
         """One test: fact, operator and as many values as it takes."""
         fact, op = self.text(f"{name}:fact"), self.text(f"{name}:op")
         column = self.world.column(fact)
+        if not fact or op not in set(Op):
+            self.wrong[f"{name}:op"] = _("Choose a fact and a comparison.")
+            return [fact, Op.EQ.value, ""]
         if op in NULL_TESTS:
             return [fact, op]
         if op == Op.BETWEEN:
