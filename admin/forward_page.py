@@ -23,7 +23,7 @@ from flask_wtf.csrf import generate_csrf
 from admin import forward_shown, forward_xlsx, gate
 from admin.versions import body_of, governed, sees_whole, title_of, visible_document, visible_entities
 from engine.commands import Invalid
-from engine.editions import Unusable
+from engine.editions import Unusable, stopped_policies
 from engine.forward import look_ahead
 from engine.outlook import WEEK_DAYS, Outlook, outlook_of
 from engine.pipeline import last_portfolio_run
@@ -82,6 +82,14 @@ class Asked:
         last = None if self.entity is None else last_portfolio_run(self.entity)
         shas = tuple(document.sha256 for document in self.documents)
         return (self.entity and self.entity.id, last and last.id, shas, self.weeks, self.from_day)
+
+    @property
+    def stopped(self) -> list[str]:
+        """What the policies are called that a person stopped: they decide nothing in the coming days either."""
+        keys = stopped_policies(self.entity)
+        found = Document.select().where(Document.key.in_(keys), Document.status.in_(("live", "approved")))
+        names = {document.key: title_of(document) for document in found.order_by(Document.id)}
+        return [names.get(key, key) for key in keys]
 
     @property
     def titles(self) -> list[str]:

@@ -13,6 +13,7 @@ from engine.forward import Pair, look_ahead
 from engine.frames import rows_of
 from engine.outlook import Outlook, outlook_of
 from engine.runtime import Runtime
+from engine.stopping import StopPolicy
 from engine.tables import Customer, Document, Entity, User, UserScope
 from ledger.canonical import canonical, sha256_of
 from rules.thresholds import thresholds_of, with_threshold
@@ -170,6 +171,14 @@ def test_an_entity_that_does_not_send_says_so(decided: Entity, people: Any, sign
     assert "Nothing would be sent" in text
     assert "No step begins" in text
     assert "Orders held at the end" in text
+
+
+def test_a_stopped_policy_is_named(runtime: Runtime, decided: Entity, people: Any, signed_in: Any) -> None:
+    """Whoever reads that nothing begins reads why."""
+    runtime.execute(StopPolicy(actor=people.manager.id, reason="does harm", policy="escalation"))
+    text = signed_in(people.manager).get(f"{AHEAD}?weeks=1").text
+    assert "Stopped: " in text
+    assert "No step begins" in text
 
 
 def test_what_cannot_be_computed_is_said_on_the_page(
