@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 
 from admin import formatting
@@ -19,6 +20,20 @@ KINDS = {
     "points": "count",
     "level": "level",
     "hold": "bool",
+}
+
+LABELS = {
+    "risk_class": _l("Class"),
+    "segment": _l("Segment"),
+    "proposed_limit_minor": _l("Proposed limit"),
+    "proposed_terms_days": _l("Proposed terms"),
+    "hold": _l("Orders"),
+    "hold_reason": _l("Reason"),
+    "level": _l("Level"),
+    "step": _l("Step"),
+    "points": _l("Points"),
+    "worklist_points": _l("Worklist points"),
+    "alert": _l("Alerts"),
 }
 
 
@@ -97,17 +112,4 @@ def summary(changes: str | dict[str, Any], currency: str | None = None) -> Marku
 
 def outcome_label(outcome: str) -> str:
     """An outcome's name in words."""
-    labels = {
-        "risk_class": _("Class"),
-        "segment": _("Segment"),
-        "proposed_limit_minor": _("Proposed limit"),
-        "proposed_terms_days": _("Proposed terms"),
-        "hold": _("Orders"),
-        "hold_reason": _("Reason"),
-        "level": _("Level"),
-        "step": _("Step"),
-        "points": _("Points"),
-        "worklist_points": _("Worklist points"),
-        "alert": _("Alerts"),
-    }
-    return labels.get(outcome, formatting.title(outcome))
+    return str(LABELS[outcome]) if outcome in LABELS else formatting.title(outcome)

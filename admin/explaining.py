@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from flask_babel import gettext as _
@@ -159,8 +160,13 @@ def facts_shown(row: Mapping[str, Any], currency: str | None) -> list[tuple[str,
 
 
 def voice_of(currency: str, dictionary: Mapping[str, Column] = DICTIONARY) -> Voice:
-    """How things are said to the reader."""
-    return Voice(say=_, currency=currency, language=str(formatting.locale().language), dictionary=dictionary)
+    """How things are said to the reader; an explanation says the same few sentences hundreds of times."""
+    return Voice(
+        say=cache(lambda message: _(message)),
+        currency=currency,
+        language=str(formatting.locale().language),
+        dictionary=dictionary,
+    )
 
 
 def of_row(row: Mapping[str, Any], book: Book, currency: str) -> list[StageLine]:
