@@ -156,7 +156,8 @@ def asked_now() -> Asked:
         abort(404)
     whole = tuple(one for one in entities if access.sees_whole_entity(current_user.id, one.id))
     own = {document.entity_id for document in documents if document.entity_id is not None}
-    offered = [one for one in whole if not own or one.id in own] or list(whole) or entities
+    fitting = [one for one in entities if not own or one.id in own] or entities
+    offered = [one for one in fitting if one in whole] or fitting
     wanted = arguments.get("entity", "")
     entity = next((one for one in whole if one.code == wanted), offered[0])
     return Asked(documents, whole, entity, _run(entity), _from_day(entity, documents), _whom())

@@ -398,10 +398,11 @@ def _begun(frame: Frame, prefix: str) -> dict[str, int]:
 
 def _work(pair: Pair, collectors: Frame) -> tuple[Workload, ...]:
     """By collector, those with the most first; customers without one last."""
-    if "work" not in pair.whole.kept:
+    asked, before = pair.whole.kept.get("work", (None, {}))
+    if asked is not collectors:  # who works on whom may be another since
         own = _waits("", _channels(pair.whole.book), pair.whole.frame.collect_schema().names())
-        pair.whole.kept["work"] = _by_collector(pair.whole.frame, collectors, own)
-    before: dict[int | None, list[int]] = pair.whole.kept["work"]
+        before = _by_collector(pair.whole.frame, collectors, own)
+        pair.whole.kept["work"] = (collectors, before)
     after = {who: list(counts) for who, counts in before.items()}
     names = pair.rows.collect_schema().names()
     if {"worklist", "escalation"} & pair.touched:

@@ -133,8 +133,9 @@ def estimate(
     if facts is None or question.run is None or question.run.customers <= SAMPLE:
         return None
     side = sample_of_run(runtime, question.run, facts, question.before.sha256, question.before.book, SAMPLE)
-    part, people = _part(runtime, question, side, whom)
-    found = compare(changed(part, question.after), question.day, question.run.id, people, hashed=False)
+    people = _people(runtime, question)
+    pair = changed(_part(side, whom, people), question.after)
+    found = compare(pair, question.day, question.run.id, people, hashed=False)
     return scaled(found, count_of(side.frame), question.run.customers)
 
 
@@ -159,15 +160,17 @@ def try_changes(
         return _computed(runtime, question, whom)
     kept: dict[Any, Tried] = runtime.cache.setdefault("simulations", {})
     key = (question.key, tuple(sha256_of(body) for body in changes), whom)
+    people = _people(runtime, question)
     with runtime.cache.setdefault("simulating", threading.Lock()):  # one at a time: each takes much memory
-        if key not in kept:
+        known = kept.pop(key, None)
+        if known is None or (whom.portfolio is not None and known.customers_of is not people):
             side = side_of_run(runtime, question.run, facts, question.before.sha256, question.before.book)
-            part, people = _part(runtime, question, side, whom)
-            tried = Tried(changed(part, question.after), question.day, question.run.id, people)
-            while len(kept) >= TRIED_KEPT:
-                kept.pop(next(iter(kept)))
-            kept[key] = tried
-        return kept[key]
+            part = _part(side, whom, people)
+            known = Tried(changed(part, question.after), question.day, question.run.id, people)
+        while len(kept) >= TRIED_KEPT:
+            kept.pop(next(iter(kept)))
+        kept[key] = known
+        return replace(known, customers_of=people)
 
 
 @dataclass(frozen=True)
@@ -213,19 +216,19 @@ def _computed(runtime: "Runtime", question: _Question, whom: Whom) -> Tried:
         if name == "before" or not alike:
             ask = asking(runtime, question.entity, question.day, edition=replace(question.before, book=book))
             sides[name] = side_of(collected(read_facts(runtime, ask).sort("customer_id")), book)
-    side, people = _part(runtime, question, sides["before"], whom)
+    people = _people(runtime, question)
+    side = _part(sides["before"], whom, people)
     pair = changed(side, question.after) if alike else paired(side, sides["after"])
     return Tried(pair, question.day, None, people)
 
 
-def _part(runtime: "Runtime", question: _Question, side: Side, whom: Whom) -> tuple[Side, Frame]:
-    """The customers of a side that were asked for, and who works on them."""
-    people = _people(runtime, question)
+def _part(side: Side, whom: Whom, people: Frame) -> Side:
+    """The customers of a side that were asked for."""
     among = None
     if whom.portfolio is not None:
         among = people.filter((nw.col("portfolio") == nw.lit(whom.portfolio)).fill_null(False)).select("customer_id")
     claim = whom.claim()
-    return (side if claim is None and among is None else part_of(side, claim, among)), people
+    return side if claim is None and among is None else part_of(side, claim, among)
 
 
 def _people(runtime: "Runtime", question: _Question) -> Frame:

@@ -459,6 +459,22 @@ def test_the_steps_that_begin_are_the_actions_of_the_run(
     )
 
 
+def test_who_works_on_whom_is_read_at_each_question(
+    runtime: Runtime, portfolio: SimpleNamespace, users: SimpleNamespace
+) -> None:
+    """An answer that is kept does not keep the collectors and portfolios of the time it was made."""
+    document = changed(portfolio.documents, "parameters", "hold_set_days", 10)
+
+    def asked(**whom: str) -> Any:
+        return simulate(runtime, portfolio.entity, [document], from_day=DAY + 1, whom=Whom(**whom))
+
+    assert {load.collector_id for load in asked().work} == {None}
+    assert asked(portfolio="north").customers == 0
+    Customer.update(collector=users.collector, portfolio="north").where(Customer.id % 2 == 0).execute()
+    assert {load.collector_id for load in asked().work} == {None, users.collector.id}
+    assert asked(portfolio="north").customers == Customer.select().where(Customer.portfolio == "north").count() > 0
+
+
 def test_a_sample_is_always_the_same_and_says_how_far_off_it_may_be(
     runtime: Runtime, portfolio: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
