@@ -1,6 +1,6 @@
 """Counts beside the parts of a policy: whom each matches today, for a page to fill in while it is read or edited."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from babel.numbers import format_decimal
@@ -8,12 +8,15 @@ from flask import jsonify
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
+from flask_login import current_user
 
 from admin import formatting, gate, policies
 from admin.versions import body_of, governed, sees_whole, visible_document
+from engine import access
 from engine.editions import Unusable
-from engine.live_counts import Count, Counts, live_counts
-from engine.tables import Document, Entity
+from engine.live_counts import Count, Counts, customers_in_gaps, live_counts
+from engine.tables import Customer, Document, Entity
+from ledger.problems import Problem
 
 
 @policies.blueprint.get("/<int:document_id>/counts")
@@ -49,6 +52,19 @@ def counted(document: Document, body: Mapping[str, Any]) -> dict[str, Any]:
 def entities_of(document: Document) -> list[Entity]:
     """The entities that a document decides for and the reader sees whole."""
     return [entity for entity in governed(document) if sees_whole(entity)]
+
+
+def customers_there(
+    document: Document, body: Mapping[str, Any], problems: Sequence[Problem]
+) -> dict[Problem, Customer]:
+    """For each gap among some findings, a customer who lies in it today, as far as the reader may see them."""
+    try:
+        found = customers_in_gaps(gate.runtime(), entities_of(document), body, problems)
+    except Unusable:
+        return {}
+    rows = access.visible_to(current_user.id, Customer.select().where(Customer.id.in_(list(found.values()))))
+    seen = {row.id: row for row in rows}
+    return {problem: seen[one] for problem, one in found.items() if one in seen}
 
 
 def count_words(one: Count, currency: str | None) -> str:

@@ -62,7 +62,7 @@ def jobs(size: str, databases: list[str], folder: Path) -> Iterator[Job]:
         largest = CUSTOMERS[size]
         for customers in sizes(largest):
             yield Job("night", (*of, "--customers", str(customers)))
-        for module in ("growth", "facts", "stages", "simulation", "checks", "lists"):
+        for module in ("growth", "facts", "stages", "simulation", "checks", "lists", "editing"):
             yield Job(module, (*of, "--customers", str(largest)))
         yield Job("forward", (*of, "--customers", str(sizes(largest)[1])))
     yield Job("matching", ("--rows", str(MATCHED_ROWS[size])))

@@ -68,7 +68,7 @@ def main() -> None:
 
 def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
     """Every page, for somebody who sees everything and for somebody who sees two portfolios."""
-    _people(runtime)
+    people(runtime)
     _work(chosen.customers)
     app = create_app(runtime)
     app.extensions["dunwell_limiter"].enabled = False
@@ -77,7 +77,7 @@ def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
     timed = []
     for who in ("whole", "portfolios"):
         client = app.test_client()
-        _sign_in(client, f"{who}@dunwell.example")
+        sign_in(client, f"{who}@dunwell.example")
         for page in pages:
             timed.append(_time(client, f"{who}: {page.name}", page.address, times))
     every = [value for one in timed for value in one.wall]
@@ -97,7 +97,7 @@ def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
     found.table(Table(f"Lists, {chosen.database}", ["page", "p50 ms", "p95 ms", "p50 CPU ms"], rows, note))
 
 
-def _people(runtime: Runtime) -> None:
+def people(runtime: Runtime) -> None:
     """Somebody who sees everything and somebody who sees two portfolios."""
     entity = Entity.get()
     password = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
@@ -143,7 +143,8 @@ def _work(customers: int) -> None:
             rows = []
 
 
-def _sign_in(client: FlaskClient, email: str) -> None:
+def sign_in(client: FlaskClient, email: str) -> None:
+    """Sign in as one of ``people``."""
     page = client.get("/login").text
     token = page.split('name="csrf_token" value="')[1].split('"')[0]
     client.post("/login", data={"email": email, "password": PASSWORD, "csrf_token": token})

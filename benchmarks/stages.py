@@ -1,4 +1,4 @@
-"""How long rules over a whole portfolio take: stages, live counts while editing.
+"""How long rules over a whole portfolio take: all stages.
 
     python -m benchmarks.stages --customers 100000
 
@@ -20,20 +20,17 @@ import narwhals as nw
 from benchmarks.goals import Found, Goal, Table
 from benchmarks.places import arguments, opened
 from benchmarks.portfolio import AS_OF_DAY
-from engine.frames import STREAM, collected, rows_of, scan_frame
+from engine.frames import STREAM, collected, scan_frame
 from engine.pipeline import last_portfolio_run
 from engine.runs import run_entity
 from engine.runtime import Runtime
-from engine.tables import Entity, Run
+from engine.tables import Entity
 from rules import columns
 from rules.book import Book
-from rules.condition_columns import Sight, condition_column
 from rules.documents import parse, parse_parameters, shipped
-from rules.facts import dictionary_of
 
-STAGES_SECONDS, STAGES_700_SECONDS, COUNTS_SECONDS = 0.5, 5, 0.3
+STAGES_SECONDS, STAGES_700_SECONDS = 0.5, 5
 ROUNDS = 5
-COUNTED = 40  # 30 conditions and 10 rules, as a policy that is being edited shows
 DRAWN: dict[str, Callable[[int], dict[str, Any]]] = {
     "scorecard": lambda number: {"points": number % 9},
     "segmentation": lambda number: {"segment": f"drawn-{number % 9}"},
@@ -111,21 +108,8 @@ def stages(facts: nw.LazyFrame[Any], book: Book) -> None:
     collected(decided.select("customer_id", *names), STREAM)
 
 
-def counts(runtime: Runtime, run: Run, book: Book) -> None:
-    """How many customers each of so many rules would match, from the stored facts."""
-    facts = scan_frame(runtime, str(run.facts_file))
-    sight = Sight(frozenset(facts.collect_schema().names()), dictionary_of("customer"))
-    rules = [rule for stage in book.stages.values() for rule in stage.rules if rule.key.startswith("drawn")]
-    rows_of(
-        facts.select(
-            condition_column(rule.condition, sight).fill_null(False).sum().alias(str(number))
-            for number, rule in enumerate(rules[:COUNTED])
-        )
-    )
-
-
 def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
-    """Stages and counts."""
+    """The stages."""
     run = last_portfolio_run(Entity.get()) or run_entity(runtime, Entity.get(), AS_OF_DAY - 1)
     facts = collected(scan_frame(runtime, str(run.facts_file)))
     rows, name = [], chosen.database
@@ -134,9 +118,6 @@ def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
         taken = seconds_of(partial(stages, facts, book), 3)
         found.goal(Goal(f"{name}.stages_{rules}_rules", taken, target, "s"))
         rows.append([f"stages, {rules} rules in all", f"{taken:.2f}"])
-    taken = seconds_of(lambda: counts(runtime, run, book))
-    found.goal(Goal(f"{name}.live_counts", taken, COUNTS_SECONDS, "s"))
-    rows.append([f"counts of {COUNTED} rules, from the stored facts", f"{taken:.2f}"])
     note = f"{chosen.customers:,} customers, medians, warm: the first time is not counted."
     found.table(Table(f"Rules over all customers, {name}", ["what", "seconds"], rows, note))
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 RUNS_KEPT = 4  # entities whose facts stay in memory
-ALL_RULES, OTHERWISE = "", "/otherwise"  # the places of the whole: whom any rule matches, and whom none
+ALL_RULES, OTHERWISE = "/rules", "/otherwise"  # the places of the whole: whom any rule matches, and whom none
 _opening = Lock()
 
 
@@ -60,7 +60,7 @@ class Counts:
         days: by code of the entity, the day of its facts.
         customers: how many were asked about.
         currency: of the money; None when the entities have several, which are never added up.
-        places: by JSON pointer; the empty one for whom any rule matches, ``/otherwise`` for the rest.
+        places: by JSON pointer; ``/rules`` for whom any rule matches, ``/otherwise`` for the rest.
             What cannot be read is not there.
         undecided: who waits for a person, where one rule decides each row.
     """

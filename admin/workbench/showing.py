@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 
 from admin import comparing, measures, wording
 from admin.changes import outcome_label
+from admin.counting import customers_there
 from admin.versions import address, body_of, may_change, replaced_by, title_of
 from admin.workbench import parts
 from admin.workbench.asked import Asked
@@ -18,7 +19,7 @@ from admin.workbench.editors import part_shown, rules_named
 from admin.workbench.world import World, world_of
 from engine import drafts
 from engine.findings import findings
-from engine.tables import Document
+from engine.tables import Customer, Document
 from ledger.columns import Kind
 from ledger.problems import Problem
 from rules.stages import OUTCOMES
@@ -28,13 +29,14 @@ FACT = re.compile(r"\b([a-z][a-z0-9_]*)\b(?: (-?\d+)\b)?")
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding in words, with the part of the draft it leads to."""
+    """A finding in words, with the part of the draft it leads to; of a gap, a customer who lies in it today."""
 
     severity: str
     what: str
     cure: str
     place: str
     label: str
+    customer: Customer | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,12 @@ def desk_of(row: Document, asked: Asked, status: int = 200) -> ResponseReturnVal
     """The page, or the part of it that a script puts in place."""
     world, body = world_of(row), body_of(row)
     problems = findings(body, row.entity)
-    found = [finding_of(problem, world) for problem in problems if not problem.place.startswith("/cases/")]
+    there = customers_there(row, body, problems)
+    found = [
+        finding_of(problem, world, there.get(problem))
+        for problem in problems
+        if not problem.place.startswith("/cases/")
+    ]
     cases = case_lines(body, problems, world)
     head = replaced_by(row)
     steps = drafts.steps_of(row)
@@ -91,12 +98,12 @@ def simulation_of(row: Document) -> str:
     return f"/simulations/?document={row.id}" if known else ""
 
 
-def finding_of(problem: Problem, world: World) -> Finding:
+def finding_of(problem: Problem, world: World, customer: Customer | None = None) -> Finding:
     """A finding with the part of the draft it is about."""
     place = parts.part_around(world.body, problem.place)
     part = parts.part_at(place) if place else None
     label = _("The whole policy") if part is None else part.title(parts.value_of(world.body, place))
-    return Finding(problem.severity, said(problem.what, world), said(problem.cure, world), place, label)
+    return Finding(problem.severity, said(problem.what, world), said(problem.cure, world), place, label, customer)
 
 
 def said(text: str, world: World) -> str:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from html import unescape
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from engine.frames import columns_of, scan_frame
 from engine.pipeline import last_portfolio_run
 from engine.runtime import Runtime
 from engine.tables import Customer, Document, Entity, Outcome, User, UserScope
+from ledger.canonical import canonical, sha256_of
 from rules.facts import DICTIONARY
 
 PAID = "/rules/3/when/all/1"  # of the segmentation: new customers are those with fewer paid invoices than so many
@@ -67,9 +69,9 @@ def test_the_counts_of_a_version_are_those_of_the_last_run(
     matched = [money or 0 for paid, money in rows if paid is not None and paid < test[2]]
     assert found["places"][PAID]["customers"] == len(matched)
     assert found["places"][PAID]["words"] == f"{len(matched)} customers · {sum(matched) // 100:,} EUR"
-    expected = {"", "/otherwise", "/rules/3", "/rules/3/when", "/rules/3/when/all/0", PAID}
+    expected = {"/rules", "/otherwise", "/rules/3", "/rules/3/when", "/rules/3/when/all/0", PAID}
     assert expected <= set(found["places"])
-    assert found["places"][""]["customers"] + found["places"]["/otherwise"]["customers"] == 30
+    assert found["places"]["/rules"]["customers"] + found["places"]["/otherwise"]["customers"] == 30
     assert re.fullmatch(r"Counted on the facts of .*: 30 customers\.", found["note"])
 
 
@@ -98,7 +100,7 @@ def test_a_value_that_cannot_be_read_is_not_counted_as_another(draft: SimpleName
     found = draft.browser.post(f"{draft.address}/counts", form_of(draft, **{"when/all/1__0__value": "a few"})).json[
         "places"
     ]
-    assert {PAID, "/rules/3/when", "/rules/3", "", "/otherwise"}.isdisjoint(found)
+    assert {PAID, "/rules/3/when", "/rules/3", "/rules", "/otherwise"}.isdisjoint(found)
     assert found["/rules/3/when/all/0"] == saved["/rules/3/when/all/0"]
     assert found["/rules/0"]["customers"] == saved["/rules/0"]["customers"]
 
@@ -115,6 +117,26 @@ def test_counts_are_in_the_readers_language(draft: SimpleNamespace, people: Simp
     User.update(language="de").where(User.id == people.manager.id).execute()
     found = draft.browser.get(f"/policies/{draft.id}/counts").json
     assert re.fullmatch(r"\d+ Kunden · [\d.]+ EUR", found["places"][PAID]["words"])
+
+
+def test_a_gap_leads_to_a_customer_who_lies_in_it(draft: SimpleNamespace, runtime: Runtime, decided: Entity) -> None:
+    """Beside the finding stands one of today's, the one with the largest exposure."""
+    rows = facts_of(runtime, decided, "paid_count_12m", "exposure_minor", "customer_id")
+    gap_at = max({paid for paid, _, _ in rows}, key=lambda one: sum(paid == one for paid, _, _ in rows))
+    body = dict(draft.body)
+    tests = [["paid_count_12m", "<", gap_at], ["paid_count_12m", ">", gap_at]]
+    body["rules"] = [
+        {**body["rules"][0], "key": f"part-{n}", "priority": n, "when": {"all": [test]}} for n, test in enumerate(tests)
+    ]
+    body["cases"] = []
+    Document.update(body=canonical(body), sha256=sha256_of(body)).where(Document.id == draft.id).execute()
+    expected = min((-(money or 0), one) for paid, money, one in rows if paid == gap_at)[1]
+    customer = Customer.get_by_id(expected)
+    page = draft.browser.get(draft.address).text
+    found = re.search(r'Example of today: <a href="([^"]+)">([^<]+)</a>', page)
+    assert found is not None
+    assert unescape(found[2]) == f"{customer.number} {customer.name}"
+    assert customer.name in unescape(draft.browser.get(found[1]).text)
 
 
 @pytest.mark.parametrize("scope", ["part", "none"])
