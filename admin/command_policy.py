@@ -206,6 +206,38 @@ def import_command(runtime: Runtime, files: tuple[Path, ...], email: str, json_:
     show_table(["file", "document", "sha256", "findings"], rows)
 
 
+@policy_group.command("stop")
+@click.argument("key")
+@click.option("--as", "email", metavar="EMAIL", required=True, help="Who stops it; one person is enough.")
+@click.option("--reason", required=True, help="Why.")
+@entity_option
+@as_json
+@with_runtime
+def stop_command(runtime: Runtime, key: str, email: str, reason: str, code: str | None, json_: bool) -> None:
+    """Stop the policy KEY at once: its stage changes nothing, its messages wait."""
+    from engine.stopping import StopPolicy
+
+    show(runtime.execute(StopPolicy(actor=find_user(email), reason=reason, policy=key, entity=code)), json_)
+
+
+@policy_group.command("resume")
+@click.argument("key")
+@click.option("--as", "email", metavar="EMAIL", required=True, help="Who proposes it, or who approves: two people.")
+@click.option("--reason", required=True, help="Why.")
+@entity_option
+@as_json
+@with_runtime
+def resume_command(runtime: Runtime, key: str, email: str, reason: str, code: str | None, json_: bool) -> None:
+    """Propose that the stopped policy KEY goes on, or approve what another person proposed."""
+    from engine.stopping import ApproveResume, ProposeResume, stop_of
+
+    actor = find_user(email)
+    stop = stop_of(key, None if code is None else find_entity(code))
+    proposed_by = None if stop is None else stop.resume_by_id
+    command = ProposeResume if proposed_by in (None, actor) else ApproveResume
+    show(runtime.execute(command(actor=actor, reason=reason, policy=key, entity=code)), json_)
+
+
 def body_of(file: Path) -> dict[str, Any]:
     """A document read from a file."""
     try:

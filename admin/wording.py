@@ -310,6 +310,17 @@ def _terms(policy: Policy, speaker: Speaker) -> tuple[tuple[str, tuple[Piece, ..
             _("A customer far behind"),
             (Piece(_("takes the most severe level at once") if terms.catch_up else _("rises one level a day")),),
         ),
+        *(
+            (
+                _("Who stood at %(old)s", old=formatting.title(old)),
+                (Piece(_("stands at %(new)s", new=formatting.title(new))),),
+            )
+            for old, new in terms.mapped_steps.items()
+        ),
+        *(
+            (_("Who stood at level %(old)s", old=old), (Piece(_("stands at level %(new)s", new=new)),))
+            for old, new in terms.mapped_levels.items()
+        ),
     )
 
 

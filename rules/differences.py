@@ -176,7 +176,9 @@ def _escalation(before: Escalation, after: Escalation, voice: Voice) -> list[Dif
         old = {step.key: step_words(step, voice) for step in before.scenarios.get(name, ())}
         new = {step.key: step_words(step, voice) for step in after.scenarios.get(name, ())}
         found += _named(f"{voice.say('Scenario')} {name}", old, new)
-    return found
+    found += _named(voice.say("Who stands at a step that is gone"), before.mapped_steps, after.mapped_steps)
+    levels = [{str(old): str(new) for old, new in terms.mapped_levels.items()} for terms in (before, after)]
+    return found + _named(voice.say("Who stands at a level that is gone"), levels[0], levels[1])
 
 
 def _amount(terms: Escalation, word: str) -> Const | Param:

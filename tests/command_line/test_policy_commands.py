@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
+from engine.commands import Refused
 from engine.governance import ApproveDocument
 from engine.runtime import build
 from engine.settings import Settings
@@ -165,3 +166,51 @@ def test_a_decision_table_goes_round_as_an_excel_file(say: Say, tmp_path: Path, 
     said = say(*out, "--out", str(table))
     assert said.returncode == 2
     assert "scenarios with steps" in said.stderr
+
+
+def put_in_force(say: Say, governed: Callable[[], None], *names: str) -> None:
+    """Shipped documents, proposed by the first and approved by the second person."""
+    for name in names:
+        file = str(ROOT / "rules" / "documents" / f"{name}.json")
+        by = ("--as", "first@acme.example", "--reason", "ours", "--from", "2020-01-01")
+        said = say("policy", "propose", file, *by)
+        assert said.returncode == 0, said.stderr
+        governed()
+
+
+def test_a_policy_is_stopped_by_one_person_and_goes_on_by_two(say: Say, governed: Callable[[], None]) -> None:
+    """Stop, propose, propose again, approve: each answer says how it stands; a mistake is one line."""
+    put_in_force(say, governed, "parameters", "hold")
+    said = say("policy", "stop", "hold", "--as", "first@acme.example", "--reason", "wrong", "--json")
+    assert json.loads(said.stdout)["messages_waiting"] == 0, said.stderr
+    once_more = say("policy", "stop", "hold", "--as", "second@acme.example", "--reason", "wrong")
+    assert (once_more.returncode, "stopped already" in once_more.stderr) == (2, True)
+    states = []
+    for name in ("first", "first", "second"):
+        answer = say("policy", "resume", "hold", "--as", f"{name}@acme.example", "--reason", "repaired", "--json")
+        states.append(json.loads(answer.stdout)["state"])
+    assert states == ["stopped", "stopped", "running"]
+    over = say("policy", "resume", "hold", "--as", "first@acme.example", "--reason", "repaired")
+    assert (over.returncode, "is not stopped" in over.stderr) == (2, True)
+
+
+def test_who_took_a_file_in_does_not_approve_what_another_proposes_of_it(
+    say: Say, governed: Callable[[], None], tmp_path: Path, settings: Settings
+) -> None:
+    """The same content from another person's hands is still the first one's."""
+    put_in_force(say, governed, "parameters", "hold")
+    document = shipped("hold")
+    document["because"] = "Another reason."
+    file = written(tmp_path, document)
+    say("policy", "import", file, "--as", "second@acme.example")
+    said = say("policy", "propose", file, "--as", "first@acme.example", "--reason", "as agreed", "--json")
+    answer = json.loads(said.stdout)
+    runtime = build(settings)
+    try:
+        second = User.get(User.email == "second@acme.example").id
+        with pytest.raises(Refused, match="wrote or proposed"):
+            runtime.execute(
+                ApproveDocument(actor=second, reason="fine", document_id=answer["document"], sha256=answer["sha256"])
+            )
+    finally:
+        runtime.close()

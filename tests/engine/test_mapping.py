@@ -14,6 +14,8 @@ from engine.runs import run_entity
 from engine.simulation import simulate
 from engine.tables import Action, Contact, Customer, Decision, Entity, Outcome, Standing
 from engine.verify import verify
+from rules.differences import document_differences
+from rules.words import Voice
 
 from .conftest import escalation, in_force, step
 
@@ -194,3 +196,11 @@ def test_a_level_without_a_step_is_mapped_by_its_number(runtime, world, clock, s
     in_force(mapped, DAY + 1)
     run_day(runtime, clock, DAY + 1)
     assert stands()[0] == 2
+
+
+def test_the_difference_in_words_says_where_customers_go():
+    """Whoever approves reads it: nothing about a mapping is left to the JSON."""
+    before, after = document(*OLD), document(("p4", 4, 1), ("p33", 33, 2), steps={"p14": "p4"}, levels={"3": 2})
+    said = [str(one) for one in document_differences(before, after, Voice())]
+    assert "Who stands at a step that is gone, p14: — → p4" in said
+    assert "Who stands at a level that is gone, 3: — → 2" in said
