@@ -31,6 +31,7 @@ FIXED_FIELDS = ("key", "stage", "subject", "entity", "hit", "from", "until", "cu
 UNWRITABLE = re.compile("[\ufffe\uffff]")  # no mark of XML
 RUNNING = tuple("=+-@\t\r")
 CHOICES_LENGTH_MAX = 250  # a list inside a validation is one short text
+EXACT = 10**15  # a spreadsheet keeps 15 digits of a number; longer ones are written as text
 CELL_LENGTH_MAX = 32_767  # of a cell of an Excel file
 BOLD, QUIET = Font(bold=True), Font(color="666666")
 HEAD_FILL = PatternFill("solid", fgColor="E8EDF2")
@@ -114,7 +115,7 @@ def _fill_cell(cell: Cell, line: Line, column: TableColumn, tongue: Tongue) -> N
     if line.origin == OTHERWISE and column.key in ("key", "label"):
         text = OTHERWISE_KEY if column.key == "key" else tongue.voice.say("Otherwise")
     plain = plain_number(text, column, tongue)
-    if plain is not None:
+    if plain is not None and abs(plain) < EXACT:
         kind = Kind.COUNT if column.declared is None else column.declared.kind
         places = RATIO_PLACES * 2 if kind is Kind.RATIO else places_of(kind, tongue.voice.currency)
         cell.value = Decimal(plain).scaleb(-places)

@@ -183,7 +183,7 @@ def split(characteristic: Characteristic, number: int) -> tuple[PointBand, ...]:
     elif band.low is not None:
         first = max(2 * band.low, band.low + 1)
     else:
-        first = (band.high or 0) // 2
+        first = min((band.high or 0) // 2, band.high or 0)
     upper = replace(band, origin=None, low=first)
     return (
         *characteristic.bands[:number],

@@ -208,6 +208,40 @@ def test_a_block_of_a_spreadsheet_is_pasted(sheet: Callable[..., Sheet]) -> None
     assert "more rows or columns than there is room for" in words_of(answer.text)
 
 
+ODD = [
+    {"do": "cell"},
+    {"do": "cell", "row": "new", "column": "no-such"},
+    {"do": "cell", "row": "gone", "column": "label", "value": "x"},
+    {"do": "cell", "row": "newly", "column": "label", "cell:label": "x"},
+    {"do": "cell", "row": "new99999999999999999999", "column": "label", "cell:nothing": "x"},
+    {"do": "cell", "row": "otherwise", "column": "fact:tenure_days", "value": "< 5"},
+    {"do": "cell", "row": "new", "column": "label", "value": "bell\x07"},
+    {"do": "cell", "row": "new", "column": "label", "value": "x" * 3000},
+    {"do": "cell", "row": "new", "column": "priority", "value": "9" * 60},
+    {"do": "cell", "row": "new", "column": "then:segment", "value": "(" * 5000},
+    {"do": "block", "row": "new", "column": "label", "block": '"' + "x" * 200_000},
+    {"do": "block", "row": "otherwise", "column": "label", "block": "a\nb"},
+    {"do": "block", "row": "gone", "column": "label", "block": "a"},
+    {"do": "up", "row": "otherwise"},
+    {"do": "remove", "row": ""},
+    {"do": "remove-column", "column": "then:segment"},
+    {"do": "add-column", "fact": "no_such_fact"},
+    {"do": "add-column"},
+    {"do": "dance"},
+    {"version": "none", "do": "cell"},
+]
+
+
+def test_odd_requests_are_refused_and_change_nothing(sheet: Callable[..., Sheet]) -> None:
+    """Whatever a script sends: a page or a refusal, never a fault, and the draft stays as it was."""
+    at = sheet("segmentation")
+    before = at.body
+    for fields in ODD:
+        answer = at.send(**fields)
+        assert answer.status_code in {200, 409, 422}, (fields, answer.status_code)
+        assert at.body == before, fields
+
+
 def test_the_file_goes_out_and_comes_back_as_a_difference(sheet: Callable[..., Sheet]) -> None:
     """Read first, saved when it is kept; a broken file names its cells and changes nothing."""
     at = sheet("segmentation")
