@@ -38,6 +38,7 @@ from engine import access
 from engine.authors import authors_of
 from engine.comparison import DECISIVE
 from engine.editions import Unusable
+from engine.findings import findings
 from engine.pipeline import last_portfolio_run
 from engine.simulation import rule_hits
 from engine.tables import Customer, Document, Outcome
@@ -145,7 +146,7 @@ def page_of(document: Document, status: int = 200, **more: Any) -> ResponseRetur
         "currency": currency,
         "wrong": {},
         "given": {},
-        "problems": (),
+        "problems": findings(body, document.entity) if document.status == "draft" else (),
     }
     return render_template("console/policy.html", **{**values, **more}), status
 

@@ -207,6 +207,30 @@ def test_a_file_that_is_no_document_is_refused_with_its_place(
     assert Document.select().count() == 0
 
 
+@pytest.mark.parametrize("kind", ["policy", "parameters", "derived_facts"])
+def test_a_page_of_every_kind_of_document_leads_on(
+    signed_in: Callable[..., Any], people: SimpleNamespace, runtime: Runtime, decided: Entity, kind: str
+) -> None:
+    """Its page, its difference and its file open, a comment is kept; a draft that is wrong says where."""
+    bodies = {one["kind"]: one for one in shipped()} | {"policy": shipped()[1]}
+    derived = {"name": "derived_open_minor", "kind": "money", "label": "Open", "meaning": "Open.", "rounding": "down"}
+    body = bodies.get(kind) or {
+        "format": 1, "kind": kind, "key": "derived", "entity": None, "source": "test",
+        "facts": [{**derived, "formula": {"fact": "nowhere_minor"}}],
+    }  # fmt: skip
+    row = Document.get_by_id(
+        runtime.execute(SaveDraft(actor=people.analyst.id, reason="new", document=body))["document"]
+    )
+    analyst = signed_in(people.analyst)
+    head = {"policy": "policies", "parameters": "parameters", "derived_facts": "derived-facts"}[kind]
+    found = [analyst.get(f"/{head}/{row.id}{part}").status_code for part in ("", "/document", "/export")]
+    assert found == [200, 200, 200]
+    assert ("/facts/0" in words_of(analyst.get(f"/{head}/{row.id}").text)) is (kind == "derived_facts")
+    place = {"policy": "/rules/0", "parameters": "/parameters/0", "derived_facts": "/facts/0"}[kind]
+    said = {"text": "Hm.", "place": place}
+    assert analyst.post(f"/{head}/{row.id}/comment", said).status_code == 303
+
+
 def test_the_difference_is_shown_line_by_line(
     signed_in: Callable[..., Any], people: SimpleNamespace, runtime: Runtime, decided: Entity
 ) -> None:
