@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
+from admin.explaining import UNKNOWN_CURES
 from admin.timelines import PAGE_DECISIONS
 from engine.events import drain_dirty
 from engine.overrides import EndOverride, SetOverride
 from engine.pipeline import asking, facts_of
 from engine.runtime import Runtime
 from engine.tables import Action, Customer, Decision, Document, Entity, Outcome
+from rules.facts import FACTS
 from rules.why_not import why_not
 from rules.why_words import change_words
 from rules.words import Voice
@@ -91,6 +93,13 @@ def test_what_one_may_not_see_does_not_exist(
         assert browser.get(path).status_code == 404
 
 
+def test_every_cure_is_of_a_fact_that_may_be_unknown() -> None:
+    """A fact that is renamed takes its cure along."""
+    for name in UNKNOWN_CURES:
+        assert FACTS[name].nullable, name
+
+
+@pytest.mark.both
 def test_the_timeline_tells_what_happened_day_by_day(
     runtime: Runtime, late: Customer, people: SimpleNamespace, signed_in: Callable[..., Any]
 ) -> None:
@@ -170,6 +179,7 @@ def test_ten_thousand_decisions_are_read_a_page_at_a_time(
     assert max(spent[4:]) < 5 * sorted(spent[:4])[1] + 0.1
 
 
+@pytest.mark.both
 def test_two_decisions_side_by_side_name_the_fact_that_made_the_difference(
     runtime: Runtime, late: Customer, people: SimpleNamespace, signed_in: Callable[..., Any]
 ) -> None:
