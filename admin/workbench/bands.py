@@ -12,8 +12,9 @@ from flask_login import current_user
 from admin import gate
 from admin.versions import address, body_of, replaced_by, title_of
 from admin.workbench.desk import blueprint, editable
-from admin.workbench.table import tongue_for
+from admin.workbench.table import conflict_page, tongue_for
 from engine import drafts
+from engine.commands import Conflict
 from engine.findings import findings
 from engine.governance import SaveDraft, UndoDraft
 from engine.tables import Document
@@ -85,33 +86,50 @@ def bands_edit(document_id: int) -> ResponseReturnValue:
         abort(409)
     given = request.form
     version = int(given.get("version", "0")) if given.get("version", "").isdecimal() else 0
-    do, _colon, target = given.get("do", "").partition(":")
-    if do == "undo":
+    if given.get("do") == "undo":
         last = drafts.steps_of(row)[-1:]
         words = _("Taken back: %(what)s", what=last[0]["reason"])[:2_000] if last else ""
         gate.runtime().execute(UndoDraft(actor=current_user.id, reason=words, document_id=row.id, version=version))
         return redirect(url_for("workbench.bands", document_id=row.id), 303)
     body, tongue = body_of(row), tongue_for(row)
-    card = scorecard_of(body, tongue) if parse(body)[0] is not None else None
-    if card is None:
-        abort(404)
+    if version != row.version:
+        return bands_conflict(row, version, tongue)
     wrong: Wrong = {}
-    if do.startswith("class"):
-        document, problems, words = classes_of(body, do, target, given, tongue, wrong)
-        anchor = "classes"
-    else:
-        one = next((c for c in card.characteristics if key_of(c) == given.get("of")), None)
-        if one is None:
-            abort(404)
-        document, problems, words = characteristic_of(body, card, one, (do, target), given, tongue, wrong)
-        anchor = f"c-{card.characteristics.index(one)}"
+    came = came_of(body, given, tongue, wrong)
+    if came is None:
+        abort(404)
+    document, problems, words = came
     if document is None:
         return bands_page(row, problems, wrong, 422)
     if document != body:
-        gate.runtime().execute(
-            SaveDraft(actor=current_user.id, reason=words, document=document, document_id=row.id, version=version)
-        )
-    return redirect(f"{url_for('workbench.bands', document_id=row.id)}#{anchor}", 303)
+        command = SaveDraft(actor=current_user.id, reason=words, document=document, document_id=row.id, version=version)
+        try:
+            gate.runtime().execute(command)
+        except Conflict:
+            return bands_conflict(editable(document_id), version, tongue)
+    return redirect(url_for("workbench.bands", document_id=row.id, _anchor=given.get("anchor") or None), 303)
+
+
+def came_of(body: Mapping[str, Any], given: Mapping[str, str], tongue: Tongue, wrong: Wrong) -> "Came | None":
+    """What a form makes of a draft; None where what it is about is not there."""
+    do, _colon, target = given.get("do", "").partition(":")
+    card = scorecard_of(body, tongue) if parse(body)[0] is not None else None
+    if card is None:
+        return None
+    if do.startswith("class"):
+        return classes_of(body, do, target, given, tongue, wrong) if "bands" in body else None
+    one = next((c for c in card.characteristics if key_of(c) == given.get("of")), None)
+    return None if one is None else characteristic_of(body, card, one, (do, target), given, tongue, wrong)
+
+
+def bands_conflict(row: Document, seen: int, tongue: Tongue) -> ResponseReturnValue:
+    """Somebody else saved the draft meanwhile: both sides, and nothing is overwritten."""
+    before = drafts.body_at(row, seen)
+    mine = None if before is None else came_of(before, request.form, tongue, {})
+    again = came_of(body_of(row), request.form, tongue, {})
+    return conflict_page(
+        row, before, mine[0] if mine else None, again is not None and again[0] is not None, "workbench.bands"
+    )
 
 
 Came = tuple[dict[str, Any] | None, list[Problem], str]

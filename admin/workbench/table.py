@@ -155,19 +155,35 @@ def answered(row: Document, change: Change, more: list[str], status: int = 200) 
 def table_conflict(row: Document, seen: int, more: list[str]) -> ResponseReturnValue:
     """Somebody else saved the draft meanwhile: both sides, and nothing is overwritten."""
     now, before = body_of(row), drafts.body_at(row, seen)
-    tongue, currency = tongue_for(row), currency_shown(row)
+    tongue = tongue_for(row)
     mine, possible = None, False
     if before is not None and not why_no_table(before, tongue):
         mine = change_of(before, table_of(before, tongue, more), request.form).document
     if not why_no_table(now, tongue):
         possible = change_of(now, table_of(now, tongue, more), request.form).document is not None
+    return conflict_page(row, before, mine, possible, "workbench.table")
+
+
+def conflict_page(
+    row: Document, before: dict[str, Any] | None, mine: dict[str, Any] | None, possible: bool, page: str
+) -> ResponseReturnValue:
+    """Both sides of a conflict, with the way to either.
+
+    Args:
+        before: the draft as the reader saw it, where that is remembered.
+        mine: what they would have made of it.
+        possible: whether their edit can still be put.
+        page: endpoint of the page it happened on.
+    """
+    currency = currency_shown(row)
     last = drafts.steps_of(row)[-1:]
     return render_template(
         "console/workbench/table_conflict.html",
         whole="X-Sheet" not in request.headers,
         row=row,
         title=title_of(row),
-        theirs=comparing.differences(before, now, currency) if before else [],
+        way=url_for(page, document_id=row.id),
+        theirs=comparing.differences(before, body_of(row), currency) if before else [],
         mine=comparing.differences(before, mine, currency) if before and mine else [],
         other=User.get_or_none(User.id == last[0]["by"]) if last else None,
         possible=possible,

@@ -16,7 +16,7 @@ from admin.versions import address, body_of, currency_shown, replaced_by, title_
 from admin.workbench.desk import blueprint, editable
 from admin.workbench.table import tongue_for
 from engine import access
-from engine.commands import Invalid
+from engine.commands import Conflict, Invalid
 from engine.governance import SaveDraft
 from engine.tables import Document
 from ledger.problems import Problem
@@ -123,6 +123,12 @@ def kept(row: Document) -> ResponseReturnValue:
         document_id=row.id,
         version=int(version) if version.isdecimal() else 0,
     )
-    gate.runtime().execute(command)
+    try:
+        gate.runtime().execute(command)
+    except Conflict:
+        what = _("Somebody else saved the draft meanwhile.")
+        again = Problem("", what, _("Read the difference again: it is against the draft as it is now."))
+        row = editable(row.id)
+        return upload_page(row, document=document, name=request.form.get("name", ""), problems=[again], status=409)
     flash(words, "success")
     return redirect(url_for("workbench.table", document_id=row.id), 303)

@@ -87,6 +87,19 @@ def test_a_policy_that_is_no_table_says_why(sheet: Callable[..., Sheet]) -> None
     assert "Edit it as rules" in said
 
 
+def test_a_rule_that_no_row_can_say_is_named(sheet: Callable[..., Sheet]) -> None:
+    """With the way to it; the rest of the policy stays as it is."""
+    at = sheet("segmentation")
+    body = at.body
+    body["rules"][1]["when"] = {"any": [["risk_class", "==", "E"], ["insolvent", "==", True]]}
+    Document.update(body=canonical(body).decode()).where(Document.id == at.id).execute()
+    page = at.browser.get(at.address)
+    assert page.status_code == 200
+    assert "the rule “Risky” joins several facts" in words_of(page.text)
+    assert f"/workbench/{at.id}?open=/rules/1" in page.text
+    assert at.cell("risky", "label", "x").status_code == 303
+
+
 def test_a_cell_is_saved_at_once(sheet: Callable[..., Sheet]) -> None:
     """Only its test changes; the audit trail says which; a cell left as it was writes nothing."""
     at = sheet("segmentation")
@@ -265,6 +278,7 @@ def test_the_file_goes_out_and_comes_back_as_a_difference(sheet: Callable[..., S
     fields.pop("csrf_token")
     assert at.browser.post(upload, {**{n: unescape(v) for n, v in fields.items()}, "do": "keep"}).status_code == 303
     assert at.body["rules"][3]["when"]["all"][1] == ["paid_count_12m", "<", 9]
+    assert at.browser.post(upload, {**{n: unescape(v) for n, v in fields.items()}, "do": "keep"}).status_code == 409
     cell.value = "a few"
     made = io.BytesIO()
     book.save(made)
@@ -350,6 +364,24 @@ def test_risk_classes_are_moved(sheet: Callable[..., Sheet]) -> None:
     answer = at.browser.post(address, {**classes, "version": 2, "up_to:0": "31", "do": "class-save"})
     assert answer.status_code == 422
     assert "the bands do not rise" in words_of(answer.text)
+
+
+def test_bands_saved_by_two_people_are_shown_side_by_side(sheet: Callable[..., Sheet], people: SimpleNamespace) -> None:
+    """What the other one saved stands; mine can be put once I have seen it."""
+    mine, hers = sheet("scorecard"), sheet("scorecard", people.second)
+    address = f"/workbench/{mine.id}/bands"
+    fields = bands_of(hers, "score_bp")
+    mine.browser.post(address, {**fields, "points:0": "13", "do": "save"})
+    saved = mine.body
+    answer = hers.browser.post(address, {**fields, "points:0": "14", "do": "save"})
+    assert (answer.status_code, hers.body) == (409, saved)
+    said = words_of(answer.text)
+    assert "Manager saved this draft while you were editing it." in said
+    assert re.search(r"Points: 12.*Points: 13.*Points: 12.*Points: 14", said), said
+    again = {n: unescape(v) for n, v in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', answer.text)}
+    again.pop("csrf_token")
+    assert hers.browser.post(address, again).status_code == 303
+    assert hers.body["rules"][2]["then"] == {"points": 14}
 
 
 # --- in a browser ---------------------------------------------------------------------------
