@@ -10,10 +10,10 @@ from flask.typing import ResponseReturnValue
 from admin import gate
 from admin.counting import counted
 from admin.versions import body_of
-from admin.workbench.asking import Asked, asked_of
+from admin.workbench import parts
 from admin.workbench.desk import blueprint, editable
-from admin.workbench.parts import HEAD
-from admin.workbench.world import world_of
+from admin.workbench.reading import Reading
+from admin.workbench.world import World, world_of
 from rules.editing import steps_of, within
 
 
@@ -25,25 +25,25 @@ def counts(document_id: int) -> ResponseReturnValue:
     given = request.form.to_dict()
     if given.get("version") != str(row.version):
         abort(409)
-    body = body_of(row)
-    return jsonify(counted(row, as_asked(body, asked_of(body, {**given, "do": "save"}, world_of(row)))))
+    return jsonify(counted(row, as_typed(body_of(row), given, world_of(row))))
 
 
-def as_asked(body: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
-    """A draft as a form would make it, checked or not; a condition that cannot be read is none."""
-    if asked.document is not None:
-        return asked.document
-    if asked.part is None or not asked.place:
+def as_typed(body: Mapping[str, Any], given: Mapping[str, str], world: World) -> Mapping[str, Any]:
+    """A draft as a form would make it, right or wrong; a condition that cannot be read is none."""
+    place = parts.found_again(body, given.get("place", ""), given.get("of", ""))
+    part = parts.part_at(place)
+    if part is None or not parts.stands(body, place):
         return body
-    if asked.place == HEAD:
-        return dict(asked.part)
-    part = deepcopy(asked.part)
-    for name in asked.wrong:
-        _blank(part, name.partition(":")[0])
-    parent, own = within(asked.place)
+    reading = Reading(given, world)
+    value = deepcopy(part.read(reading, parts.value_of(body, place)))
+    if place == parts.HEAD:
+        return dict(value)
+    for name in reading.wrong:
+        _blank(value, name.partition(":")[0])
+    parent, own = within(place)
     found = deepcopy(dict(body))
     holder = _at(found, parent)
-    holder[int(own) if isinstance(holder, list) else own] = part
+    holder[int(own) if isinstance(holder, list) else own] = value
     return found
 
 
