@@ -24,8 +24,10 @@ from admin.versions import (
 )
 from engine.distributions import Distribution, distribution
 from engine.editions import Unusable
+from engine.findings import dictionary_beside
 from engine.governance import SaveDraft
 from engine.tables import Document, Entity
+from ledger.columns import Column
 from rules.derived import parse_derived
 from rules.facts import DerivedColumn
 from rules.formula_words import derived_words, kind_words
@@ -65,7 +67,7 @@ def derived_lines(documents: Iterable[Document]) -> list[DerivedLine]:
     lines = []
     for document in documents:
         parsed, _problems = parse_derived(body_of(document))
-        dictionary = dictionary_in_force(document.entity)
+        dictionary = _dictionary_with(document)
         for fact in parsed.facts if parsed else ():
             column = dictionary.get(fact.name)
             ready = column if isinstance(column, DerivedColumn) and column.fact == fact else None
@@ -84,6 +86,15 @@ def derived_lines(documents: Iterable[Document]) -> list[DerivedLine]:
                 )
             )
     return lines
+
+
+def _dictionary_with(document: Document) -> Mapping[str, Column]:
+    """What would be known if a version held; of one that does, what is."""
+    if document.id in {one.id for one in in_force("derived_facts")}:
+        return dictionary_in_force(document.entity)
+    parameters = [body_of(one) for one in in_force("parameters") if one.entity_id in {None, document.entity_id}]
+    code = None if document.entity is None else str(document.entity.code)
+    return dictionary_beside("customer", [*parameters, body_of(document)], code)
 
 
 def formula_shown(fact: DerivedFact, currency: str) -> str:

@@ -172,7 +172,8 @@ def _look(row: dict[str, Any], ask: Asking) -> _Found:
     due = row["at_next_day"] is not None and row["at_next_day"] <= ask.as_of_day
     passed = ask.begins and due and said == "none"
     stale = bool(row["at_open"]) and (said != noted or passed)
-    return _Found(row, decided, changed, stale, points_changed(row, decided.outcomes))
+    # What is derived goes along: it is matched again, and kept with the facts of the decision.
+    return _Found({**row, **decided.derived}, decided, changed, stale, points_changed(row, decided.outcomes))
 
 
 def _claim(one: _Found) -> Claimed:

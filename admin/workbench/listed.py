@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -115,7 +115,6 @@ def edit(row: Document, form: Form) -> ResponseReturnValue:
             gate.runtime().execute(command)
         except Conflict:
             return conflict_of(visible_document(row.id), form, seen, given)
-        flash(asked.words, "success")
     return redirect(url_for("workbench.desk", document_id=row.id, open=asked.place or None), 303)
 
 
@@ -175,7 +174,7 @@ def desk_of(row: Document, form: Form, asked: Asked, status: int = 200) -> Respo
         new_place=f"/{form.items}/{NEW}",
         found=[(problem, place_of(problem, form), label_of(problem, form, at.body)) for problem in found],
         errors=sum(problem.severity == "error" for problem in found),
-        head=head,
+        before=head,
         outdated=head is not None and row.replaces != head.sha256,
         differences=comparing.differences(body_of(head), at.body, at.currency) if head else [],
         last=steps[-1] if steps else None,
