@@ -33,7 +33,7 @@ SAMPLE_SECONDS = 0.5
 MEMORY_GB = 4
 CHANGED_PERCENT = 10
 PARAMETER, STANDING = "young_days", 365
-VALUES = tuple(range(900, 2_100, 60))  # days; each moves at least a tenth of the customers
+VALUES = tuple(range(900, 1_500, 30))  # days; they move 13 to 30 of a hundred customers
 VALUES_SMALL, SMALL = 3, 50_000  # so many values of a portfolio of up to so many customers
 
 

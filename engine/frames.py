@@ -367,22 +367,30 @@ def column_sha256s(
         column = table[name]
         if named:
             column = column.clone().scatter(places, instead[named[name]])
-        return hashlib.sha256(b"".join(_bytes_of(column))).hexdigest()
+        digest = hashlib.sha256()
+        for part in _bytes_of(column):
+            digest.update(part)
+        return digest.hexdigest()
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # neither Polars nor hashlib holds the interpreter
         return dict(zip(names, pool.map(hashed, names), strict=True))
 
 
-def _bytes_of(column: pl.Series) -> Iterator[bytes]:
-    """What a column's hash is over: which values are null, then the values; of texts, the distinct ones and places."""
-    yield column.is_null().to_numpy().tobytes()
+def _bytes_of(column: pl.Series) -> Iterator[bytes | memoryview]:
+    """What a column's hash is over: which values are null, then the values; of texts, the distinct ones and places.
+
+    Null counts as the empty text, which comes first of all, and as 0.
+    """
+    yield column.is_null().to_numpy().data
     if column.dtype == pl.String:
-        texts = column.fill_null("")
-        distinct = texts.unique().sort()
+        distinct = column.unique().drop_nulls()
+        if column.null_count():
+            distinct = distinct.append(pl.Series([""])).unique()
+        distinct = distinct.sort()
         yield json.dumps(distinct.to_list()).encode()
-        yield texts.cast(pl.Enum(distinct)).to_physical().cast(pl.UInt32).to_numpy().tobytes()
+        yield column.cast(pl.Enum(distinct)).to_physical().cast(pl.UInt32).fill_null(0).to_numpy().data
     else:
-        yield column.cast(pl.Int64).fill_null(0).to_numpy().tobytes()
+        yield column.cast(pl.Int64).fill_null(0).to_numpy().data
 
 
 def beside(left: nw.LazyFrame[Any], right: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
