@@ -95,11 +95,17 @@ class ShownStep:
 
 @dataclass(frozen=True)
 class ShownWork:
-    """What waits for a collector, before and after: customers on the worklist, calls and tasks that begin."""
+    """What waits for a collector, before and after: customers on the worklist, calls and tasks that begin.
 
+    Args:
+        diary: calls and tasks that are open already; None where that is not asked.
+    """
+
+    collector_id: int | None
     name: str
     worklist: tuple[int, int]
     work: tuple[int, int]
+    diary: int | None = None
 
 
 @dataclass(frozen=True)
@@ -251,6 +257,7 @@ def _work(work: Sequence[Mapping[str, Any]]) -> tuple[ShownWork, ...]:
     names = {user.id: user.name for user in User.select().where(User.id.in_(ids))}
     return tuple(
         ShownWork(
+            one["collector_id"],
             names.get(one["collector_id"], _("nobody yet")),
             (one["worklist"][0], one["worklist"][1]),
             (one["work"][0], one["work"][1]),

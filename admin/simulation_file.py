@@ -76,6 +76,7 @@ def _summary(book: Any, asked: Asked, one: impact.ShownImpact) -> None:
         *((_("Begins: %(step)s", step=step.label), step.before, step.after) for step in one.steps),
         *((_("Worklist of %(name)s", name=work.name), *work.worklist) for work in one.work),
         *((_("Calls and tasks of %(name)s", name=work.name), *work.work) for work in one.work if any(work.work)),
+        *((_("Open already with %(name)s", name=work.name), work.diary, work.diary) for work in one.work if work.diary),
         (_("sha256 of all outcomes"), "", "", one.outcomes_sha256),
     ]
     _sheet(book, _("Summary"), (_("What"), _("Now"), _("Then"), _("Version")), rows)

@@ -5,12 +5,14 @@ The page asks for a sample's answer first, which is there at once, and for the f
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
+from peewee import fn
 
 from admin import explaining, gate, impact, simulation_file
 from admin.console import PAGE_ROWS, cursor, position
@@ -22,7 +24,7 @@ from engine.comparison import DECISIVE, OTHERS, OTHERS_THEN, Simulation, compare
 from engine.editions import Unusable
 from engine.moved import Cell, Place
 from engine.simulation import SAMPLE, Tried, estimate, try_changes
-from engine.tables import Customer
+from engine.tables import Action, Customer
 from ledger.problems import Problem
 
 blueprint = Blueprint("simulations", __name__, url_prefix="/simulations")
@@ -171,7 +173,18 @@ def _shown(asked: Asked, found: Simulation | None) -> impact.ShownImpact | None:
     kept = {"entities": [{"entity": asked.entity.code, **found.values()}]}
     ways = impact.Ways(_cell_url(asked), _why(asked)) if found.sampled is None else impact.NO_WAYS
     shown = impact.shown(kept, current_user.id, _labels(asked), ways)
-    return shown[0] if shown else None
+    if not shown:
+        return None
+    diary = _diary(asked) if found.sampled is None else {}
+    work = tuple(replace(one, diary=diary.get(one.collector_id, 0) if diary else None) for one in shown[0].work)
+    return replace(shown[0], work=work)
+
+
+def _diary(asked: Asked) -> dict[int | None, int]:
+    """By collector, the calls and tasks of their customers that are open now."""
+    counted = fn.COUNT(Action.id)
+    query = Action.select(Customer.collector, counted).join(Customer).where(Action.entity_id == asked.entity.id)
+    return dict(query.where(Action.state == "open").group_by(Customer.collector).tuples())
 
 
 def _labels(asked: Asked) -> dict[str, dict[str, str]]:

@@ -11,7 +11,7 @@ import pytest
 from openpyxl import load_workbook
 
 from admin import simulation_file
-from engine.tables import Customer, Document, Entity, Run, User, UserScope
+from engine.tables import Action, Customer, Document, Entity, Outcome, Run, User, UserScope
 from ledger.canonical import canonical, sha256_of
 from rules.documents import shipped
 from rules.thresholds import thresholds_of, with_threshold
@@ -90,6 +90,23 @@ def test_the_pages_of_a_cell_are_read_back_as_they_were_read(
     assert back is not None
     again = manager.get(unescape(back[1])).text
     assert CUSTOMER.findall(again) == CUSTOMER.findall(first) != CUSTOMER.findall(second)
+
+
+def test_the_work_of_a_collector_stands_beside_what_is_open_already(
+    stricter: Document, manager: Any, people: SimpleNamespace
+) -> None:
+    """Customers on the worklist, calls and tasks that begin, and those of the diary."""
+    Customer.update(collector=people.collector).execute()
+    held = manager.get(f"/simulations/answer?document={stricter.id}").text
+    row = words_of(held.partition("Work of each collector</h2>")[2].partition("</table>")[0])
+    listed = Outcome.select().where(Outcome.worklist_points > 0).count()
+    still_open = Action.select().where(Action.state == "open").count()
+    assert still_open > 0
+    change = r"([+−] \d+|as before)"
+    found = re.search(rf"{people.collector.name} (\d+) {change} (\d+) {change} (\d+)", row)
+    assert found is not None, row
+    assert int(found[1]) >= listed
+    assert int(found[5]) == still_open
 
 
 def test_why_shows_both_explanations_side_by_side(stricter: Document, manager: Any) -> None:
