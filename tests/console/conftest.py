@@ -8,7 +8,10 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from importlib.util import module_from_spec, spec_from_file_location
@@ -25,7 +28,8 @@ from werkzeug.serving import make_server
 
 from admin.app import create_app
 from engine.runtime import Runtime
-from engine.tables import Entity, User
+from engine.tables import Entity, Run, User
+from engine.tasks import make_huey
 
 PASSWORD = "correct horse battery staple"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -38,6 +42,8 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WORKER = Path(__file__).with_name("day_worker.py")
+PATIENCE_SECONDS = 60
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
@@ -164,6 +170,52 @@ def decided(
     kept.fill(runtime, "decided", build)
     found: Entity = Entity.get_by_id(entity.id)
     return found
+
+
+class Night:
+    """A real worker on the same database, and the night that comes when a test says so."""
+
+    def __init__(self, runtime: Runtime, clock: Any) -> None:
+        self.runtime, self.clock = runtime, clock
+        self.file = runtime.settings.var / "clock"
+        self.file.write_text(clock().isoformat())
+        make_huey(runtime)
+        command = [sys.executable, str(WORKER), str(runtime.settings.var), runtime.settings.secret_key]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n"
+
+    def falls(self, entity: Entity) -> Run:
+        """Move every clock to the next morning and wait until the worker has decided the day."""
+        self.clock.advance(days=1)
+        self.file.write_text(self.clock().isoformat())
+        day = self.runtime.today(entity)
+        (sweep,) = self.runtime.huey._registry._periodic_tasks  # it would come by itself within the minute
+        self.runtime.huey.enqueue(sweep())
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until:
+            run = Run.get_or_none(
+                Run.entity == entity, Run.as_of_day == day, Run.state == "done", Run.kind == "nightly"
+            )
+            if run is not None:
+                return run
+            assert self.process.poll() is None, self.process.communicate()[1]
+            time.sleep(0.1)
+        raise AssertionError("the worker has not decided the day")
+
+    def end(self) -> None:
+        """Stop the worker."""
+        self.process.terminate()
+        self.process.communicate(timeout=20)
+
+
+@pytest.fixture
+def night(runtime: Runtime, clock: Any, decided: Entity) -> Iterator[Night]:
+    """A worker that runs all through the story and is not restarted."""
+    Entity.update(portfolio_share_bp=10_000).where(Entity.id == decided.id).execute()
+    made = Night(runtime, clock)
+    yield made
+    made.end()
 
 
 @pytest.fixture

@@ -1,72 +1,18 @@
 """The main job in a browser: a manager changes a parameter, a second one approves, the running worker uses it."""
 
 import re
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from engine.runtime import Runtime
-from engine.tables import Customer, Entity, Outcome, Run, User
-from engine.tasks import make_huey
+from engine.tables import Customer, Entity, Outcome, User
 
 pytestmark = pytest.mark.browser
-WORKER = Path(__file__).with_name("day_worker.py")
-PATIENCE_SECONDS = 60
 PASSWORD = "correct horse battery staple"
 OLD, NEW = 30, 12
 WHY = "Old invoices cost us too much this winter."
-
-
-class Night:
-    """A real worker on the same database, and the night that comes when a test says so."""
-
-    def __init__(self, runtime: Runtime, clock: Any) -> None:
-        self.runtime, self.clock = runtime, clock
-        self.file = runtime.settings.var / "clock"
-        self.file.write_text(clock().isoformat())
-        make_huey(runtime)
-        command = [sys.executable, str(WORKER), str(runtime.settings.var), runtime.settings.secret_key]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "ready\n"
-
-    def falls(self, entity: Entity) -> Run:
-        """Move every clock to the next morning and wait until the worker has decided the day."""
-        self.clock.advance(days=1)
-        self.file.write_text(self.clock().isoformat())
-        day = self.runtime.today(entity)
-        (sweep,) = self.runtime.huey._registry._periodic_tasks  # it would come by itself within the minute
-        self.runtime.huey.enqueue(sweep())
-        until = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < until:
-            run = Run.get_or_none(
-                Run.entity == entity, Run.as_of_day == day, Run.state == "done", Run.kind == "nightly"
-            )
-            if run is not None:
-                return run
-            assert self.process.poll() is None, self.process.communicate()[1]
-            time.sleep(0.1)
-        raise AssertionError("the worker has not decided the day")
-
-    def end(self) -> None:
-        """Stop the worker."""
-        self.process.terminate()
-        self.process.communicate(timeout=20)
-
-
-@pytest.fixture
-def night(runtime: Runtime, clock: Any, decided: Entity) -> Iterator[Night]:
-    """A worker that runs all through the story and is not restarted."""
-    Entity.update(portfolio_share_bp=10_000).where(Entity.id == decided.id).execute()
-    made = Night(runtime, clock)
-    yield made
-    made.end()
 
 
 def text_of(page: Any) -> str:
@@ -172,7 +118,7 @@ def held() -> set[int]:
 
 
 def test_a_parameter_is_changed_by_two_people_and_the_running_worker_uses_it(
-    page_as: Callable[..., Any], people: SimpleNamespace, decided: Entity, night: Night
+    page_as: Callable[..., Any], people: SimpleNamespace, decided: Entity, night: Any
 ) -> None:
     """From the first page and by visible labels only, from the change to the customer it touches."""
     before = held()

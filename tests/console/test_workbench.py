@@ -323,6 +323,23 @@ def test_rules_are_added_moved_copied_and_removed(bench: Callable[..., Bench]) -
     assert [one["key"] for one in at.body["rules"]][:2] == ["insolvent", "insolvent-2"]
 
 
+def test_the_draft_is_proposed_from_its_own_page_as_it_was_read(
+    bench: Callable[..., Bench], people: SimpleNamespace
+) -> None:
+    """What changes stands beside the reason; a draft that was edited since is not proposed unseen."""
+    at = bench("segmentation")
+    at.save("/rules/3", **{"label": "Fresh customer"})
+    page = at.browser.get(f"/policies/{at.id}").text
+    assert "Fresh customer" in words_of(page)
+    read = re.search(r'name="sha256" value="([0-9a-f]{64})"', page)[1]  # type: ignore[index]
+    bench("segmentation", people.second).save("/rules/3", **{"label": "Newcomer"})
+    form = {"from_on": "2026-04-02", "reason": "clearer", "do": "propose"}
+    assert at.browser.post(f"/policies/{at.id}/propose", {**form, "sha256": read}).status_code == 409
+    assert at.row.status == "draft"
+    assert at.browser.post(f"/policies/{at.id}/propose", {**form, "sha256": at.row.sha256}).status_code == 303
+    assert at.row.status == "proposed"
+
+
 # --- findings and cases ---------------------------------------------------------------------
 
 
