@@ -32,6 +32,8 @@ def nearest_row(path: Sequence[Test], row: Row, dictionary: Mapping[str, Column]
     failing = [test for test in path if verdict_of(test)(row) is not True]
     forced = {test.fact for test in failing if not isinstance(test.value, FactRef)}
     free = [name for name in _linked(failing) | _linked(path) if name not in forced]
+    if len(free) > 1 and _is_impossible(path, row, dictionary):
+        return None, True  # told at once, before every choice is tried
     exact = len(free) <= LINKED_MAX
     sizes = range(len(free) + 1) if exact else (0, 1, len(free))
     for size in sizes:
@@ -41,9 +43,13 @@ def nearest_row(path: Sequence[Test], row: Row, dictionary: Mapping[str, Column]
                 found = _moved(path, row, order, dictionary)
                 if found is not None:
                     return found, exact
+    return None, _is_impossible(path, row, dictionary)
+
+
+def _is_impossible(path: Sequence[Test], row: Row, dictionary: Mapping[str, Column]) -> bool:
+    """Whether no row at all passes a path, provably."""
     everything = list(dict.fromkeys([test.fact for test in path] + list(_linked(path))))
-    never = possible_after(path, dictionary) is None or _ranges(path, row, everything, dictionary) is None
-    return None, never
+    return possible_after(path, dictionary) is None or _ranges(path, row, everything, dictionary) is None
 
 
 def _linked(tests: Iterable[Test]) -> dict[str, None]:
