@@ -25,6 +25,17 @@ from rules.standing_columns import fold_columns
 Frame = nw.LazyFrame[Any]
 STANDING_NAMES = tuple(f"at_{name}" for name in STANDING)
 WAS_NAMES = tuple(f"was_{name}" for name in PREVIOUS)
+# What of a decided row the next day, or a count of this one, depends on.
+READ = frozenset(
+    {
+        *("customer_id", "known", "changed", "moved", "points_changed", "changed_credit_limit"),
+        *("waiting", "enters_step", "episode_move", "level_by_rules", "previous_level", "previous_step"),
+        *("leader_line_id", "leader_due_day", "leader_open_minor", "overdue_net_minor"),
+        *(name for name in PREVIOUS if name != "as_of_day"),
+        *WAS_NAMES,
+        *STANDING_NAMES,
+    }
+)
 UNREACHED = ("task",)  # channels that reach nobody
 # A step that begins. What it is about: the leader before its due date, afterwards all that is overdue.
 BEGUN: Mapping[str, Any] = {

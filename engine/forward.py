@@ -7,12 +7,14 @@ stops at the gate as approved. A test runs the real days and finds exactly the s
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
 from engine.carrying import (
+    READ,
     Carried,
     after,
     begun_steps,
@@ -25,8 +27,8 @@ from engine.carrying import (
 )
 from engine.commands import Invalid
 from engine.editions import Edition, edition_for
-from engine.frames import collected, count_of, read_frames, rows_of
-from engine.pipeline import Frame, asking, booked, decided_day, facts_beside, last_portfolio_run
+from engine.frames import collected, count_of, entries, frames_on_disk, read_frames, rows_of
+from engine.pipeline import Frame, asking, booked, decided_beside, last_portfolio_run
 from engine.queries import questions_ahead
 from engine.simulation import trial_book
 from engine.tables import Entity, Run
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 DAYS = 28
 DAYS_MAX = 60
+HELD_ENTRIES = 2_000_000  # up to here the ledger is held in memory: from files each day takes a tenth longer
 
 
 @dataclass(frozen=True)
@@ -118,11 +121,13 @@ def look_ahead(
     span = range(first, first + days)
     live = {day: edition_for(runtime, entity, day) for day in span}
     trial = _with(live, entity, changed, max(first, from_day or first)) if changed else None
-    ledger, sides = _start(runtime, entity, last, [live] if trial is None else [live, trial])
-    for day in span:
-        rows: list[tuple[Basis, Frame]] = []
-        found = [_decide(runtime, entity, ledger, side, day, rows) for side in sides]
-        yield Pair(found[0], found[1] if trial is not None else None)
+    of_sides = [live] if trial is None else [live, trial]
+    with _read(runtime, entity, of_sides) as ledger:
+        sides = _sides(entity, last, ledger, of_sides)
+        for day in span:
+            rows: list[tuple[Basis, Frame]] = []
+            found = [_decide(runtime, entity, ledger, side, day, rows) for side in sides]
+            yield Pair(found[0], found[1] if trial is not None else None)
 
 
 def _last(runtime: "Runtime", entity: Entity, days: int) -> Run:
@@ -162,22 +167,36 @@ def _with(
     return found
 
 
-def _start(
-    runtime: "Runtime", entity: Entity, last: Run, of_sides: Sequence[Mapping[int, Edition]]
-) -> tuple[dict[str, Frame], list[_Side]]:
-    """Read everything as of one instant; both sides begin with the same state."""
+@contextmanager
+def _read(runtime: "Runtime", entity: Entity, of_sides: Sequence[Mapping[int, Edition]]) -> Iterator[dict[str, Frame]]:
+    """Everything that is read, as of one instant: in memory while it is small, else in files."""
     days = sorted(of_sides[0])
-    ask = asking(runtime, entity, days[0], of_sides[0][days[0]])
-    key = ask.edition.policy_key
-    further = sorted({edition.policy_key for editions in of_sides for edition in editions.values()} - {key})
-    tables = questions_ahead(ask.question, runtime.database, days, further)
-    frames = read_frames(runtime, entity, as_of_day=days[0], question=ask.question, more=tables)
-    standings = {other: frames[f"previous {number}"] for number, other in enumerate(further)}
-    state = carried(frames, key, standings, last.as_of_day)
+    question = asking(runtime, entity, days[0], of_sides[0][days[0]]).question
+    more = questions_ahead(question, runtime.database, days, _further(of_sides))
+    if entries(runtime) <= HELD_ENTRIES:
+        yield read_frames(runtime, entity, as_of_day=days[0], question=question, more=more)
+        return
+    with frames_on_disk(runtime, question, more) as frames:
+        yield frames
+
+
+def _further(of_sides: Sequence[Mapping[int, Edition]]) -> list[str]:
+    """Escalation policies that decide on one of the days, beside that of the first."""
+    first = of_sides[0][min(of_sides[0])].policy_key
+    return sorted({edition.policy_key for editions in of_sides for edition in editions.values()} - {first})
+
+
+def _sides(
+    entity: Entity, last: Run, ledger: Mapping[str, Frame], of_sides: Sequence[Mapping[int, Edition]]
+) -> list[_Side]:
+    """Both sides begin with the same state."""
+    key = of_sides[0][min(of_sides[0])].policy_key
+    standings = {other: ledger[f"previous {number}"] for number, other in enumerate(_further(of_sides))}
+    state = carried(ledger, key, standings, last.as_of_day)
     known = Run.select(Run.policy_key).where(Run.entity == entity, Run.state == "done", Run.kind != "event")
     adopted = {str(row) for (row,) in known.distinct().tuples()}
     new = entity.live_after_run is not None and entity.live_after_run >= last.id
-    return frames, [_Side(editions, state, set(adopted), new) for editions in of_sides]
+    return [_Side(editions, state, set(adopted), new) for editions in of_sides]
 
 
 def _decide(
@@ -201,8 +220,7 @@ def _decide(
     if known is None:
         known = booked(runtime, ask, frames)
         rows.append((ask.basis, known))
-    facts = facts_beside(runtime, ask, known, frames)
-    decided = decided_day(runtime, entity, edition, day, ask.begins, facts)
+    decided = decided_beside(runtime, ask, known, frames, READ)
     begun, keys = no_steps()
     steps = _steps(edition)
     stage = edition.book.stages.get("escalation")

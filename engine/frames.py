@@ -122,12 +122,15 @@ def _read_all(runtime: "Runtime", tables: Mapping[str, Table]) -> Frames:
 
 
 @contextmanager
-def frames_on_disk(runtime: "Runtime", question: Question) -> Iterator[Frames]:
+def frames_on_disk(runtime: "Runtime", question: Question, more: Mapping[str, Table] | None = None) -> Iterator[Frames]:
     """What ``read_frames`` reads of a large entity, left in files as long as the ``with``.
 
     What is computed from them streams: a million customers need 2.5 GB instead of 4.
+
+    Args:
+        more: further frames, read as of the same instant.
     """
-    with _as_files(runtime, questions(question, runtime.database)) as frames:
+    with _as_files(runtime, {**questions(question, runtime.database), **(more or {})}) as frames:
         yield frames
 
 
@@ -152,7 +155,7 @@ def _as_files(runtime: "Runtime", tables: Mapping[str, Table]) -> Iterator[Frame
 
 def is_small(runtime: "Runtime") -> bool:
     """Whether the ledger is so small that building a plan takes longer than anything else."""
-    return _entries(runtime.database) <= ROWS_BY_CURSOR
+    return entries(runtime) <= ROWS_BY_CURSOR
 
 
 def typed_rows(tables: Mapping[str, Table], rows: Mapping[str, Rows]) -> Frames:
@@ -165,8 +168,12 @@ def schemas_of(tables: Mapping[str, Table]) -> Schemas:
     return {name: {column.name: column.dtype for column in table.columns} for name, table in tables.items()}
 
 
-def _entries(database: Any) -> int:
-    return sum(database.execute_sql(f"select coalesce(max(id), 0) from {name}").fetchone()[0] for name in LARGE)  # noqa: S608
+def entries(runtime: "Runtime") -> int:
+    """About how many customers and entries the ledger has, of all entities."""
+    return sum(
+        runtime.database.execute_sql(f"select coalesce(max(id), 0) from {name}").fetchone()[0]  # noqa: S608
+        for name in LARGE
+    )
 
 
 def _read_by_child(runtime: "Runtime", queries: Mapping[str, str], folder: str) -> None:

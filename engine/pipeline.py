@@ -5,6 +5,7 @@ frame with a million rows, or one row.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -325,10 +326,18 @@ def booked(runtime: "Runtime", ask: Asking, frames: Frames) -> Frame:
         return slot.answer(frames, ask.as_of_day)
 
 
-def facts_beside(runtime: "Runtime", ask: Asking, rows: Frame, frames: Frames) -> Frame:
-    """The facts of a whole entity from what is booked and the frames of limits, contacts and ``previous``; computed."""
+def decided_beside(runtime: "Runtime", ask: Asking, rows: Frame, frames: Frames, wanted: AbstractSet[str]) -> Frame:
+    """Decide every row from what is booked and the frames of limits, contacts and ``previous``; computed.
+
+    Args:
+        rows: of ``booked``.
+        wanted: columns of the answer, as far as they are there; a large portfolio computes no others.
+    """
     if count_of(rows) >= STREAM:
-        return collected(_known_before(facts_on(rows, frames, ask.basis), frames, ask), STREAM)
+        facts = _known_before(facts_on(rows, frames, ask.basis), frames, ask)
+        book = ask.edition.book
+        decided = with_differences(decide_frame(facts, ask.edition), book, ask.as_of_day, ask.begins)
+        return collected(_only(decided, wanted), STREAM)
 
     def plan(own: Frames, _: Keep) -> Frame:
         then = replace(ask, as_of_day=PLAN_DAY)
@@ -338,4 +347,9 @@ def facts_beside(runtime: "Runtime", ask: Asking, rows: Frame, frames: Frames) -
     schemas = {name: dict(frame.collect_schema()) for name, frame in read.items()}
     of = (ask.entity.id, ask.edition, ask.begins)
     with _kept_slots(runtime, "beside", of, lambda: Slot(schemas, plan)).slot() as slot:
-        return slot.answer(read, ask.as_of_day)
+        facts = slot.answer(read, ask.as_of_day)
+    return _only(decided_day(runtime, ask.entity, ask.edition, ask.as_of_day, ask.begins, facts), wanted)
+
+
+def _only(frame: Frame, wanted: AbstractSet[str]) -> Frame:
+    return frame.select(*(name for name in frame.collect_schema().names() if name in wanted))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from engine import forward, frames, pipeline
 from engine.after_run import BAND
 from engine.commands import Invalid
 from engine.diary import feed_standing
@@ -283,6 +284,24 @@ def thresholds(document: Document, owner: str, value: int, from_on: str = "2026-
     place = next(t.place for t in thresholds_of(body) if t.owner == owner)
     found: dict[str, Any] = with_threshold(body, place, value, from_on)
     return found
+
+
+@pytest.mark.parametrize("held", [-1, 10**9])
+def test_a_large_portfolio_is_told_the_same(
+    runtime: Runtime, world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    """Read by a child, from files or held in memory, in plans that stream: the same days to the last step."""
+    reminder = thresholds(world.documents["escalation"], "standard-p4", 2)
+    small = list(look_ahead(runtime, world.entity, [reminder], days=5))
+    monkeypatch.setattr(frames, "ROWS_BY_CURSOR", -1)
+    monkeypatch.setattr(forward, "HELD_ENTRIES", held)
+    monkeypatch.setattr(pipeline, "STREAM", 1)
+    large = list(look_ahead(runtime, world.entity, [reminder], days=5))
+    assert large == small
+    for one, other in zip(large, small, strict=True):
+        for side in ("live", "changed"):
+            assert foretold([getattr(one, side)]) == foretold([getattr(other, side)])
+    assert not list(runtime.settings.var.glob("reading-*")), "no file is left"
 
 
 def propose(runtime: Runtime, world: SimpleNamespace, documents: list[dict[str, Any]], from_day: int) -> None:
