@@ -202,8 +202,11 @@ document.addEventListener("focusout", (event) => {
   if (editor && event.target === editor.input) close(true);
 });
 
+let chosen = null; // the cell that was active before it was touched: touching it once more edits it
+
 document.addEventListener("mousedown", (event) => {
   const cell = event.target.closest(CELL);
+  chosen = cell && document.activeElement === cell ? cell : null;
   if (!cell || (editor && editor.cell === cell)) return;
   close(true);
   select(...place(rowOf(cell), cell.dataset.column));
@@ -212,6 +215,11 @@ document.addEventListener("mousedown", (event) => {
 
 document.addEventListener("dblclick", (event) => {
   if (event.target.closest(CELL)) edit();
+});
+
+document.addEventListener("click", (event) => {
+  const cell = event.target.closest(CELL);
+  if (event.pointerType === "touch" && cell && cell === chosen) edit();
 });
 
 document.addEventListener("focusin", (event) => {

@@ -485,6 +485,18 @@ def test_on_a_phone_the_first_column_stays(
     page.locator(".sheet-wrap").evaluate("one => one.scrollTo(900, 0)")
     head = page.get_by_role("rowheader").first.bounding_box()
     assert 0 <= head["x"] < 60
+    assert head["width"] <= 160
+    page.locator(".sheet-wrap").evaluate("one => one.scrollTo(0, 0)")
+    cell = page.locator("[id='cell-insolvent-label'] .t")
+    for _tap in range(2):  # the first chooses the cell, the second edits it
+        cell.evaluate(
+            """one => { one.dispatchEvent(new MouseEvent('mousedown', {bubbles: true, cancelable: true}));
+            one.dispatchEvent(new PointerEvent('click', {bubbles: true, pointerType: 'touch'})); }"""
+        )
+    page.locator(".editing input").fill("Bankrupt")
+    page.keyboard.press("Enter")
+    page.locator("#desk[data-version='2']").wait_for()
+    assert at.body["rules"][1]["label"] == "Bankrupt"
     watched.check()
     watched.goto(f"/workbench/{at.id}/table/upload")
     watched.check()
