@@ -12,6 +12,7 @@ from flask_login import current_user
 from peewee import fn
 
 from admin import comparing, derived_facts, formatting, gate, impact, parameters, wording
+from admin.confirming import confirmation_words
 from admin.remarks import places_of, remarks_of, stopped_now
 from admin.versions import (
     address,
@@ -127,6 +128,7 @@ def page_of(document: Document, status: int = 200, **more: Any) -> ResponseRetur
         "differences": comparing.differences(body_of(before), body, currency) if before else [],
         "impacts": impact.shown(kept, current_user.id, rule_labels(document)),
         "hits": hits_of(document),
+        "confirmed": confirmation_words(document, body),
         "history": list(
             versions(document).where(Document.status != "draft").order_by(Document.id.desc())[:HISTORY_MAX]
         ),

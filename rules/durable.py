@@ -117,6 +117,34 @@ def shards_of(stage: BookStage) -> Shards:
     return Shards(stage.name, tuple(_shard(group, declared) for group in groups), declared)
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a stage comes to in the extension.
+
+    Args:
+        rules, paths, rulesets: how many of each.
+        largest: key of the rule with the most paths, ``most`` of them; None without rules.
+    """
+
+    rules: int
+    paths: int
+    rulesets: int
+    largest: str | None
+    most: int
+
+
+def size_of(stage: BookStage) -> Size:
+    """How large a stage becomes.
+
+    Raises:
+        ValueError: it cannot be compiled (see ``shards_of``).
+    """
+    counts = {rule.key: path_count(rule.condition) for rule in stage.rules}
+    largest = max(counts, key=lambda key: counts[key], default=None)
+    rulesets = len(shards_of(stage).shards)
+    return Size(len(counts), sum(counts.values()), rulesets, largest, counts[largest] if largest else 0)
+
+
 def of_book(book: Book, stage: str) -> Shards:
     """The shards of a stage, compiled once per book."""
     compiled: dict[str, Shards] = book.prepared.setdefault("durable", {})

@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 
 from admin import comparing, measures, wording
 from admin.changes import outcome_label
+from admin.confirming import confirmation_words
 from admin.counting import customers_there
 from admin.versions import address, body_of, may_change, replaced_by, title_of
 from admin.workbench import parts
@@ -73,6 +74,7 @@ def desk_of(row: Document, asked: Asked, status: int = 200) -> ResponseReturnVal
         asked=asked,
         part=part_shown(world, asked),
         found=found,
+        confirmed=confirmation_words(row, body),
         cases=cases,
         failing=[case for case in cases if case.wrong],
         tried=not any(one.severity == "error" for one in found),

@@ -139,6 +139,14 @@ def test_a_gap_leads_to_a_customer_who_lies_in_it(draft: SimpleNamespace, runtim
     assert customer.name in unescape(draft.browser.get(found[1]).text)
 
 
+def test_a_policy_says_how_large_it_is_for_what_confirms_it(draft: SimpleNamespace) -> None:
+    """Paths and rulesets in words, and which rule makes most of them, on both pages."""
+    words = "4 rules make 4 paths in 1 ruleset. The largest rule, “Insolvent”, makes 1 of at most 32."
+    for address in (draft.address, f"/policies/{draft.id}", f"/policies/{live('segmentation').id}"):
+        assert f"durable-rules confirms it: {words}" in unescape(draft.browser.get(address).text)
+    assert "4 paths" not in draft.browser.get(f"/policies/{live('hold').id}").text
+
+
 @pytest.mark.parametrize("scope", ["part", "none"])
 def test_who_sees_a_part_gets_no_counts_of_the_rest(
     draft: SimpleNamespace, people: SimpleNamespace, signed_in: Callable[..., Any], decided: Entity, scope: str

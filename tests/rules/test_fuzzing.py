@@ -420,7 +420,8 @@ def test_parameters_by_segment_do_not_multiply_paths():
     sets = [by_segment(5)]
     assert not has_errors(check(policy, sets, DICTIONARY))
     book = Book.build([policy], sets, DAY)
-    assert len(durable.shards_of(book.stages["hold"]).shards) == 1
+    size = durable.size_of(book.stages["hold"])  # five segments, the others, and an unknown segment
+    assert (size.rules, size.paths, size.rulesets, size.largest, size.most) == (1, 7, 1, "held", 7)
     dice = random.Random(5)
     for _ in range(300):
         segment = dice.choice([None, "other", *(f"s{n}" for n in range(5))])
