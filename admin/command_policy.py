@@ -25,7 +25,7 @@ entity_option = click.option("--entity", "code", metavar="CODE", help="One entit
 
 @click.group("policy")
 def policy_group() -> None:
-    """Policies and parameters as files: the same checks, trials and approvals as in the console."""
+    """Policies, parameters and derived facts as files: the same checks, trials and approvals as in the console."""
 
 
 @policy_group.command("check")
@@ -245,7 +245,7 @@ def body_of(file: Path) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         fail(f"{file}: is not JSON ({error})")
     if not isinstance(body, dict):
-        fail(f"{file}: is no document. Cure: give an object with kind policy or parameters")
+        fail(f"{file}: is no document. Cure: give an object with kind policy, parameters or derived_facts")
     return body
 
 

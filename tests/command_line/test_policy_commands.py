@@ -214,3 +214,30 @@ def test_who_took_a_file_in_does_not_approve_what_another_proposes_of_it(
             )
     finally:
         runtime.close()
+
+
+def test_derived_facts_are_checked_compared_kept_and_read_back(say: Say, tmp_path: Path) -> None:
+    """The same commands take them; a rule in a file beside them may read what they derive."""
+    fact = {
+        "name": "derived_share_bp",
+        "kind": "ratio",
+        "label": "Share",
+        "meaning": "m",
+        "formula": {"divide": [{"fact": "overdue_net_minor"}, {"fact": "credit_limit_minor"}]},
+        "rounding": "down",
+    }
+    derived = {"format": 1, "kind": "derived_facts", "key": "derived", "source": "s", "facts": [fact]}
+    file = written(tmp_path, derived)
+    policy = shipped("segmentation")
+    policy["rules"][0]["when"] = ["derived_share_bp", ">", 5_000]
+    policy["cases"] = []
+    parameters = str(ROOT / "rules" / "documents" / "parameters.json")
+    asked = written(tmp_path, policy)
+    beside = say("policy", "check", file, asked, parameters)
+    assert beside.returncode == 0, beside.stdout
+    alone = say("policy", "check", asked, parameters)
+    assert "there is no fact 'derived_share_bp'" in alone.stdout
+    fact["formula"]["divide"][1] = {"fact": "tenure_days"}
+    wrong = say("policy", "check", written(tmp_path, derived))
+    assert wrong.returncode == 1
+    assert "derived.json/facts/0/formula: money divided by days has no unit" in wrong.stdout

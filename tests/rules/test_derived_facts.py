@@ -447,3 +447,54 @@ def test_columns_compute_what_the_reference_computes(data):
     assert decide(nw.from_native(frame), book).select(name).collect()[name].to_list() == expected
     for value in expected:
         assert (value is None and declared.nullable) or declared.low <= value <= declared.high
+
+
+# --- any document --------------------------------------------------------------------------------
+
+WORDS = ["fact", "param", "add", "subtract", "multiply", "divide", "min", "abs", "clip", "if", "then", "else", "money"]
+ANYTHING = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**70), 2**70),
+        st.floats(allow_nan=False),
+        st.sampled_from(
+            ["overdue_minor", "credit_limit_minor", "level", "derived_share_bp", "no_such", "__class__", ""]
+        ),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(WORDS), inner, max_size=3),
+        st.builds(lambda word, one, other: {word: [one, other]}, st.sampled_from(WORDS), inner, inner),
+        st.builds(lambda one, other: {"if": ["insolvent", "==", True], "then": one, "else": other}, inner, inner),
+        st.builds(lambda name: {"fact": name}, inner),
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(ANYTHING, st.sampled_from(["ratio", "money", "count", "days", "bool"]))
+def test_no_document_makes_the_checker_fail(formula, kind):
+    """Whatever stands where a formula belongs is read or refused with places; what is sound can be computed."""
+    suffix = {"ratio": "_bp", "money": "_minor", "days": "_days"}.get(kind, "")
+    found, problems = parse_derived(document(fact(formula, name=f"derived_x{suffix}", kind=kind)))
+    assert (found is None) == bool(problems)
+    if found is None:
+        return
+    problems = check_derived(found, [], [])
+    if not problems:
+        book = Book.build(
+            [policy([f"derived_x{suffix}", "is_not_null"], "alert", {"alert": "x"})], [], DAY, derived=[found]
+        )
+        reference.decide({"overdue_minor": 5, "credit_limit_minor": 0}, book)
+
+
+def test_nesting_without_end_is_refused():
+    """A thousand levels are a problem, not a crash."""
+    formula = {"fact": "overdue_minor"}
+    for _ in range(1_000):
+        formula = {"abs": formula}
+    found, problems = parse_derived(document(fact(formula, name="derived_x_minor", kind="money")))
+    assert found is None
+    assert problems
