@@ -32,8 +32,10 @@ def nearest_row(path: Sequence[Test], row: Row, dictionary: Mapping[str, Column]
     failing = [test for test in path if verdict_of(test)(row) is not True]
     forced = {test.fact for test in failing if not isinstance(test.value, FactRef)}
     free = [name for name in _linked(failing) | _linked(path) if name not in forced]
-    if len(free) > 1 and _is_impossible(path, row, dictionary):
-        return None, True  # told at once, before every choice is tried
+    # Told at once, before every choice is tried; a value beyond its declaration might pass nevertheless.
+    declared = all(_is_declared(row.get(name), dictionary[name]) for name in {*_linked(path), *(t.fact for t in path)})
+    if len(free) > 1 and declared and _is_impossible(path, row, dictionary):
+        return None, True
     exact = len(free) <= LINKED_MAX
     sizes = range(len(free) + 1) if exact else (0, 1, len(free))
     for size in sizes:
@@ -47,9 +49,17 @@ def nearest_row(path: Sequence[Test], row: Row, dictionary: Mapping[str, Column]
 
 
 def _is_impossible(path: Sequence[Test], row: Row, dictionary: Mapping[str, Column]) -> bool:
-    """Whether no row at all passes a path, provably."""
+    """Whether no row of declared values passes a path, provably."""
     everything = list(dict.fromkeys([test.fact for test in path] + list(_linked(path))))
     return possible_after(path, dictionary) is None or _ranges(path, row, everything, dictionary) is None
+
+
+def _is_declared(value: Scalar | None, column: Column) -> bool:
+    """Whether a value lies in the range its column declares."""
+    left = possible(column)
+    if value is None:
+        return left.null
+    return left.within(value) and (left.only is None or value in left.only)
 
 
 def _linked(tests: Iterable[Test]) -> dict[str, None]:
