@@ -16,6 +16,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
+from ledger.canonical import sha256_of
 from ledger.columns import Column, Kind
 from rules.cell_words import Tongue
 from rules.condition_cells import read_cell
@@ -27,7 +28,7 @@ from rules.tables import FACT, OTHERWISE, THEN, Line, Table, TableColumn, table_
 OTHERWISE_KEY = "(otherwise)"
 HEAD_ROWS = 2  # labels, and below them, hidden, what each column is
 HEAD_FIELDS = ("name", "source", "because")  # of the policy's head, these may be changed
-FIXED_FIELDS = ("key", "stage", "subject", "entity", "hit", "from", "until", "currency", "language", "sha256")
+FIXED_FIELDS = ("key", "stage", "subject", "entity", "hit", "from", "until", "currency", "language", "sha256", "check")
 UNWRITABLE = re.compile("[\ufffe\uffff]")  # no mark of XML
 RUNNING = tuple("=+-@\t\r")
 CHOICES_LENGTH_MAX = 250  # a list inside a validation is one short text
@@ -192,8 +193,14 @@ def head_fields(document: Mapping[str, Any], sha256: str, tongue: Tongue) -> dic
         "currency": (say("Currency"), tongue.voice.currency),
         "language": (say("Language"), tongue.voice.language),
         "sha256": (say("Version"), sha256),
+        "check": (say("Check"), check_of(sha256, tongue)),
     }
     return {name: values[name] for name in (*HEAD_FIELDS, *FIXED_FIELDS)}
+
+
+def check_of(sha256: str, tongue: Tongue) -> str:
+    """What a file is read by, as a short hash: another currency would make other amounts of the same figures."""
+    return sha256_of([sha256, tongue.voice.currency, tongue.voice.language])[:16]
 
 
 def _fill_head(sheet: Worksheet, document: Mapping[str, Any], sha256: str, tongue: Tongue) -> None:

@@ -201,6 +201,12 @@ def other_version(book: Workbook, _sheet: Worksheet) -> None:
     book["Policy"].cell(row, 2).value = "unique"
 
 
+def other_currency(book: Workbook, _sheet: Worksheet) -> None:
+    """Change what the figures are read by."""
+    row = next(row for row in range(1, 20) if book["Policy"].cell(row, 3).value == "currency")
+    book["Policy"].cell(row, 2).value = "JPY"
+
+
 def strange_column(_book: Workbook, sheet: Worksheet) -> None:
     """Add a column of no fact."""
     sheet.cell(1, sheet.max_column + 1).value = "Phase of the moon"
@@ -237,6 +243,7 @@ BROKEN: list[tuple[str, Change, str, str]] = [
     ("a strange column", strange_column, "sheet Rules, row 1, column L", "“Phase of the moon”"),
     ("no last row", remove_last, "sheet Rules, row 3, column A", f"{OTHERWISE_KEY} is missing"),
     ("a changed head", other_version, "sheet Policy, row 8, column B", "was changed to “unique”"),
+    ("another currency", other_currency, "sheet Policy, row 11, column B", "was changed to “JPY”"),
     ("merged cells", lambda _b, s: s.merge_cells("C4:C5"), "sheet Rules, cells C4:C5", "merged"),
     ("a key twice", twice, "sheet Rules, row 8, column A (Key)", "already names"),
     ("far too far", lambda _b, s: s.cell(ROWS_MAX + 1, 1, "x"), "sheet Rules", f"row {ROWS_MAX + 1}"),

@@ -289,6 +289,20 @@ def test_the_file_goes_out_and_comes_back_as_a_difference(sheet: Callable[..., S
     assert at.row.version == version
 
 
+def test_a_file_read_by_another_currency_is_refused(sheet: Callable[..., Sheet]) -> None:
+    """The same figures would be other amounts."""
+    at = sheet("credit_limit")
+    book = load_workbook(io.BytesIO(at.browser.get(f"/policies/{at.id}/table.xlsx").data))
+    row = next(row for row in range(1, 20) if book["Policy"].cell(row, 3).value == "currency")
+    book["Policy"].cell(row, 2).value = "JPY"
+    made = io.BytesIO()
+    book.save(made)
+    values = {"file": (io.BytesIO(made.getvalue()), "limits.xlsx")}
+    answer = at.browser.post(f"{at.address}/upload", values, content_type="multipart/form-data")
+    assert answer.status_code == 422
+    assert "sheet Policy, row 14, column B : Check was changed" in words_of(answer.text)
+
+
 def test_a_file_of_another_policy_is_refused(sheet: Callable[..., Sheet]) -> None:
     """With the name of the policy it is of."""
     at, other = sheet("segmentation"), sheet("hold")
