@@ -17,6 +17,7 @@ pytestmark = pytest.mark.browser
 PASSWORD = "correct horse battery staple"
 WHY = "Two months late is common among our customers."
 TABS_MAX = 400
+PAUSE_MS = 400
 SOONER, LATER = "31 to 60 days past due now", "More than 60 days past due now"
 NAME_OF_FOCUS = """() => {
   const one = document.activeElement;
@@ -30,7 +31,7 @@ class Mouse:
 
     def __init__(self, watched: Any) -> None:
         self.watched, self.page = watched, watched.page
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(45_000)
 
     def press(self, name: str, exact: bool = True) -> None:
         """Press a button or follow a link."""
@@ -42,19 +43,21 @@ class Mouse:
         """Write into a field, in place of what stands there."""
         self.page.get_by_label(label, exact=True).fill(text)
 
-    def back(self) -> None:
-        """Go back to the page before."""
-        self.page.go_back()
-
 
 class Keyboard(Mouse):
     """Tab, Enter and typing: no pointer, and no field that Tab does not reach."""
 
     def reach(self, name: str, exact: bool = True) -> None:
         """Press Tab until what is called so has the focus."""
+        from playwright.sync_api import Error
+
         for _ in range(TABS_MAX):
             self.page.keyboard.press("Tab")
-            found = self.page.evaluate(NAME_OF_FOCUS)
+            try:
+                found = self.page.evaluate(NAME_OF_FOCUS)
+            except Error:  # the page of the key before has only now come
+                self.page.wait_for_load_state("networkidle")
+                continue
             if found == name or (not exact and name in found):
                 return
         raise AssertionError(f"Tab does not reach {name!r}")
@@ -63,16 +66,18 @@ class Keyboard(Mouse):
         """Reach it, and Enter."""
         self.reach(name, exact)
         self.page.keyboard.press("Enter")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until what Enter began has come: a person looks before they go on."""
+        self.page.wait_for_timeout(PAUSE_MS)
+        self.page.wait_for_load_state("networkidle")
 
     def write(self, label: str, text: str) -> None:
         """Reach the field, and type over what stands there."""
         self.reach(label)
         self.page.keyboard.press("Control+A")
         self.page.keyboard.type(text)
-
-    def back(self) -> None:
-        """The browser's own key for it."""
-        self.page.keyboard.press("Alt+ArrowLeft")
 
 
 def text_of(page: Any, where: str = "main") -> str:
@@ -87,7 +92,7 @@ def enter(hands: Mouse, user: User) -> Any:
     hands.write("E-mail address", user.email)
     hands.write("Password", PASSWORD)
     hands.press("Sign in")
-    page.get_by_role("link", name="Policies", exact=True).wait_for()
+    page.get_by_role("link", name="Policies").first.wait_for()
     assert [line for line in hands.watched.complaints if "401" not in line] == []  # the door answers 401
     hands.watched.complaints.clear()
     return page
@@ -114,7 +119,7 @@ def close(hands: Mouse) -> None:
 def change_rules(hands: Mouse) -> None:
     """Points begin at 44 days instead of 31, and double after 61: the gap at 61 is reported, found and mended."""
     page, days = hands.page, "Days past due of the leader"
-    hands.press("Policies")
+    hands.press("Policies", exact=False)
     hands.press("Scorecard")
     hands.press("Edit rules")
     edit(hands, SOONER)
@@ -161,7 +166,8 @@ def simulate_and_propose(hands: Mouse) -> list[str]:
     page.get_by_text("customers were decided").wait_for()
     page.wait_for_load_state("networkidle")
     hands.watched.check()
-    hands.back()
+    for name in ("Policies", "Scorecard", "Edit rules"):  # the draft is still there
+        hands.press(name, exact=name != "Policies")
     page.get_by_role("link", name="Propose …").wait_for()
     hands.press("Propose …")
     page.get_by_role("heading", name="Propose this draft").wait_for()
@@ -183,7 +189,7 @@ def movers(page: Any) -> list[str]:
 def approve(hands: Mouse, user: User, first: User, names: list[str]) -> None:
     """The second manager reads difference and impact, and approves."""
     page = enter(hands, user)
-    hands.press("Policies")
+    hands.press("Policies", exact=False)
     hands.press("a change waits for approval", exact=False)
     page.get_by_role("heading", name=f"{first.name} proposes").wait_for()
     words = text_of(page)
@@ -205,8 +211,8 @@ def read_decision(hands: Mouse, user: User, name: str, before: str | None, after
     hands.press(name)
     page.get_by_role("heading", name=name, exact=True).wait_for()
     words = re.sub(r"\s+", " ", page.locator("main").text_content())
-    assert f"Class {before} to {after}" in words
-    assert SOONER in words
+    assert re.search(rf"Class {before}( to)? {after}\b", words), words
+    assert SOONER in words, words
     hands.watched.check()
     hands.press("Audit trail")
     page.get_by_role("heading", name="Audit trail").wait_for()
