@@ -193,12 +193,14 @@ def begun(kind: str, content: Mapping[str, Any]) -> ResponseReturnValue:
     entity = None if code is None else next((one for one in visible_entities() if one.code == code), None)
     if (code is not None and entity is None) or not may_begin(entity):
         abort(403)
-    same = (Document.kind == kind) & (Document.key == content["key"]) & (Document.status == "draft")
+    # A key of its own: under the same one it would take the place of what holds for all, whole.
+    key = str(content["key"]) if code is None else f"{content['key']}-{code}"
+    same = (Document.kind == kind) & (Document.key == key) & (Document.status == "draft")
     scope = Document.entity.is_null() if entity is None else Document.entity == entity
     draft = Document.get_or_none(same, scope)
     if draft is None:
         head = {"format": 1, "kind": kind, "entity": code, "source": _("Written in the workbench")}
-        command = SaveDraft(actor=current_user.id, reason=_("Draft begun"), document={**head, **content})
+        command = SaveDraft(actor=current_user.id, reason=_("Draft begun"), document={**head, **content, "key": key})
         draft = Document.get_by_id(gate.runtime().execute(command)["document"])
     if not sees_all_of(draft):
         abort(403)

@@ -1,7 +1,7 @@
 """Where the rules of an explanation come from: each stage's version, who approved it and when, and its parameters."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask_babel import gettext as _
@@ -12,7 +12,10 @@ from admin.versions import address, body_of
 from engine.editions import Edition
 from engine.tables import Document, User
 from ledger.columns import Kind
+from rules.derived import parse_derived
 from rules.documents import parse_parameters
+from rules.formula_words import derived_words
+from rules.formulas import DerivedFact
 from rules.policies import Parameter, Resolved
 
 
@@ -61,16 +64,20 @@ def sources_of(edition: Edition, day: int, currency: str) -> dict[str, Source]:
         currency: of amounts.
     """
     policies: Mapping[str, str] = edition.body["policies"]
-    versions = _versions([*policies.values(), *edition.body["parameters_documents"]], day)
+    formulas: list[str] = edition.body.get("derived_documents", [])
+    versions = _versions([*policies.values(), *edition.body["parameters_documents"], *formulas], day)
     declared = _declared([versions[sha] for sha in edition.body["parameters_documents"] if sha in versions])
+    derived = _derived([versions[sha] for sha in formulas if sha in versions])
     found = {}
     for name, stage in edition.book.stages.items():
-        read = dict.fromkeys(_named(stage.policy.document))
+        facts = [derived[one.name] for one in stage.derived if one.name in derived]
+        read = dict.fromkeys([*_named(stage.policy.document), *_named([fact.document for fact, _row in facts])])
         seen = tuple(
             _seen(edition.book.parameters[one], *declared[one], day, currency)
             for one in read
             if one in edition.book.parameters and one in declared
         )
+        seen += tuple(_formula(fact, row, edition, day, currency) for fact, row in facts)
         found[name] = _source(stage.policy.name, stage.policy.source, policies[name], versions, seen)
     return found
 
@@ -115,6 +122,25 @@ def _declared(documents: Iterable[Document]) -> dict[str, tuple[Parameter, Docum
         for parameter in parsed.parameters if parsed else ():
             found[parameter.name] = (parameter, document)
     return found
+
+
+def _derived(documents: Iterable[Document]) -> dict[str, tuple[DerivedFact, Document]]:
+    """Each derived fact with the document it stands in; an entity's own beat those for all."""
+    found: dict[str, tuple[DerivedFact, Document]] = {}
+    for document in sorted(documents, key=lambda one: one.entity_id is not None):
+        parsed, _problems = parse_derived(body_of(document))
+        for fact in parsed.facts if parsed else ():
+            found[fact.name] = (fact, document)
+    return found
+
+
+def _formula(fact: DerivedFact, document: Document, edition: Edition, day: int, currency: str) -> ParameterSeen:
+    """A derived fact beside the parameters: its formula, and from when on its version holds."""
+    voice = replace(measures.voice(currency), dictionary=edition.book.dictionary)
+    words = measures.trimmed(derived_words(fact, voice))
+    return ParameterSeen(
+        _(fact.label), words, day if document.from_day is None else document.from_day, address(document)
+    )
 
 
 def _named(part: Any) -> Iterator[str]:

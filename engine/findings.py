@@ -33,6 +33,9 @@ def findings(
     scopes = {_scope(other) for other in beside}
     others = [json.loads(row.body) for row in _others(entity, day)]
     others = [other for other in others if _scope(other) not in scopes] + [dict(other) for other in beside]
+    own = document.get("entity")
+    if own is not None:  # what other entities have of their own says nothing about it
+        others = [other for other in others if other.get("entity") in (None, own)]
     if document.get("kind") in ("parameters", "derived_facts"):
         return _shared_findings(document, others)
     policy, problems = parse(document)
@@ -113,14 +116,12 @@ def _scope(document: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _merged(documents: Sequence[Mapping[str, Any]]) -> Parameters | None:
-    """Parameters of all documents as one set: those of an entity stand beside those for all."""
+    """Parameters of all documents as one set, for whatever policy: an entity's own beat those for all."""
     parsed = [found for found, _ in (parse_parameters(document) for document in documents) if found is not None]
     if not parsed:
         return None
     named = {p.name: p for one in sorted(parsed, key=lambda one: one.entity is not None) for p in one.parameters}
-    return Parameters(
-        key=parsed[-1].key, entity=parsed[-1].entity, source=parsed[-1].source, parameters=tuple(named.values())
-    )
+    return Parameters(key=parsed[-1].key, entity=None, source=parsed[-1].source, parameters=tuple(named.values()))
 
 
 def _dropped(policy: Policy, others: Sequence[Mapping[str, Any]], entity: Entity | None) -> list[Problem]:

@@ -14,7 +14,7 @@ from engine.editions import documents_in_force, edition_for
 from engine.governance import ApproveDocument, ProposeDocument
 from engine.runs import run_entity
 from engine.runtime import Runtime
-from engine.tables import Customer, Document, Entity
+from engine.tables import Customer, Decision, Document, Entity
 
 SHARE = "overdue_net / credit_limit"
 
@@ -205,6 +205,9 @@ def test_a_rule_reads_a_derived_fact_once_a_second_person_approved_it(
     pages = [derived.browser.get(f"/customers/{one}").text for one in largest_customers(runtime, decided, 8)]
     shown = [words_of(page) for page in pages if "Half of the limit overdue" in page]
     assert any("= Net overdue (" in page for page in shown)
+    decision = Decision.select().where(Decision.run == run, Decision.changes.contains('"hold"')).first()
+    page = words_of(derived.browser.get(f"/decisions/{decision.id}").text)
+    assert "Overdue share Net overdue / Credit limit, rounded down since" in page
     listed = words_of(derived.browser.get("/derived-facts/").text)
     assert "Half of the limit overdue" in listed
     assert "Median" in listed
@@ -318,3 +321,19 @@ def test_changed_parameters_are_proposed_and_approved(
     assert "25.00 EUR" in page
     assert "31.00 EUR" in page
     approved(figures, second, "parameters", from_on)
+
+
+def test_an_entity_has_parameters_and_formulas_of_its_own(
+    signed_in: Callable[..., Any], people: SimpleNamespace, decided: Entity
+) -> None:
+    """Begun beside those for all; the same draft is found again, and an entity nobody knows is refused."""
+    browser = signed_in(people.manager)
+    for kind, place in (("parameters", "/parameters/-"), ("derived-facts", "/facts/-")):
+        first = Desk(browser, opened(browser.post(f"/{kind}/new", {"entity": decided.code})))
+        assert first.row.entity_id == decided.id
+        assert opened(browser.post(f"/{kind}/new", {"entity": decided.code})) == first.id
+        assert browser.post(f"/{kind}/new", {"entity": "nowhere"}).status_code == 403
+        values = {"label": "Own", "meaning": "m", "kind": "days", "new__from": "2020-01-01", "new__value": "5"}
+        answer = first.send(place, **values, formula="overdue_count * 2", rounding="down")
+        assert answer.status_code == 303, words_of(answer.text)
+        assert "Nothing is wrong with it." in words_of(browser.get(first.address).text)
