@@ -21,7 +21,7 @@ REFER = "refer"
 REFER_TASKS_MAX = 500  # of one run; beyond, one alarm says how many more there are
 REFER_OWNER = "credit_manager"
 RATE = "missing_rate"  # kind of an alarm
-BAND = "automatic_limit"
+BAND = "limit_automatic_band"
 BATCH = 500
 
 

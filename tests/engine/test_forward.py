@@ -59,9 +59,11 @@ def with_band(document: dict[str, Any]) -> dict[str, Any]:
     """The parameters, by which low limits come into force without a person."""
     if document["kind"] != "parameters":
         return document
-    known = next(one for one in document["parameters"] if one["name"] == "limit_automatic_band")
-    band = {**known, "name": BAND, "values": [{**known["values"][0], "value": 500_000}]}
-    return {**document, "parameters": [*document["parameters"], band]}
+    values = [
+        {**one, "values": [{**one["values"][0], "value": 500_000}]} if one["name"] == BAND else one
+        for one in document["parameters"]
+    ]
+    return {**document, "parameters": values}
 
 
 def entry(entity: Entity, customer: Customer, day: int) -> dict[str, Any]:

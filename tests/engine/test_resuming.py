@@ -5,7 +5,9 @@ import json
 import pytest
 
 from engine import confirming, decisions, finishing
+from engine.after_run import BAND
 from engine.commands import mark_dirty
+from engine.editions import BASIS_PARAMETERS
 from engine.events import drain_dirty
 from engine.matching import Confirmation, Match, Matcher
 from engine.overrides import SetOverride
@@ -27,6 +29,7 @@ from engine.tables import (
     Standing,
 )
 from engine.verify import verify
+from rules.documents import shipped
 
 from .conftest import in_force, parameters, policy, rule
 
@@ -262,9 +265,15 @@ def test_what_cannot_be_known_is_referred_to_a_person_who_is_told_the_missing_fa
     assert run_entity(runtime, Entity.get(), DAY + 3).undecided == 0
 
 
+def test_the_shipped_parameters_have_every_name_the_engine_reads():
+    """A name nobody gives a value would silently switch off what it governs."""
+    shipped_names = {one["name"] for document in shipped() for one in document.get("parameters", ())}
+    assert {BAND, *BASIS_PARAMETERS} <= shipped_names
+
+
 def test_proposals_within_the_automatic_band_are_limits_for_the_next_run(runtime, entity, books, policies):
     """At the band yes, above it a person; done once."""
-    in_force(parameters(automatic_limit=100_000), 1)
+    in_force(parameters(limit_automatic_band=100_000), 1)
     document = policy(
         "limits", "credit_limit", "first",
         [rule("large", {"all": [["turnover_12m_minor", ">", 50_000]]}, {"proposed_limit_minor": 100_001})],

@@ -140,7 +140,7 @@ def test_a_gated_run_that_was_decided_with_it_is_set_aside(runtime, entity, late
 
 def test_limits_within_the_band_are_not_put_in_force_while_proposing_them_is_stopped(runtime, entity, late, say):
     """A proposal from before the stop stays a proposal."""
-    in_force(parameters(automatic_limit=1_000_000), DAY + 1)
+    in_force(parameters(limit_automatic_band=1_000_000), DAY + 1)
     proposing = policy(
         "limits",
         "credit_limit",
