@@ -20,8 +20,9 @@ from admin.simulation_asked import Asked, asked_now
 from admin.versions import rule_labels
 from engine import access, moved
 from engine.commands import Invalid
-from engine.comparison import DECISIVE, OTHERS, OTHERS_THEN, Simulation, compare
+from engine.comparison import DECISIVE, OTHERS, OTHERS_THEN, compare
 from engine.editions import Unusable
+from engine.impact import Simulation
 from engine.moved import Cell, Place
 from engine.simulation import SAMPLE, Tried, estimate, try_changes
 from engine.tables import Action, Customer

@@ -19,7 +19,7 @@ from benchmarks.places import arguments, opened
 from benchmarks.portfolio import AS_OF_DAY
 from benchmarks.stages import documents_of
 from benchmarks.watching import memory_watched
-from engine.comparison import Simulation
+from engine.impact import Simulation
 from engine.pipeline import last_portfolio_run
 from engine.runs import run_entity
 from engine.runtime import Runtime

@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import isqrt
 from typing import Any
 
-from engine.comparison import Simulation, StageImpact
+from engine.impact import Simulation, StageImpact
 
 ONE_OF_TWENTY_E4 = 38_416  # 1.96 squared, in ten thousandths: how far off a count is in 19 of 20 samples
 
