@@ -12,7 +12,8 @@ import narwhals as nw
 from flask import g
 
 from engine import access
-from engine.frames import rows_of, scan_frame
+from engine.frames import rows_of
+from engine.kept_frames import scan_frame
 from engine.runtime import Runtime
 from engine.tables import Customer, Entity, Run
 

@@ -16,7 +16,8 @@ from benchmarks.goals import Found, Goal, Table
 from benchmarks.places import arguments, opened
 from benchmarks.portfolio import AS_OF_DAY
 from benchmarks.watching import memory_watched
-from engine.frames import STREAM, collected, frames_on_disk, store_frame
+from engine.frames import STREAM, collected, frames_on_disk
+from engine.kept_frames import store_frame
 from engine.pipeline import asking, decided_day, facts_frame
 from engine.runtime import Runtime
 from engine.tables import Entity

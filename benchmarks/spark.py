@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.filling import build, settings_for
 from benchmarks.portfolio import LAST_DAY
-from engine import frames, spark
+from engine import kept_frames, spark
 from engine.finishing import Steps
 from engine.pipeline import asking, decided_day, read_facts
 from engine.runtime import build as open_runtime
@@ -82,7 +82,7 @@ def main() -> None:
         here.show("polars")
         with spark.computed(runtime, ask, there) as computed:
             there.show("spark")
-            same = frames.store_frame(runtime, computed.facts) == frames.store_frame(runtime, facts)
+            same = kept_frames.store_frame(runtime, computed.facts) == kept_frames.store_frame(runtime, facts)
         runtime.close()
     if not same:
         raise SystemExit("the facts differ")

@@ -20,7 +20,8 @@ import narwhals as nw
 from benchmarks.goals import Found, Goal, Table
 from benchmarks.places import arguments, opened
 from benchmarks.portfolio import AS_OF_DAY
-from engine.frames import STREAM, collected, scan_frame
+from engine.frames import STREAM, collected
+from engine.kept_frames import scan_frame
 from engine.pipeline import last_portfolio_run
 from engine.runs import run_entity
 from engine.runtime import Runtime

@@ -10,8 +10,9 @@ from typing import Any
 import narwhals as nw
 
 from engine.baseline import ENTERS, Side
-from engine.frames import column_sha256s, count_of, rows_of
+from engine.frames import count_of, rows_of
 from engine.impact import Figure, Move, Mover, RuleHits, Simulation, StageImpact, StepCount, Workload
+from engine.kept_frames import column_sha256s
 from engine.pairing import AFTER, BEFORE, Pair
 from engine.pipeline import Frame
 from ledger.canonical import sha256_of

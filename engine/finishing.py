@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from engine import after_run, frames
+from engine import after_run, frames, kept_frames
 from engine.confirming import SAMPLE_ROWS, Claimed, confirm, confirm_sample
 from engine.database import update_rows
 from engine.decisions import Applying, Verdict, standing_row, write, write_points
@@ -91,7 +91,7 @@ def finish(
     applying = Applying(runtime, run, edition, begins, runtime.now_at())
     if decided is None:
         with measured.step("again"):
-            facts = frames.scan_frame(runtime, str(run.facts_file))
+            facts = kept_frames.scan_frame(runtime, str(run.facts_file))
             decided = decided_day(runtime, entity, edition, run.as_of_day, begins, facts)
     with measured.step("confirm and write"):
         for verdicts in _confirmed(applying, matcher, decided):

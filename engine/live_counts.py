@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.baseline import side_of_run
 from engine.editions import Edition, edition_for, parameters_for
-from engine.frames import scan_frame
+from engine.kept_frames import scan_frame
 from engine.live_facts import Counted, LiveFacts
 from engine.pipeline import last_portfolio_run
 from engine.tables import Entity, Run

@@ -14,11 +14,8 @@ import narwhals as nw
 from engine.differences import with_differences
 from engine.editions import Edition, edition_for
 from engine.frames import (
-    PLAN_DAY,
     STREAM,
     Frames,
-    Slot,
-    Slots,
     collected,
     columns_of,
     count_of,
@@ -28,11 +25,12 @@ from engine.frames import (
     read_frames,
     read_rows,
     rows_of,
-    scan_frame,
     schemas_of,
     typed_rows,
 )
+from engine.kept_frames import scan_frame
 from engine.queries import Question, Table, questions
+from engine.ready_plans import PLAN_DAY, Slot, Slots
 from engine.tables import Customer, Entity, Run
 from ledger.lines import LINE_COLUMNS, LINE_TECHNICAL, line_facts
 from ledger.money import convert

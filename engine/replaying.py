@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from engine import frames
+from engine import frames, kept_frames
 from engine.commands import NotFound
 from engine.confirming import DISAGREEMENT
 from engine.decisions import Applying, Verdict, changes_of, event_for
@@ -146,7 +146,7 @@ def replay_run(runtime: "Runtime", run: Run) -> Iterator[Difference]:
         FileNotFoundError: its facts are not kept any more.
     """
     edition = edition_of(runtime, run.entity, str(run.edition), run.as_of_day)
-    facts = frames.scan_frame(runtime, str(run.facts_file))
+    facts = kept_frames.scan_frame(runtime, str(run.facts_file))
     # A frame that an older release stored knows nothing of outcomes that came later.
     later = sorted({f"was_{name}" for name in OUTCOMES} - set(facts.collect_schema().names()))
     facts = facts.with_columns(

@@ -3,7 +3,7 @@
 from calendar import monthrange
 from typing import TYPE_CHECKING
 
-from engine.frames import FRAMES_FOLDER
+from engine.kept_frames import FRAMES_FOLDER
 from engine.pipeline import last_portfolio_run
 from engine.runs import UNFINISHED
 from engine.tables import Entity, Run

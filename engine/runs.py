@@ -13,7 +13,7 @@ from datetime import time
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
-from engine import frames
+from engine import frames, kept_frames
 from engine.commands import Invalid
 from engine.confirming import matcher_of
 from engine.editions import activate, keep
@@ -209,7 +209,7 @@ def _decide_day(
             clean(entity, started_at)
             return last
         with steps.step("store"):
-            stored = frames.store_frame(runtime, computed.facts)
+            stored = kept_frames.store_frame(runtime, computed.facts)
         run = _begin(runtime, ask, stored, counted, last, acts=acts, started_at=started_at, steps=steps)
         return run if run.state == "gated" else finish(runtime, run, matcher, ask, computed.decided, steps)
 
@@ -217,7 +217,7 @@ def _decide_day(
 def _begin(
     runtime: "Runtime",
     ask: Asking,
-    stored: frames.Stored,
+    stored: kept_frames.Stored,
     counted: Counted,
     last: Run | None,
     *,

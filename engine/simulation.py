@@ -19,8 +19,9 @@ from engine.baseline import Hits, Side, part_of, sample_of_run, side_of, side_of
 from engine.commands import Invalid
 from engine.comparison import compare
 from engine.editions import BASIS_PARAMETERS, Edition, documents_in_force, edition_for, edition_of, stopped_policies
-from engine.frames import collected, count_of, is_small, read_table, scan_frame
+from engine.frames import collected, count_of, is_small, read_table
 from engine.impact import Simulation
+from engine.kept_frames import scan_frame
 from engine.pairing import Pair, changed, paired
 from engine.pipeline import Frame, asking, last_portfolio_run, read_facts
 from engine.queries import people_table

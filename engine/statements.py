@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from engine.frames import PLAN_DAY, Frames, Slot, Slots, read_rows, rows_of, schemas_of, typed_rows
+from engine.frames import Frames, read_rows, rows_of, schemas_of, typed_rows
 from engine.pipeline import asking
 from engine.queries import Question, Table, questions
+from engine.ready_plans import PLAN_DAY, Slot, Slots
 from engine.sending import LETTER, Reached, postal_of
 from engine.tables import Action, Credit, Customer, Entity
 from ledger.state import Basis, Keep, parts_of

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from engine.editions import VERSION, Edition, edition_for, edition_of
-from engine.frames import STREAM, Frames, collected, count_of, keep, read_frames, rows_of, scan_frame
+from engine.frames import STREAM, Frames, collected, count_of, keep, read_frames, rows_of
+from engine.kept_frames import scan_frame
 from engine.pipeline import last_portfolio_run
 from engine.queries import Field, Question, Table
 from engine.tables import ENTRY_TABLES, Customer, Entity, Run

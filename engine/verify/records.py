@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from engine import audit, database
-from engine.frames import stored_sha256
+from engine.kept_frames import stored_sha256
 from engine.pipeline import last_portfolio_run
 from engine.tables import TABLES, Document, Edition, Entity, ScoreModel
 from engine.verify.report import RESTORE, Seen

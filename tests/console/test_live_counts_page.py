@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from engine.editions import documents_in_force
-from engine.frames import columns_of, scan_frame
+from engine.frames import columns_of
+from engine.kept_frames import scan_frame
 from engine.pipeline import last_portfolio_run
 from engine.runtime import Runtime
 from engine.tables import Customer, Document, Entity, Outcome, User, UserScope

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine import frames
+from engine import frames, kept_frames
 from engine.database import write_rows
 from engine.differences import with_differences
 from engine.pipeline import asking, decide_customer, decide_frame, decided_day, facts_frame, facts_of, read_facts
@@ -125,16 +125,16 @@ def test_a_frame_is_named_by_its_schema_and_values_in_any_order(runtime):
     """The same rows in another order are the same frame; another value, null or type is another."""
     schema = {"customer_id": frames.nw.Int64, "country": frames.nw.String}
     rows = [{"customer_id": 1, "country": "DE"}, {"customer_id": 2}]
-    name = frames.store_frame(runtime, frames.from_rows(rows, schema))
-    assert frames.store_frame(runtime, frames.from_rows(rows[::-1], schema)) == name
-    assert frames.rows_of(frames.scan_frame(runtime, name.file)) == [
+    name = kept_frames.store_frame(runtime, frames.from_rows(rows, schema))
+    assert kept_frames.store_frame(runtime, frames.from_rows(rows[::-1], schema)) == name
+    assert frames.rows_of(kept_frames.scan_frame(runtime, name.file)) == [
         {"country": "DE", "customer_id": 1},
         {"country": None, "customer_id": 2},
     ]
     for other in ([rows[0], {"customer_id": 2, "country": ""}], [{"customer_id": 1}, rows[1]], rows[:1]):
-        assert frames.store_frame(runtime, frames.from_rows(other, schema)).sha256 != name.sha256
+        assert kept_frames.store_frame(runtime, frames.from_rows(other, schema)).sha256 != name.sha256
     with pytest.raises(FileNotFoundError, match="not there any more"):
-        frames.scan_frame(runtime, "frames/none.parquet")
+        kept_frames.scan_frame(runtime, "frames/none.parquet")
 
 
 def test_at_most_a_thousand_customers_are_read_row_by_row(runtime, entity, policies):

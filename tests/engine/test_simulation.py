@@ -14,8 +14,9 @@ from engine.baseline import SIDES_KEPT, in_sample, side_of, side_of_run
 from engine.commands import Invalid
 from engine.comparison import DECISIVE, compare
 from engine.editions import BASIS_PARAMETERS, edition_of
-from engine.frames import column_sha256s, from_rows, read_table, rows_of, scan_frame
+from engine.frames import from_rows, read_table, rows_of
 from engine.governance import ApproveDocument, ProposeDocument
+from engine.kept_frames import column_sha256s, scan_frame
 from engine.moved import Cell, customers_in, page_of
 from engine.narrowing import reached
 from engine.pairing import paired

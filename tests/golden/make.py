@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine import demo, frames
+from engine import demo, frames, kept_frames
 from engine.editions import VERSION, edition_of
 from engine.runtime import Runtime, build
 from engine.settings import Settings
@@ -104,7 +104,9 @@ def golden(runtime: Runtime) -> dict[str, Any]:
     for run, customers in drawn(runtime).items():
         edition = edition_of(runtime, run.entity, str(run.edition), run.as_of_day)
         editions[edition.sha256] = {"body": edition.body, "day": run.as_of_day}
-        found = {row["customer_id"]: row for row in frames.rows_of(frames.scan_frame(runtime, str(run.facts_file)))}
+        found = {
+            row["customer_id"]: row for row in frames.rows_of(kept_frames.scan_frame(runtime, str(run.facts_file)))
+        }
         for customer in sorted(customers):
             row = {name: value for name, value in found[customer].items() if not name.startswith(BEFORE)}
             fact = None

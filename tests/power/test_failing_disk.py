@@ -19,7 +19,7 @@ import narwhals as nw
 import polars as pl
 import pytest
 
-from engine import frames, outbox, runs, tasks, uploads
+from engine import kept_frames, outbox, runs, tasks, uploads
 from engine.commands import execute
 from engine.corrections import RecordPromise
 from engine.importing import ImportFile, preview
@@ -288,14 +288,14 @@ def test_facts_and_uploads_are_whole_or_absent(on_disk, story, tmp_path):
     )
     with no_room_beyond(4_096):
         with pytest.raises(OSError, match="File too large") as refused:
-            frames.store_frame(runtime, nw.from_native(frame))
+            kept_frames.store_frame(runtime, nw.from_native(frame))
         assert outage_of(refused.value) == Outage.FULL
         with pytest.raises(OSError, match="File too large") as refused:
             uploads.keep(runtime, command, preview(command.content, {}))
         assert outage_of(refused.value) == Outage.FULL
     assert sorted((runtime.settings.var / "frames").iterdir()) == files
     assert list((runtime.settings.var / uploads.FOLDER).iterdir()) == []
-    assert frames.store_frame(runtime, nw.from_native(frame)).rows == 50_000
+    assert kept_frames.store_frame(runtime, nw.from_native(frame)).rows == 50_000
     waiting = uploads.keep(runtime, command, preview(command.content, {}))
     assert uploads.content_of(runtime, waiting) == command.content
 
