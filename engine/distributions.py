@@ -72,8 +72,8 @@ def distribution(runtime: "Runtime", entities: Sequence[Entity], name: str) -> D
         name: of a fact of customers, an outcome or a derived fact.
 
     Returns:
-        None when no entity has facts, when a run did not store this one, or when it is an amount and
-        the entities have several currencies.
+        None when no entity has facts, or when a run did not store this one. Of an amount only the
+        entities in the currency of the first are asked.
 
     Raises:
         KeyError: there is no such fact.
@@ -84,15 +84,14 @@ def distribution(runtime: "Runtime", entities: Sequence[Entity], name: str) -> D
     if not found:
         return None
     fact = {one: column for _, facts in found for one, column in facts.book.dictionary.items()}[name]
-    currencies = {entity.currency for entity, _ in found}
-    if fact.kind is Kind.MONEY and len(currencies) > 1:
-        return None
+    currency = str(found[0][0].currency)
+    if fact.kind is Kind.MONEY:
+        found = [one for one in found if one[0].currency == currency]
     columns = [facts.live.column(name) for _, facts in found if facts.live.knows(name)]
     if len(columns) < len(found):
         return None
     customers = sum(len(column) for column in columns)
     unknown = sum(int(column.null_count()) for column in columns)
-    currency = str(min(currencies))
     known_values = [column.drop_nulls() for column in columns]
     if fact.unit is None or fact.kind is Kind.BOOL:
         counts: dict[Any, int] = {}

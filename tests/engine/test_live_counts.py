@@ -190,6 +190,12 @@ def test_several_entities_are_added_up_and_their_currencies_never(
     both = live_counts(runtime, [portfolio.entity, Entity.get_by_id(other.id)], body)
     assert both.places["/rules/0"].customers == 41
     assert both.currency is None
+    entities = [portfolio.entity, Entity.get_by_id(other.id)]
+    amounts, days = (distribution(runtime, entities, name) for name in ("open_minor", "tenure_days"))
+    assert amounts is not None
+    assert (amounts.currency, amounts.customers) == (portfolio.entity.currency, 40)
+    assert days is not None
+    assert days.customers == 41
     assert set(both.days) == {portfolio.entity.code, "US01"}
     assert live_counts(runtime, [portfolio.entity], body).places["/rules/0"].customers == 40
     Entity.update(currency=portfolio.entity.currency).where(Entity.id == other.id).execute()
