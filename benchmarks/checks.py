@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 
 from benchmarks.goals import Found, Goal, Table
-from benchmarks.places import arguments, opened
+from benchmarks.places import measured
 from benchmarks.portfolio import AS_OF_DAY
 from engine.pipeline import asking, decide_customer
 from engine.runtime import Runtime, settle
@@ -23,17 +23,6 @@ from rules.explanation import explain
 P99_MS = 50
 WARM, ASKED, ASKED_OF_FEW = 20, 600, 40  # customers; of a small portfolio fewer, to be done in time
 MANY = 100_000
-
-
-def main() -> None:
-    """Measure on a filled database."""
-    chosen = arguments(__doc__).parse_args()
-    with opened(chosen.database, chosen.folder) as place:
-        runtime = place.runtime(chosen.customers)
-        try:
-            measure(runtime, chosen, Found(chosen.json))
-        finally:
-            runtime.close()
 
 
 def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
@@ -90,4 +79,4 @@ def _milliseconds(runtime: Runtime, act: Callable[[int], None], asked: Sequence[
 
 
 if __name__ == "__main__":
-    main()
+    measured(__doc__, measure)

@@ -19,7 +19,7 @@ from typing import Any
 from admin.app import create_app
 from benchmarks.goals import Found, Goal, Table
 from benchmarks.lists import people, sign_in
-from benchmarks.places import arguments, opened
+from benchmarks.places import measured
 from benchmarks.portfolio import AS_OF_DAY
 from benchmarks.stages import RANGES
 from engine.distributions import distribution
@@ -157,16 +157,5 @@ def answers(runtime: Runtime, document: dict[str, Any], values: list[int]) -> Ti
     return timed((lambda value=value: ask(value)) for value in values[1:])
 
 
-def main() -> None:
-    """Measure on a filled database."""
-    chosen = arguments(__doc__).parse_args()
-    with opened(chosen.database, chosen.folder) as place:
-        runtime = place.runtime(chosen.customers)
-        try:
-            measure(runtime, chosen, Found(chosen.json))
-        finally:
-            runtime.close()
-
-
 if __name__ == "__main__":
-    main()
+    measured(__doc__, measure)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from benchmarks.goals import Found, Goal, Table
-from benchmarks.places import arguments, opened
+from benchmarks.places import measured
 from benchmarks.portfolio import AS_OF_DAY
 from benchmarks.watching import memory_watched
 from engine.frames import STREAM, collected, frames_on_disk
@@ -85,16 +85,5 @@ def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
     found.table(Table(f"Facts, {chosen.database}", ["step", "seconds", "processor seconds"], laps.rows(), note))
 
 
-def main() -> None:
-    """Measure on a filled database."""
-    chosen = arguments(__doc__).parse_args()
-    with opened(chosen.database, chosen.folder) as place:
-        runtime = place.runtime(chosen.customers)
-        try:
-            measure(runtime, chosen, Found(chosen.json))
-        finally:
-            runtime.close()
-
-
 if __name__ == "__main__":
-    main()
+    measured(__doc__, measure)

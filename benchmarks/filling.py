@@ -11,7 +11,7 @@ import argparse
 import io
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,8 @@ def _fill(runtime: Runtime, customers: int, seed: int, chunk: int) -> None:
         database.execute_sql("pragma synchronous = off")
         database.execute_sql("pragma foreign_keys = off")
     with database.atomic():
-        entity = Entity.create(id=ENTITY_ID, code="DE01", name="Main", currency="EUR", zone="Europe/Berlin")
-        _govern(entity)
+        Entity.create(id=ENTITY_ID, code="DE01", name="Main", currency="EUR", zone="Europe/Berlin")
+        put_in_force(shipped())
         _rates()
     written, start = 0, time.monotonic()
     for tables in _chunks(blocks(customers, seed), chunk):
@@ -95,9 +95,9 @@ def _chunks(source: Iterator[Tables], chunk: int) -> Iterator[Tables]:
         yield {name: pl.concat([one[name] for one in gathered]) for name in gathered[0]}
 
 
-def _govern(entity: Entity) -> None:
-    """Put the shipped policies in force."""
-    for document in shipped():
+def put_in_force(documents: Iterable[dict[str, Any]]) -> None:
+    """Let documents be in force as if two people had approved them long ago."""
+    for document in documents:
         Document.create(
             kind=document["kind"],
             key=document["key"],

@@ -14,7 +14,7 @@ from datetime import time as clock_time
 from typing import Any
 
 from benchmarks.goals import Found, Goal, Table
-from benchmarks.places import arguments, opened
+from benchmarks.places import measured
 from benchmarks.watching import memory_watched
 from engine.forward import DAYS, look_ahead
 from engine.frames import count_of
@@ -25,17 +25,6 @@ from ledger.days import date_of
 from rules.thresholds import thresholds_of, with_threshold
 
 SECONDS = 60  # of 100,000 customers, both sides
-
-
-def main() -> None:
-    """Measure on a decided database."""
-    chosen = arguments(__doc__).parse_args()
-    with opened(chosen.database, chosen.folder) as place:
-        runtime = place.runtime(chosen.customers)
-        try:
-            measure(runtime, chosen, Found(chosen.json))
-        finally:
-            runtime.close()
 
 
 def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
@@ -68,4 +57,4 @@ def _changed() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    measured(__doc__, measure)

@@ -20,7 +20,7 @@ from flask.testing import FlaskClient
 from admin.app import create_app
 from admin.console import PAGE_ROWS, ConsoleView, cursor
 from benchmarks.goals import Found, Goal, Table
-from benchmarks.places import arguments, opened
+from benchmarks.places import measured
 from engine.runtime import Runtime
 from engine.tables import Action, Customer, Entity, Outcome, User, UserRole, UserScope
 
@@ -52,18 +52,6 @@ class Timed:
     def at(self, share: float, values: list[float]) -> float:
         """The value below which a share of the times lies."""
         return sorted(values)[min(len(values) - 1, int(share * len(values)))]
-
-
-def main() -> None:
-    """Measure one database."""
-    chosen = arguments(__doc__).parse_args()
-    found = Found(chosen.json)
-    with opened(chosen.database, chosen.folder) as place:
-        runtime = place.runtime(chosen.customers)
-        try:
-            measure(runtime, chosen, found)
-        finally:
-            runtime.close()
 
 
 def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
@@ -228,4 +216,4 @@ def _deep(customers: int) -> Iterator[Asked]:
 
 
 if __name__ == "__main__":
-    main()
+    measured(__doc__, measure)

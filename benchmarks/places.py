@@ -7,14 +7,14 @@ ships with: fsync, full pages and synchronous commits on.
 import argparse
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.filling import build
-from benchmarks.goals import json_argument
+from benchmarks.goals import Found, json_argument
 from engine.runtime import Runtime
 
 DATABASES = ("sqlite", "postgresql")
@@ -96,3 +96,19 @@ def arguments(text: str | None) -> argparse.ArgumentParser:
     )
     json_argument(parser)
     return parser
+
+
+def measured(text: str | None, measure: Callable[[Runtime, argparse.Namespace, Found], None]) -> None:
+    """Run a benchmark on the filled database that its command line names.
+
+    Args:
+        text: the module's docstring.
+        measure: told the open database, the command line and where its goals and tables go.
+    """
+    chosen = arguments(text).parse_args()
+    with opened(chosen.database, chosen.folder) as place:
+        runtime = place.runtime(chosen.customers)
+        try:
+            measure(runtime, chosen, Found(chosen.json))
+        finally:
+            runtime.close()

@@ -14,8 +14,9 @@ import time
 from argparse import Namespace
 from typing import Any
 
+from benchmarks.filling import put_in_force
 from benchmarks.goals import Found, Goal, Table
-from benchmarks.places import arguments, opened
+from benchmarks.places import measured
 from benchmarks.portfolio import AS_OF_DAY
 from benchmarks.stages import documents_of
 from benchmarks.watching import memory_watched
@@ -25,7 +26,6 @@ from engine.runs import run_entity
 from engine.runtime import Runtime
 from engine.simulation import estimate, simulate
 from engine.tables import Document, Entity
-from ledger.canonical import canonical, sha256_of
 from rules.documents import shipped
 
 SECONDS = {100: 1.0, 700: 5.0}  # by rules in all: the full answer
@@ -50,23 +50,6 @@ def with_parameter(rules: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return documents_of(rules, [parameters, *documents])
 
 
-def put_in_force(documents: list[dict[str, Any]]) -> None:
-    """Let these documents, and no other, be in force."""
-    Document.update(status="rejected").execute()
-    for document in documents:
-        Document.create(
-            kind=document["kind"],
-            key=document["key"],
-            stage=document.get("stage"),
-            subject=document.get("subject"),
-            sha256=sha256_of(document),
-            body=canonical(document),
-            status="live",
-            from_day=0,
-            approved_at=1,
-        )
-
-
 def with_value(parameters: dict[str, Any], value: int) -> dict[str, Any]:
     """The parameters with another value of the one that is tried."""
     changed = copy.deepcopy(parameters)
@@ -83,6 +66,7 @@ def one_size(runtime: Runtime, rules: int, values: tuple[int, ...]) -> dict[str,
     """Try every value once."""
     entity = Entity.get()
     parameters, documents = with_parameter(rules)
+    Document.update(status="rejected").execute()  # these, and no others, are in force
     put_in_force([parameters, *documents])
     first, sampled, full, busy, shares = 0.0, [], [], [], []
     for value in (STANDING + 1, *values):
@@ -140,16 +124,5 @@ def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
     found.table(Table(f"Simulation, {name}", columns, rows, note))
 
 
-def main() -> None:
-    """Measure on a filled database."""
-    chosen = arguments(__doc__).parse_args()
-    with opened(chosen.database, chosen.folder) as place:
-        runtime = place.runtime(chosen.customers)
-        try:
-            measure(runtime, chosen, Found(chosen.json))
-        finally:
-            runtime.close()
-
-
 if __name__ == "__main__":
-    main()
+    measured(__doc__, measure)

@@ -18,7 +18,7 @@ from typing import Any
 import narwhals as nw
 
 from benchmarks.goals import Found, Goal, Table
-from benchmarks.places import arguments, opened
+from benchmarks.places import measured
 from benchmarks.portfolio import AS_OF_DAY
 from engine.frames import STREAM, collected
 from engine.kept_frames import scan_frame
@@ -123,16 +123,5 @@ def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
     found.table(Table(f"Rules over all customers, {name}", ["what", "seconds"], rows, note))
 
 
-def main() -> None:
-    """Measure on a filled database."""
-    chosen = arguments(__doc__).parse_args()
-    with opened(chosen.database, chosen.folder) as place:
-        runtime = place.runtime(chosen.customers)
-        try:
-            measure(runtime, chosen, Found(chosen.json))
-        finally:
-            runtime.close()
-
-
 if __name__ == "__main__":
-    main()
+    measured(__doc__, measure)

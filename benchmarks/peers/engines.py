@@ -9,15 +9,14 @@ import rule_engine
 import zen
 
 from benchmarks.peers import by_hand
-from benchmarks.peers.base import ANSWER, OUTCOMES, SINGLE, Answers, Engine, may_be_unknown
+from benchmarks.peers.base import ANSWER, OUTCOMES, SINGLE, Answers, Engine
 from benchmarks.peers.business import BusinessRules
 from benchmarks.peers.chain import Chain
+from benchmarks.peers.expressions import expression
 from benchmarks.peers.zen_graph import graph_of
 from engine.matching import Matcher
 from rules import columns, reference
 from rules.book import Book
-from rules.conditions import All, Condition, FactRef, Op, Test, operands_of
-from rules.conditions import Any as AnyOf
 
 
 class Columns(Engine):
@@ -162,7 +161,7 @@ class RuleEngine(Engine):
         super().__init__(book, rows)
         self.asked = rows.to_dicts()
         context = rule_engine.Context(default_value=None)
-        self.chain = Chain(book, lambda condition: rule_engine.Rule(_expression(condition), context=context).matches)
+        self.chain = Chain(book, lambda condition: rule_engine.Rule(expression(condition), context=context).matches)
 
     def run(self) -> Answers:
         """One row after another."""
@@ -171,42 +170,6 @@ class RuleEngine(Engine):
     def answers(self, found: Answers) -> Answers:
         """As they are."""
         return found
-
-
-def _expression(condition: Condition) -> str:
-    """A condition in the language of rule-engine, every unknown guarded."""
-    match condition:
-        case All(parts):
-            return "(" + " and ".join(_expression(part) for part in parts) + ")"
-        case AnyOf(parts):
-            return "(" + " or ".join(_expression(part) for part in parts) + ")"
-        case Test():
-            return f"({_guarded(condition)})"
-    raise ValueError(f"not in negation normal form: {condition}")
-
-
-def _guarded(test: Test) -> str:
-    name, op = test.fact, test.op
-    if op in (Op.IS_NULL, Op.IS_NOT_NULL):
-        return f"{name} {'==' if op is Op.IS_NULL else '!='} null"
-    others = [operand.name for operand in operands_of(test) if isinstance(operand, FactRef)]
-    guards = [f"{one} != null" for one in (name, *others) if may_be_unknown(one)]
-    values = [
-        operand.name if isinstance(operand, FactRef) else _literal(operand.value) for operand in operands_of(test)
-    ]
-    if op is Op.BETWEEN:
-        asked = f"{name} >= {values[0]} and {name} <= {values[1]}"
-    elif op in (Op.IN, Op.NOT_IN):
-        asked = f"{name} {'in' if op is Op.IN else 'not in'} [{', '.join(values)}]"
-    else:
-        asked = f"{name} {op.value} {values[0]}"
-    return " and ".join([*guards, asked])
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"'{value}'" if isinstance(value, str) else str(value)
 
 
 ENGINES: Sequence[type[Engine]] = (Columns, ByHand, Zen, Durable, Reference, RuleEngine, BusinessRules)

@@ -8,10 +8,9 @@ of whole expressions.
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from benchmarks.peers.base import may_be_unknown
+from benchmarks.peers.expressions import asked, expression, literal, written
 from rules.book import Book, BookRule, BookStage
-from rules.conditions import All, Condition, Const, FactRef, Op, Test, operands_of
-from rules.conditions import Any as AnyOf
+from rules.conditions import All, Condition, Const, FactRef, Op, Test
 from rules.effects import Effect, Greatest, Least, PercentOf, RoundDown
 
 Json: TypeAlias = dict[str, Any]
@@ -108,58 +107,21 @@ def _cells(condition: Condition) -> dict[str, str]:
         if isinstance(part, Test) and part.fact not in cells:
             cells[part.fact] = _cell(part)
         else:
-            own = _whole(part)
+            own = expression(part)
             cells[WHOLE] = f"{cells[WHOLE]} and {own}" if WHOLE in cells else own
     return cells
 
 
-def _whole(condition: Condition) -> str:
-    match condition:
-        case All(parts):
-            return "(" + " and ".join(_whole(part) for part in parts) + ")"
-        case AnyOf(parts):
-            return "(" + " or ".join(_whole(part) for part in parts) + ")"
-        case Test():
-            return f"({_asked(condition, condition.fact)})"
-    raise ValueError(f"not in negation normal form: {condition}")
-
-
 def _cell(test: Test) -> str:
     """A test as a cell; the short forms, which need no guard, where the engine has them."""
-    values = _values(test)
+    values = written(test)
     if test.op is Op.IS_NULL:
         return "null"
     if test.op is Op.EQ and not isinstance(test.value, FactRef):
         return values[0]
     if test.op is Op.IN:
         return ", ".join(values)
-    return _asked(test, "$")
-
-
-def _values(test: Test) -> list[str]:
-    return [one.name if isinstance(one, FactRef) else _literal(one.value) for one in operands_of(test)]  # type: ignore[union-attr]
-
-
-def _asked(test: Test, name: str) -> str:
-    op, values = test.op, _values(test)
-    if op in (Op.IS_NULL, Op.IS_NOT_NULL):
-        return f"{name} {'==' if op is Op.IS_NULL else '!='} null"
-    guards = [f"{name} != null"] if may_be_unknown(test.fact) else []
-    if isinstance(test.value, FactRef) and may_be_unknown(test.value.name):
-        guards.append(f"{test.value.name} != null")
-    if op is Op.BETWEEN:
-        asked = f"{name} >= {values[0]} and {name} <= {values[1]}"
-    elif op in (Op.IN, Op.NOT_IN):
-        asked = f"{name} {'in' if op is Op.IN else 'not in'} [{', '.join(values)}]"
-    else:
-        asked = f"{name} {op.value} {values[0]}"
-    return " and ".join([*guards, asked])
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"'{value}'" if isinstance(value, str) else str(value)
+    return asked(test, "$")
 
 
 def _effect(effect: Effect) -> str:
@@ -167,7 +129,7 @@ def _effect(effect: Effect) -> str:
         case Const(None):
             return "null"
         case Const(value):
-            return _literal(value)
+            return literal(value)
         case FactRef(name):
             return name
     names = _facts(effect)
