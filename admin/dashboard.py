@@ -26,7 +26,6 @@ BUCKETS = (
 )
 DSO_DAYS = 91  # the window of turnover_3m
 TOP_ROWS = 8
-RUNS_SHOWN = 30
 VERIFIED_HOURS_MAX = 26  # a night and two hours
 CLASSES = ("A", "B", "C", "D", "E")
 
@@ -37,11 +36,6 @@ class Days:
 
     dso_e2: int | None
     best_e2: int | None
-
-    @property
-    def late_e2(self) -> int | None:
-        """Average days delinquent: what is above the best possible."""
-        return None if self.dso_e2 is None or self.best_e2 is None else self.dso_e2 - self.best_e2
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from ledger.days import date_of
 from ledger.money import exponent
 
 NOTHING = Markup('<span class="nil" aria-label="unknown">–</span>')
-MILLION = 1_000_000
 
 
 def locale() -> Locale:

@@ -191,11 +191,6 @@ class Shown:
         ids = {who for side in self.sides for who, _week in side.loads() if who is not None}
         return {user.id: str(user.name or user.email) for user in User.select().where(User.id.in_(list(ids)))}
 
-    @property
-    def live_days(self) -> int:
-        """On how many of the days steps may begin at all."""
-        return sum(day.begins for day in self.outlook.live.days)
-
     def step_label(self, key: str) -> str:
         """What the policy that has a step calls it."""
         for side in reversed(self.sides):

@@ -122,8 +122,6 @@ TARGETS = {
     "level": _l("Dunning level"),
 }
 
-WHY = Ask(_l("Reason"), _l("Kept in the audit trail."))
-
 SHAPES: dict[str, Shape] = {
     shape.name: shape
     for shape in (

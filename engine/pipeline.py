@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 Frame = nw.LazyFrame[Any]
 Row = dict[str, Any]
 SLOTS_KEPT = 8  # questions whose plans are kept ready: one per entity and edition
-GOOD_STATES = ("done",)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,6 @@ FOREIGN = (
 )
 BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 DELIMITERS = (",", ";", "\t", "|")
-DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 SAVE_AS_CSV = "save it as CSV (UTF-8) in your spreadsheet or accounts and import that file"
 
 

@@ -12,7 +12,6 @@ from rules.checks import comparable, parameter_problems
 from rules.conditions import Op
 from rules.effect_checks import effect_parameter_fits
 from rules.policies import Parameter
-from rules.stages import STAGE
 
 EQUALITIES = (Op.EQ, Op.NE)
 ORDERS = (Op.LT, Op.LE, Op.GT, Op.GE)
@@ -88,9 +87,3 @@ def first_effect(column: Column, suggestions: tuple[str, ...] = ()) -> Json:
     if column.unit is not None:
         return max(column.low or 0, 0)
     return None if column.nullable and not suggestions else (column.values or suggestions or ("?",))[0]
-
-
-def first_then(stage: str) -> dict[str, Json]:
-    """What a new rule sets to begin with: the decisive outcome of its stage."""
-    decisive = STAGE[stage].settable[0]
-    return {decisive: first_effect(STAGE[stage].outcome(decisive))}

@@ -131,11 +131,6 @@ def _lacking(rule: BookRule, seen: Row, book: Book, by_segment: bool) -> WhyNot:
     return WhyNot(tests, _changes(tests, best[2], seen), exact=exact)
 
 
-def _alone(failing: Sequence[Test]) -> set[str]:
-    """The facts that must change whatever else does: each fails a test against a constant."""
-    return {test.fact for test in failing if not isinstance(test.value, FactRef)}
-
-
 def _ways(trees: Sequence[Condition], seen: Row, every: bool) -> Iterator[tuple[Test, ...]]:
     """The conjunctions that would make a rule hold: all, or of too many one cheap one."""
     if every:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, render_template, request, url_for
+from flask import current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -145,8 +145,3 @@ def case_lines(body: Mapping[str, Any], problems: Sequence[Problem], world: Worl
             )
         )
     return sorted(lines, key=lambda line: not line.wrong)
-
-
-def editing_url(row: Document, place: str, focus: str = "") -> str:
-    """The draft with one part open."""
-    return url_for("workbench.desk", document_id=row.id, open=place, focus=focus or None)
