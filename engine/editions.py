@@ -5,10 +5,10 @@ as canonical JSON. A run uses one edition from start to end; each decision store
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine import audit
 from engine.tables import Document, Entity, ExchangeRate, PolicyStop, ScoreModel
@@ -18,13 +18,13 @@ from ledger.problems import Problem
 from ledger.state import Basis
 from rules.book import Book
 from rules.derived import parse_derived
-from rules.documents import Parameters, Policy, parse, parse_parameters
-from rules.formulas import DerivedFacts
+from rules.documents import Parameters, parse, parse_parameters
 from scoring.model import Model, load
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
 
+T = TypeVar("T")
 IN_FORCE = ("approved", "live", "retired")  # which of them holds on a day follows from their days
 FORMAT = 1
 VERSION = version("dunwell")
@@ -91,7 +91,9 @@ def parameters_for(runtime: "Runtime", entity: Entity | None, day: int) -> list[
     Raises:
         Unusable: one cannot be read.
     """
-    return [_parameters(runtime, one) for one in documents_in_force(entity, day) if one.kind == "parameters"]
+    return [
+        _read(runtime, one, parse_parameters) for one in documents_in_force(entity, day) if one.kind == "parameters"
+    ]
 
 
 def scope_of(document: Document) -> tuple[Any, ...]:
@@ -157,9 +159,9 @@ def edition_for(runtime: "Runtime", entity: Entity, day: int) -> Edition:
         Unusable: a document or the model in force cannot be read.
     """
     found = documents_in_force(entity, day)
-    policies = [_policy(runtime, document) for document in found if document.kind == "policy"]
-    parameters = [_parameters(runtime, document) for document in found if document.kind == "parameters"]
-    derived = [_derived(runtime, document) for document in found if document.kind == "derived_facts"]
+    policies = [_read(runtime, document, parse) for document in found if document.kind == "policy"]
+    parameters = [_read(runtime, document, parse_parameters) for document in found if document.kind == "parameters"]
+    derived = [_read(runtime, document, parse_derived) for document in found if document.kind == "derived_facts"]
     champion = ScoreModel.select().where(ScoreModel.status == "champion").order_by(ScoreModel.id.desc()).first()
     shas = {"parameters_documents": [d.sha256 for d in found if d.kind == "parameters"]}
     if derived:
@@ -255,9 +257,9 @@ def edition_of(runtime: "Runtime", entity: Entity, sha256: str, day: int) -> Edi
     if row is None:
         raise Unusable(f"the edition {sha256[:12]} is not stored")
     body = json.loads(row.body)
-    policies = [_policy(runtime, _document(name)) for name in body["policies"].values()]
-    parameters = [_parameters(runtime, _document(name)) for name in body["parameters_documents"]]
-    derived = [_derived(runtime, _document(name)) for name in body.get("derived_documents", ())]
+    policies = [_read(runtime, _document(name), parse) for name in body["policies"].values()]
+    parameters = [_read(runtime, _document(name), parse_parameters) for name in body["parameters_documents"]]
+    derived = [_read(runtime, _document(name), parse_derived) for name in body.get("derived_documents", ())]
     champion = None if body["model"] is None else ScoreModel.get(ScoreModel.sha256 == body["model"])
     stopped = body.get("stopped", ())
     book = _same_or(
@@ -285,36 +287,17 @@ def _document(sha256: str) -> Document:
     return found
 
 
-def _policy(runtime: "Runtime", document: Document) -> Policy:
-    kept = runtime.cache.setdefault("policies", {})
+def _read(
+    runtime: "Runtime", document: Document, parsed: Callable[[dict[str, Any]], tuple[T | None, list[Problem]]]
+) -> T:
+    """A stored document, read once; it must still be what was approved."""
+    kept = runtime.cache.setdefault("documents", {})
     if document.sha256 not in kept:
-        policy, problems = parse(_checked_body(document))
-        if policy is None:
+        read, problems = parsed(_checked_body(document))
+        if read is None:
             raise Unusable(_said(document, problems))
-        kept[document.sha256] = policy
-    found: Policy = kept[document.sha256]
-    return found
-
-
-def _parameters(runtime: "Runtime", document: Document) -> Parameters:
-    kept = runtime.cache.setdefault("parameters", {})
-    if document.sha256 not in kept:
-        parameters, problems = parse_parameters(_checked_body(document))
-        if parameters is None:
-            raise Unusable(_said(document, problems))
-        kept[document.sha256] = parameters
-    found: Parameters = kept[document.sha256]
-    return found
-
-
-def _derived(runtime: "Runtime", document: Document) -> DerivedFacts:
-    kept = runtime.cache.setdefault("derived_facts", {})
-    if document.sha256 not in kept:
-        derived, problems = parse_derived(_checked_body(document))
-        if derived is None:
-            raise Unusable(_said(document, problems))
-        kept[document.sha256] = derived
-    found: DerivedFacts = kept[document.sha256]
+        kept[document.sha256] = read
+    found: T = kept[document.sha256]
     return found
 
 
