@@ -1,7 +1,6 @@
 """Governing a version in the console: comments, taking back, going back, files, and the difference as document."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, abort, flash, redirect, render_template, request
@@ -10,9 +9,9 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user
 
-from admin import comparing, derived_facts, formatting, gate, impact, parameters, policies, sides
+from admin import comparing, formatting, gate, impact, policies, sides
 from admin.remarks import stopped_now
-from admin.trying import REASON_LENGTH_MAX, decided, read_day, tried
+from admin.trying import REASON_LENGTH_MAX, decided, proposed, read_day, tried
 from admin.versions import (
     address,
     body_of,
@@ -34,9 +33,7 @@ from ledger.canonical import canonical
 from ledger.problems import Problem
 
 
-@derived_facts.blueprint.post("/<int:document_id>/comment")
-@parameters.blueprint.post("/<int:document_id>/comment")
-@policies.blueprint.post("/<int:document_id>/comment")
+@policies.every_kind("/comment", "POST")
 @gate.needs("documents.comment")
 def comment(document_id: int) -> ResponseReturnValue:
     """Say something about a version, or settle what somebody said."""
@@ -58,9 +55,7 @@ def comment(document_id: int) -> ResponseReturnValue:
     )
 
 
-@derived_facts.blueprint.post("/<int:document_id>/withdraw")
-@parameters.blueprint.post("/<int:document_id>/withdraw")
-@policies.blueprint.post("/<int:document_id>/withdraw")
+@policies.every_kind("/withdraw", "POST")
 @gate.needs("documents.propose")
 def withdraw(document_id: int) -> ResponseReturnValue:
     """Take one's own proposal back."""
@@ -72,9 +67,7 @@ def withdraw(document_id: int) -> ResponseReturnValue:
     return decided(document, command, _("Taken back. It never takes effect."))
 
 
-@derived_facts.blueprint.route("/<int:document_id>/back", methods=["GET", "POST"])
-@parameters.blueprint.route("/<int:document_id>/back", methods=["GET", "POST"])
-@policies.blueprint.route("/<int:document_id>/back", methods=["GET", "POST"])
+@policies.every_kind("/back", "GET", "POST")
 @gate.needs("documents.propose")
 def back(document_id: int) -> ResponseReturnValue:
     """Go back to an older version: see whom it touches, then propose its content again."""
@@ -97,7 +90,15 @@ def back(document_id: int) -> ResponseReturnValue:
         try:
             found = None if fault else tried(document, body_of(document), from_day)
             if proposes and not wrong:
-                return _restored(document, newest, from_day, reason, found)
+                command = RestoreDocument(
+                    actor=current_user.id,
+                    reason=reason.strip()[:REASON_LENGTH_MAX],
+                    document_id=document.id,
+                    from_day=from_day,
+                    impact=found,
+                    replaces=newest.sha256,
+                )
+                return proposed(command)
         except Invalid as error:
             problems = list(error.problems)
     currency = currency_shown(document)
@@ -116,26 +117,7 @@ def back(document_id: int) -> ResponseReturnValue:
     ), 422 if wrong or problems else 200
 
 
-def _restored(
-    document: Document, newest: Document, from_day: int, reason: str, found: Mapping[str, Any] | None
-) -> ResponseReturnValue:
-    answer = gate.runtime().execute(
-        RestoreDocument(
-            actor=current_user.id,
-            reason=reason.strip()[:REASON_LENGTH_MAX],
-            document_id=document.id,
-            from_day=from_day,
-            impact=found,
-            replaces=newest.sha256,
-        )
-    )
-    flash(_("Proposed. A second person must approve it."), "success")
-    return redirect(address(Document.get_by_id(answer["document"])), 303)
-
-
-@derived_facts.blueprint.get("/<int:document_id>/document")
-@parameters.blueprint.get("/<int:document_id>/document")
-@policies.blueprint.get("/<int:document_id>/document")
+@policies.every_kind("/document")
 @gate.needs("policies.view")
 def as_document(document_id: int) -> ResponseReturnValue:
     """The difference to the version it takes the place of, line by line of the JSON."""
@@ -152,9 +134,7 @@ def as_document(document_id: int) -> ResponseReturnValue:
     )
 
 
-@derived_facts.blueprint.get("/<int:document_id>/export")
-@parameters.blueprint.get("/<int:document_id>/export")
-@policies.blueprint.get("/<int:document_id>/export")
+@policies.every_kind("/export")
 @gate.needs("policies.view")
 def export(document_id: int) -> ResponseReturnValue:
     """The version byte by byte as it is kept: the sha256 of the file is its name."""

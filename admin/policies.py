@@ -98,9 +98,23 @@ def distribution(stage: str) -> list[tuple[Any, int, str]]:
     ]
 
 
-@derived_facts.blueprint.get("/<int:document_id>")
-@parameters.blueprint.get("/<int:document_id>")
-@blueprint.get("/<int:document_id>")
+def every_kind(path: str, *methods: str) -> Callable[[gate.View], gate.View]:
+    """Route a view of one version, be it of a policy, of parameters or of derived facts.
+
+    Args:
+        path: after the number of the version.
+        methods: by default GET.
+    """
+
+    def route(view: gate.View) -> gate.View:
+        for kind in (blueprint, parameters.blueprint, derived_facts.blueprint):
+            kind.add_url_rule(f"/<int:document_id>{path}", view_func=view, methods=methods or ("GET",))
+        return view
+
+    return route
+
+
+@every_kind("")
 @gate.needs("policies.view")
 def document_page(document_id: int) -> ResponseReturnValue:
     """One version in words; of a proposal also the difference, its impact and the decision."""

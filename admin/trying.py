@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from admin import comparing, derived_facts, formatting, gate, impact, measures, parameters, policies, wording
+from admin import comparing, formatting, gate, impact, measures, parameters, policies, wording
 from admin.versions import (
     address,
     body_of,
@@ -33,6 +33,7 @@ from engine.editions import documents_in_force
 from engine.findings import dictionary_beside
 from engine.governance import ApproveDocument, ProposeDocument, RejectDocument
 from engine.pipeline import last_portfolio_run
+from engine.restoring import RestoreDocument
 from engine.simulation import impact_of
 from engine.tables import Document
 from ledger.canonical import sha256_of
@@ -237,7 +238,7 @@ def propose(
     document: Document, changed: Mapping[str, Any], from_day: int, found: Mapping[str, Any]
 ) -> ResponseReturnValue:
     """Propose the changed document with the impact that was seen."""
-    answer = gate.runtime().execute(
+    return proposed(
         ProposeDocument(
             actor=current_user.id,
             reason=request.form["reason"].strip()[:REASON_LENGTH_MAX],
@@ -248,13 +249,16 @@ def propose(
             replaces=document.sha256,
         )
     )
+
+
+def proposed(command: ProposeDocument | RestoreDocument) -> ResponseReturnValue:
+    """Propose a new version and go to its page."""
+    answer = gate.runtime().execute(command)
     flash(_("Proposed. A second person must approve it."), "success")
     return redirect(address(Document.get_by_id(answer["document"])), 303)
 
 
-@derived_facts.blueprint.post("/<int:document_id>/propose")
-@parameters.blueprint.post("/<int:document_id>/propose")
-@policies.blueprint.post("/<int:document_id>/propose")
+@policies.every_kind("/propose", "POST")
 @gate.needs("documents.propose")
 def propose_draft(document_id: int) -> ResponseReturnValue:
     """Try a draft as it stands, or propose it from a day on."""
@@ -291,9 +295,7 @@ def propose_draft(document_id: int) -> ResponseReturnValue:
     return policies.page_of(document, 422 if wrong else 200, wrong=wrong, given=given, impacts=impacts)
 
 
-@derived_facts.blueprint.post("/<int:document_id>/approve")
-@parameters.blueprint.post("/<int:document_id>/approve")
-@policies.blueprint.post("/<int:document_id>/approve")
+@policies.every_kind("/approve", "POST")
 @gate.needs("documents.approve")
 def approve(document_id: int) -> ResponseReturnValue:
     """Approve exactly the content that was read: the form carries its sha256."""
@@ -309,9 +311,7 @@ def approve(document_id: int) -> ResponseReturnValue:
     return decided(document, command, _("Approved. The first run from %(day)s on uses it.", day=day))
 
 
-@derived_facts.blueprint.post("/<int:document_id>/reject")
-@parameters.blueprint.post("/<int:document_id>/reject")
-@policies.blueprint.post("/<int:document_id>/reject")
+@policies.every_kind("/reject", "POST")
 @gate.needs("documents.approve")
 def reject(document_id: int) -> ResponseReturnValue:
     """Send a proposal back, saying why."""
