@@ -8,19 +8,20 @@ makes another book.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any as Anything
+from typing import Any
 
 from ledger.columns import Column
 from rules import conditions, effects, formulas
-from rules.conditions import All, Any, Condition, Const, Op, Param, Scalar, Test, map_tests, nnf, operands_of, tests_of
+from rules.conditions import Condition, Const, Scalar, map_tests, nnf
 from rules.derived import ReadyFact, derived_in, dictionary_for, merged, needed, ready_fact
 from rules.documents import Parameters, Policy, Resolved, Rule, sha256_of
-from rules.effects import BySegment, Effect
+from rules.effects import Effect
 from rules.escalation import Plan, plan_of
 from rules.facts import dictionary_of, is_unknowable_money
 from rules.formulas import DerivedFact, DerivedFacts
+from rules.resolving import resolve_condition, resolve_effect, resolve_test
 from rules.stages import STAGE, STAGES, Stage
-from rules.stepping import NET, is_none_of, is_one_of
+from rules.stepping import NET
 
 MASK_BITS = 60  # rules per Int64 mask: no sign bit, no bit near it
 REFERS_ON_MONEY = frozenset({"hold", "escalation"})  # semantics.md 2, "Unknown"
@@ -155,7 +156,7 @@ class Book:
     stages: Mapping[str, BookStage]
     parameters: Mapping[str, Resolved]
     dictionary: Mapping[str, Column]
-    prepared: dict[str, Anything] = field(default_factory=dict, compare=False, repr=False)
+    prepared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def build(
@@ -212,7 +213,7 @@ class Book:
         """Every fact and outcome that its stages read."""
         return frozenset().union(*(stage.facts() for stage in self.stages.values()))
 
-    def edition(self) -> dict[str, Anything]:
+    def edition(self) -> dict[str, Any]:
         """What of an edition is the rules' part, JSON-able: hashes, and parameters of the day."""
         derived = {column.name: column.fact for column in derived_in(self.dictionary)}
         stopped = sorted(stage.policy.key for stage in self.stages.values() if stage.stopped)
@@ -345,106 +346,3 @@ def rank(hit: str, rule: Rule) -> tuple[int, int, int, str]:
     set_to = rule.then.get("hold")
     held = isinstance(set_to, Const) and set_to.value is True
     return (0 if rule.exclusion else SEVERITY_OF_HOLD[held], 0, rule.priority, rule.key)
-
-
-def parameter_named(name: str, resolved: Mapping[str, Resolved]) -> Resolved:
-    """A resolved parameter.
-
-    Raises:
-        ValueError: there is none; the checker would have said so.
-    """
-    if name not in resolved:
-        raise ValueError(f"the parameter {name!r} has no value on this day; check the documents first")
-    return resolved[name]
-
-
-def resolve_condition(asked: Condition, resolved: Mapping[str, Resolved]) -> Condition:
-    """A condition in NNF with constants for its parameters.
-
-    Where the parameters of several tests differ by segment it splits once for all of them: as many
-    paths as there are segments, not as many as there are combinations.
-    """
-    split = [test for test in tests_of(asked) if segments_of(test, resolved)]
-    if len(split) < 2:
-        return map_tests(asked, lambda test: resolve_test(test, resolved))
-    segments = sorted({segment for test in split for segment in segments_of(test, resolved)})
-    place = split[0].place
-
-    def of_segment(segment: str | None) -> Condition:
-        return map_tests(asked, lambda test: constant_test(test, resolved, segment))
-
-    branches = (All((is_one_of("segment", (one,), place), of_segment(one))) for one in segments)
-    return Any((*branches, All((is_none_of("segment", tuple(segments), place), of_segment(None)))))
-
-
-def segments_of(test: Test, resolved: Mapping[str, Resolved]) -> frozenset[str]:
-    """The segments that have a value of their own of a parameter the test names."""
-    named = [operand.name for operand in operands_of(test) if isinstance(operand, Param)]
-    return frozenset(segment for name in named for segment, _ in parameter_named(name, resolved).by_segment)
-
-
-def resolve_test(test: Test, resolved: Mapping[str, Resolved]) -> Condition:
-    """A test with constants for its parameters.
-
-    Where a parameter differs by segment this becomes one branch per segment. The guards of
-    the branches are never unknown, so an unknown segment takes the value for all.
-    """
-    segments = sorted(segments_of(test, resolved))
-    plain = constant_test(test, resolved, None)
-    if not segments:
-        return plain
-    branches: list[Condition] = [
-        All((is_one_of("segment", (segment,), test.place), constant_test(test, resolved, segment)))
-        for segment in segments
-    ]
-    return Any((*branches, All((is_none_of("segment", tuple(segments), test.place), plain))))
-
-
-def constant_test(test: Test, resolved: Mapping[str, Resolved], segment: object) -> Test:
-    """A test with the constants that hold for one segment."""
-
-    def constant(operand: Const | Param) -> Const:
-        if isinstance(operand, Const):
-            return operand
-        return Const(parameter_named(operand.name, resolved).for_segment(segment))
-
-    value = test.value
-    if isinstance(value, tuple):
-        return Test(test.fact, test.op, tuple(constant(operand) for operand in value), test.place)
-    if isinstance(value, Const | Param):
-        return Test(test.fact, test.op, constant(value), test.place)
-    return test
-
-
-def resolve_effect(effect: Effect, resolved: Mapping[str, Resolved]) -> Effect:
-    """An effect with constants for its parameters."""
-
-    def value_of(param: Param) -> Effect:
-        found = parameter_named(param.name, resolved)
-        return BySegment(found.by_segment, found.value) if found.by_segment else Const(found.value)
-
-    return effects.map_params(effect, value_of)
-
-
-def never() -> Condition:
-    """A condition that holds for no row: an empty ``Any``."""
-    return Any(())
-
-
-def scalar(operand: Const | Param, resolved: Mapping[str, Resolved]) -> Scalar | None:
-    """The value for all of a constant or parameter."""
-    return parameter_named(operand.name, resolved).value if isinstance(operand, Param) else operand.value
-
-
-__all__ = [
-    "MASK_BITS",
-    "Book",
-    "BookRule",
-    "BookStage",
-    "Op",
-    "compiled",
-    "constant_test",
-    "resolve_condition",
-    "resolve_effect",
-    "resolve_test",
-]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from ledger.columns import Column, Kind
 from ledger.problems import Problem, has_errors
 from rules import limits
-from rules.book import resolve_condition
 from rules.boundary_checks import boundary_problems
 from rules.case_checks import case_problems
 from rules.conditions import (
@@ -38,6 +37,7 @@ from rules.formula_proofs import nearest
 from rules.mapping_checks import mapping_problems
 from rules.overlap_checks import overlap_problems
 from rules.policies import Parameter, Parameters, Policy, Rule
+from rules.resolving import resolve_condition
 from rules.stages import STAGE, stage_of
 
 SCORE_FACTS = frozenset({"score_bp", "thin_history"})

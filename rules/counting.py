@@ -11,12 +11,13 @@ from typing import Any as Json
 
 from ledger.columns import Column
 from rules import limits
-from rules.book import BookStage, compiled, resolve_test
+from rules.book import BookStage, compiled
 from rules.checks import Reading, test_problems
 from rules.conditions import All, Any, Condition, Not, map_tests, nnf, tests_of
 from rules.documents import condition_of, parse
 from rules.facts import readable
 from rules.policies import Parameter, Parameters, Policy, Resolved
+from rules.resolving import resolve_test
 from rules.schema import shape_problems
 from rules.stages import STAGE
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rules.book import Book, BookRule, BookStage, constant_test, rank
+from rules.book import Book, BookRule, BookStage, rank
 from rules.conditions import (
     All,
     Any,
@@ -21,6 +21,7 @@ from rules.explanation import SeenTest, row_of
 from rules.nearest import Values, nearest_row
 from rules.policies import Resolved
 from rules.reference import Decided, Row, decide, verdict_of
+from rules.resolving import constant_test
 from rules.stages import earlier
 from rules.stepping import is_none_of, is_one_of
 
