@@ -1,6 +1,7 @@
 """A small world for the engine's stories: policies two people approved, and a ledger of a few lines."""
 
 import hashlib
+import random
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from peewee import fn
 
 from engine.runtime import Runtime
-from engine.tables import Allocation, Credit, Customer, Document, DueLine, Entity, Run
+from engine.tables import Allocation, Credit, CreditLimit, Customer, Document, DueLine, Entity, Run
 from ledger.canonical import canonical, sha256_of
 
 EARLY = 0  # documents of these tests hold from 1970 on
@@ -175,6 +176,35 @@ class Books:
 def books(entity: Entity) -> Books:
     """The entity's books."""
     return Books(entity)
+
+
+@pytest.fixture
+def forty_customers(runtime: Runtime, entity: Entity, books: Books) -> Callable[[int], None]:
+    """Post eight months of forty customers, who pay early, late or not at all, up to a day."""
+
+    def post(day: int) -> None:
+        draw = random.Random(11)
+        with runtime.database.atomic():
+            for n in range(40):
+                customer = books.customer(f"{1000 + n}", terms_days=30, opened_day=day - draw.randrange(50, 3000))
+                if draw.random() < 0.7:
+                    CreditLimit.create(
+                        entity_id=entity.id,
+                        customer=customer,
+                        booked_day=day - 300,
+                        recorded_day=day - 300,
+                        recorded_at=0,
+                        amount_minor=draw.choice((100_000, 400_000, 1_000_000)),
+                        from_day=day - 300,
+                    )
+                habit = draw.choice((-5, 0, 10, 29, 31, 62))
+                for invoice in range(8):
+                    booked = day - 240 + invoice * 30 + draw.randrange(5)
+                    line = books.invoice(customer, draw.randrange(2_000, 300_000), booked, booked + 30)
+                    if booked + 30 + habit < day:
+                        books.payment(customer, line, line.amount_minor, max(booked, booked + 30 + habit))
+
+    return post
 
 
 @pytest.fixture

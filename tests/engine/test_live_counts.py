@@ -1,7 +1,6 @@
 """Live counts on the facts of the last run: per entity, refreshed by a newer run, and with the parameters of today."""
 
 import json
-import random
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -16,7 +15,7 @@ from engine.live_facts import Counted
 from engine.runs import run_entity
 from engine.runtime import Runtime
 from engine.simulation import rule_hits, simulate
-from engine.tables import CreditLimit, Customer, Document, Entity, Outcome
+from engine.tables import Customer, Document, Entity, Outcome
 from ledger.canonical import canonical, sha256_of
 from rules.documents import shipped
 
@@ -40,30 +39,11 @@ def put_in_force(document: dict[str, Any], **more: Any) -> Document:
 
 
 @pytest.fixture
-def portfolio(runtime: Runtime, entity: Entity, books: Any) -> SimpleNamespace:
+def portfolio(runtime: Runtime, entity: Entity, forty_customers: Callable[[int], None]) -> SimpleNamespace:
     """Forty customers of all habits under the shipped documents, decided yesterday."""
     Entity.update(portfolio_share_bp=10_000).where(Entity.id == entity.id).execute()
     documents = {document["key"]: put_in_force(document) for document in shipped()}
-    draw = random.Random(11)
-    with runtime.database.atomic():
-        for n in range(40):
-            customer = books.customer(f"{1000 + n}", terms_days=30, opened_day=DAY - draw.randrange(50, 3000))
-            if draw.random() < 0.7:
-                CreditLimit.create(
-                    entity_id=entity.id,
-                    customer=customer,
-                    booked_day=DAY - 300,
-                    recorded_day=DAY - 300,
-                    recorded_at=0,
-                    amount_minor=draw.choice((100_000, 400_000, 1_000_000)),
-                    from_day=DAY - 300,
-                )
-            habit = draw.choice((-5, 0, 10, 29, 31, 62))
-            for invoice in range(8):
-                booked = DAY - 240 + invoice * 30 + draw.randrange(5)
-                line = books.invoice(customer, draw.randrange(2_000, 300_000), booked, booked + 30)
-                if booked + 30 + habit < DAY:
-                    books.payment(customer, line, line.amount_minor, max(booked, booked + 30 + habit))
+    forty_customers(DAY)
     run = run_entity(runtime, entity, DAY)
     return SimpleNamespace(entity=Entity.get_by_id(entity.id), documents=documents, run=run)
 

@@ -24,7 +24,7 @@ from engine.queries import people_table
 from engine.runs import run_entity
 from engine.runtime import Runtime
 from engine.simulation import Whom, estimate, rule_hits, simulate, trial_book, try_changes
-from engine.tables import Action, CreditLimit, Customer, Document, Entity, Outcome, Promise, Run
+from engine.tables import Action, Customer, Document, Entity, Outcome, Promise, Run
 from ledger.canonical import canonical, sha256_of
 from rules.condition_columns import dtype_of
 from rules.documents import shipped
@@ -52,32 +52,18 @@ def put_in_force(document: dict[str, Any], **more: Any) -> Document:
 
 
 @pytest.fixture
-def portfolio(runtime: Runtime, entity: Entity, books: Any, go_live: Callable[[int], Entity]) -> SimpleNamespace:
+def portfolio(
+    runtime: Runtime,
+    entity: Entity,
+    books: Any,
+    forty_customers: Callable[[int], None],
+    go_live: Callable[[int], Entity],
+) -> SimpleNamespace:
     """Forty customers and one more of all habits under the shipped documents, adopted, live and decided."""
     Entity.update(portfolio_share_bp=10_000).where(Entity.id == entity.id).execute()
     documents = {document["key"]: put_in_force(document) for document in shipped()}
-    draw = random.Random(11)
-    with runtime.database.atomic():
-        for n in range(40):
-            customer = books.customer(f"{1000 + n}", terms_days=30, opened_day=DAY - draw.randrange(50, 3000))
-            if draw.random() < 0.7:
-                amount = draw.choice((100_000, 400_000, 1_000_000))
-                CreditLimit.create(
-                    entity_id=entity.id,
-                    customer=customer,
-                    booked_day=DAY - 300,
-                    recorded_day=DAY - 300,
-                    recorded_at=0,
-                    amount_minor=amount,
-                    from_day=DAY - 300,
-                )
-            habit = draw.choice((-5, 0, 10, 29, 31, 62))
-            for invoice in range(8):
-                booked = DAY - 240 + invoice * 30 + draw.randrange(5)
-                line = books.invoice(customer, draw.randrange(2_000, 300_000), booked, booked + 30)
-                if booked + 30 + habit < DAY:
-                    books.payment(customer, line, line.amount_minor, max(booked, booked + 30 + habit))
-        books.invoice(books.customer("2000"), 50_000, DAY - 32, DAY - 2)  # three days late tomorrow
+    forty_customers(DAY)
+    books.invoice(books.customer("2000"), 50_000, DAY - 32, DAY - 2)  # three days late tomorrow
     run_entity(runtime, entity, DAY - 1)
     go_live(DAY)
     run = run_entity(runtime, Entity.get_by_id(entity.id), DAY)
