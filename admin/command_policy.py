@@ -268,7 +268,7 @@ def _any_body_of(file: Path) -> dict[str, Any]:
 
 def newest_like(body: Body) -> Document | None:
     """The newest approved version of a document's scope."""
-    from engine.governance import head_of
+    from engine.versions import head_of
 
     entity = _entity_of(body)
     row = Document(

@@ -26,9 +26,10 @@ from admin.versions import (
 )
 from engine.commands import Invalid
 from engine.comments import CommentDocument
-from engine.governance import BODY_BYTES_MAX, SaveDraft
+from engine.governance import SaveDraft
 from engine.restoring import RestoreDocument, WithdrawDocument
 from engine.tables import Document
+from engine.versions import BODY_BYTES_MAX
 from ledger.canonical import canonical
 from ledger.problems import Problem
 

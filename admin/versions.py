@@ -10,9 +10,9 @@ from flask_login import current_user
 from admin import formatting, gate
 from engine import access
 from engine.editions import documents_in_force, scope_of
-from engine.governance import head_of
 from engine.pipeline import last_portfolio_run
 from engine.tables import Document, Entity, User
+from engine.versions import head_of
 
 WAITING = "proposed"
 HEADS = {"policy": "policies", "parameters": "parameters", "derived_facts": "derived_facts"}  # blueprint of each kind

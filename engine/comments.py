@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, register
-from engine.governance import document_seen
 from engine.tables import Document, DocumentComment
+from engine.versions import document_seen
 from ledger.problems import Problem
 
 TEXT_LENGTH_MAX = 2_000

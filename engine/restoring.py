@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.commands import Change, Command, Conflict, Context, Refused, register, update_version
-from engine.governance import columns_of, document_of, head_of, proposed_of, put_forward, signed
+from engine.governance import put_forward
 from engine.tables import Document
+from engine.versions import columns_of, document_of, head_of, proposed_of, signed
 
 
 @dataclass(frozen=True, kw_only=True)

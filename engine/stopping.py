@@ -11,8 +11,8 @@ from typing import Any
 
 from engine import access
 from engine.commands import Change, Command, Conflict, Context, Invalid, Refused, register, update_version
-from engine.governance import must_see_all
 from engine.tables import Action, Document, Edition, Entity, PolicyStop, Run
+from engine.versions import must_see_all
 from rules.escalation import Wait
 
 STOPPED = Wait.STOPPED.value
