@@ -74,7 +74,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "postgresql" in marks:
         metafunc.parametrize("store", ["postgresql"])
     elif "both" in marks or (Path(definition.path).parent.name in BOTH and "sqlite" not in marks):
-        metafunc.parametrize("store", ["sqlite", "postgresql"])
+        long = [pytest.mark.slow] if "long" in marks else []
+        metafunc.parametrize("store", ["sqlite", pytest.param("postgresql", marks=long)])
 
 
 @pytest.fixture

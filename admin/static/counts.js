@@ -10,6 +10,7 @@
   let saved = null; // the counts as they are saved, by place
   let running = null;
   let waiting = 0;
+  let saving = false; // what is being saved is about to have another version, of which nothing can be counted yet
 
   const root = () => document.querySelector("[data-counts]");
   const editor = () => root()?.querySelector("form[data-edits]");
@@ -73,7 +74,7 @@
 
   async function count(form) {
     const page = root();
-    if (!page || !form.isConnected) return;
+    if (!page || !form.isConnected || saving) return;
     try {
       const answer = await asked(page.dataset.countsEdited, { method: "POST", body: new FormData(form) });
       if (!form.isConnected) return;
@@ -108,8 +109,21 @@
     waiting = setTimeout(() => count(form), PAUSE_MS);
   }
 
+  function saves() {
+    saving = true;
+    clearTimeout(waiting);
+    running?.abort();
+  }
+
+  function settled() {
+    saving = false;
+    begin();
+  }
+
   document.addEventListener("input", typed);
-  document.addEventListener("htmx:after:settle", begin);
+  document.addEventListener("htmx:before:request", saves);
+  document.addEventListener("htmx:finally:request", () => (saving = false));
+  document.addEventListener("htmx:after:settle", settled);
   document.addEventListener("sheet:swapped", begin);
   document.addEventListener("DOMContentLoaded", begin);
 

@@ -53,7 +53,7 @@ def propose(watched: Any, user: User) -> list[str]:
     page.get_by_role("button", name="Propose").click()
     page.get_by_text("Proposed. A second person must approve it.").wait_for()
     assert page.get_by_role("button", name="Approve").count() == 0
-    assert "You proposed this, so somebody else must approve it." in text_of(page)
+    assert "You had a hand in this, so somebody else must approve it." in text_of(page)
     watched.check()
     return names
 

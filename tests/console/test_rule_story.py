@@ -229,6 +229,7 @@ def test_rules_are_changed_by_two_people_and_the_running_worker_uses_them(
     page_as: Callable[..., Any], people: SimpleNamespace, decided: Entity, night: Any, hand: type[Mouse]
 ) -> None:
     """From the first page, from the change to the customer it touches and the trail it leaves."""
+    night.falls(decided)  # limits that the first run proposed within the automatic band are in force from now on
     before = classes()
     hands = hand(page_as())
     enter(hands, people.manager)

@@ -36,6 +36,8 @@ from ledger.canonical import canonical, sha256_of
 from rules.documents import shipped
 from rules.thresholds import thresholds_of, with_threshold
 
+pytestmark = pytest.mark.long
+
 DAY = 20_543  # 2026-03-31, the day the tests' clock stands at
 Begun = set[tuple[int, int, str, str]]
 

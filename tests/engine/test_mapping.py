@@ -18,6 +18,8 @@ from rules.words import Voice
 
 from .conftest import escalation, in_force, step
 
+pytestmark = pytest.mark.long
+
 DAY = 20_543
 
 

@@ -31,6 +31,8 @@ from rules.documents import shipped
 from rules.stages import STAGE_NAMES, STAGES
 from rules.thresholds import threshold_at, thresholds_of, with_threshold
 
+pytestmark = pytest.mark.long
+
 DAY = 20_543  # 2026-03-31, the day the tests' clock stands at
 COLUMNS = {column.name: column for stage in STAGES if stage.name in DECISIVE for column in stage.outcomes}
 

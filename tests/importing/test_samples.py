@@ -27,6 +27,7 @@ def test_samples_import_without_a_word(take: Callable[..., dict], entity: Entity
     assert CreditLimit.select().count() == 5
 
 
+@pytest.mark.long
 def test_samples_in_any_order(take: Callable[..., dict], runtime: Runtime) -> None:
     """Whichever file comes first, the ledger is the same."""
     hashes = set()

@@ -33,6 +33,7 @@ def run_fleet(folder, mode, *options, database=""):
 EXPECTED = {"1": "sent", "2": "waiting", "3": "cancelled", "4": "sent", "5": "failed"}
 
 
+@pytest.mark.long
 @pytest.mark.promise("A1")
 def test_a_crash_at_any_boundary_loses_and_repeats_nothing(tmp_path):
     """Before and after every commit and every call: each effect once, as if nothing had happened."""
@@ -66,6 +67,7 @@ def test_a_crash_with_a_receiver_that_takes_repeats_leaves_doubt_and_no_second_e
     assert doubted > 0
 
 
+@pytest.mark.long
 @pytest.mark.promise("A1")
 @pytest.mark.timeout(240)
 def test_fifty_kills_over_a_thousand_actions(tmp_path, store, request):
