@@ -23,8 +23,8 @@ from benchmarks.growth import sizes
 from benchmarks.places import DATABASES
 from benchmarks.watching import GB, machine, resident_bytes, versions
 
-CUSTOMERS = {"full": 1_000_000, "small": 10_000}
-MATCHED_ROWS = {"full": 100_000, "small": 10_000}
+CUSTOMERS = {"full": 1_000_000, "small": 5_000}
+MATCHED_ROWS = {"full": 100_000, "small": 5_000}
 DOCS = Path("docs/benchmarks.md")
 BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end -->"
 LONGEST_SECONDS = 3_000  # of one benchmark; it is ended then
