@@ -21,6 +21,7 @@ from flask_babel import gettext as _
 from flask_wtf.csrf import generate_csrf
 
 from admin import forward_shown, forward_xlsx, gate
+from admin.sheet import sent
 from admin.versions import body_of, governed, sees_whole, title_of, visible_document, visible_entities
 from engine.commands import Invalid
 from engine.editions import Unusable, stopped_policies
@@ -40,7 +41,6 @@ WEEKS_USUAL = 4
 DOCUMENTS_MAX = 20
 ANSWERS_KEPT = 4
 SO_FAR = "<!-- so far -->"  # stands in a page where it waits for what is computed
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def workbook() -> ResponseReturnValue:
         abort(422)
     content = forward_xlsx.workbook(work.shown, asked.titles)
     name = f"dunwell-forward-{asked.entity.code if asked.entity else ''}-{date_of(work.answer.live.days[0].day)}.xlsx"
-    return Response(content, mimetype=XLSX, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return sent(content, name)
 
 
 def _asked_whole() -> Asked:

@@ -1,17 +1,14 @@
 """An outlook as a workbook: the tables of its page, and every step that begins."""
 
-import io
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any
 
 from flask_babel import gettext as _
 from openpyxl import Workbook
 
 from admin.forward_shown import Shown
-from admin.sheet import harmless
+from admin.sheet import add_sheet, amount, saved
 from ledger.days import date_of
-from ledger.money import exponent
 
 ROWS_MAX = 200_000  # steps of one side
 
@@ -23,21 +20,13 @@ def workbook(shown: Shown, titles: list[str]) -> bytes:
         titles: of the changes.
     """
     book = Workbook(write_only=True)
-    _sheet(book, _("By week"), _by_week(shown))
-    _sheet(book, _("By day"), _by_day(shown))
-    _sheet(book, _("Orders and limits"), _beside(shown))
-    _sheet(book, _("Work"), _work(shown))
-    _sheet(book, _("Steps"), _steps(shown))
-    _sheet(book, _("Assumptions"), _about(shown, titles))
-    written = io.BytesIO()
-    book.save(written)
-    return written.getvalue()
-
-
-def _sheet(book: Any, title: str, rows: Iterable[Iterable[Any]]) -> None:
-    sheet = book.create_sheet(title)
-    for row in rows:
-        sheet.append([harmless(value) for value in row])
+    add_sheet(book, _("By week"), _by_week(shown))
+    add_sheet(book, _("By day"), _by_day(shown))
+    add_sheet(book, _("Orders and limits"), _beside(shown))
+    add_sheet(book, _("Work"), _work(shown))
+    add_sheet(book, _("Steps"), _steps(shown))
+    add_sheet(book, _("Assumptions"), _about(shown, titles))
+    return saved(book)
 
 
 def _sides(shown: Shown) -> list[tuple[str, str]]:
@@ -59,7 +48,7 @@ def _by_week(shown: Shown) -> Iterable[Iterable[Any]]:
         for line in channel.lines:
             for side, name in _sides(shown):
                 counts = [getattr(cell.steps, side) for cell in line.weeks]
-                money = _amount(getattr(line.total.about_minor, side), currency)
+                money = amount(getattr(line.total.about_minor, side), currency)
                 yield [channel.label, line.label, name, *counts, sum(counts), money]
 
 
@@ -113,7 +102,7 @@ def _steps(shown: Shown) -> Iterable[Iterable[Any]]:
                 row["channel"],
                 row["level"],
                 names.get(row["collector"], ""),
-                *(_amount(row[f"{amount}_minor"], currency) for amount in ("about", "overdue", "leader")),
+                *(amount(row[f"{name}_minor"], currency) for name in ("about", "overdue", "leader")),
             ]
 
 
@@ -124,7 +113,3 @@ def _about(shown: Shown, titles: list[str]) -> Iterable[Iterable[Any]]:
     for title in titles:
         yield [_("Change"), title]
     yield [_("Assumed"), _("Nobody pays, and nothing new is booked.")]
-
-
-def _amount(minor: int | None, currency: str) -> Decimal | None:
-    return None if minor is None else Decimal(minor).scaleb(-exponent(currency))

@@ -11,7 +11,7 @@ from flask_login import current_user
 from admin import formatting, gate
 from engine import access
 from engine.comments import comments_of
-from engine.stopping import may_stop, stops_in_force
+from engine.stopping import stops_in_force
 from engine.tables import Document, DocumentComment, PolicyStop
 
 
@@ -79,7 +79,7 @@ def stopped_now(key: str | None = None) -> list[Stopped]:
     for stop in stops_in_force(access.visible_entities(current_user.id)):
         if key not in (None, stop.policy_key):
             continue
-        whole = may_stop(current_user.id, stop)
+        whole = access.sees_all_of(current_user.id, stop.entity_id)
         approves = whole and gate.may("policies.approve") and stop.resume_by_id not in (None, current_user.id)
         found.append(Stopped(stop, _title(stop), whole and gate.may("policies.stop"), approves))
     return found

@@ -1,19 +1,14 @@
 """A simulation as an Excel file: figures, matrices, movers, rules, and the customers that change."""
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
-from io import BytesIO
 from typing import Any
 
 from flask_babel import gettext as _
-from markupsafe import Markup
 from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
 
 from admin import formatting, impact
 from admin.changes import outcome_label
-from admin.sheet import harmless
+from admin.sheet import add_sheet, amount, saved
 from admin.simulation_asked import Asked
 from admin.versions import title_of
 from engine import moved
@@ -21,39 +16,21 @@ from engine.comparison import DECISIVE
 from engine.frames import rows_of
 from engine.pairing import AFTER, BEFORE, Pair
 from engine.tables import Customer
-from ledger.money import exponent
 from rules.stages import STAGE_NAMES
 
-MIMETYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CUSTOMERS_MAX = 50_000  # in the file; those with the largest exposure
 NAMED_AT_ONCE = 500
 
 
-def workbook(asked: Asked, one: impact.ShownImpact, pair: Pair) -> BytesIO:
-    """The file, from its beginning."""
+def workbook(asked: Asked, one: impact.ShownImpact, pair: Pair) -> bytes:
+    """The file."""
     book = Workbook(write_only=True)
     _summary(book, asked, one)
     _matrices(book, one)
     _movers(book, one)
     _rules(book, one)
     _customers(book, one, pair)
-    file = BytesIO()
-    book.save(file)
-    file.seek(0)
-    return file
-
-
-def _sheet(book: Any, title: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    sheet = book.create_sheet(title[:31])
-    sheet.freeze_panes = "A2"
-    cells = []
-    for name in head:
-        cell = WriteOnlyCell(sheet, value=harmless(name))
-        cell.font = Font(bold=True)
-        cells.append(cell)
-    sheet.append(cells)
-    for row in rows:
-        sheet.append([harmless(value.striptags() if isinstance(value, Markup) else value) for value in row])
+    return saved(book)
 
 
 def _summary(book: Any, asked: Asked, one: impact.ShownImpact) -> None:
@@ -68,7 +45,7 @@ def _summary(book: Any, asked: Asked, one: impact.ShownImpact) -> None:
         (_("Facts of"), formatting.iso(one.as_of_day)),
         (_("To hold from"), asked.from_on),
         (_("Customers touched"), "", one.changed),
-        (_("Their exposure"), "", _money(one.changed_minor, one.currency)),
+        (_("Their exposure"), "", amount(one.changed_minor, one.currency)),
         *(
             (figure.label, _plain(figure, figure.before, one), _plain(figure, figure.after, one))
             for figure in one.figures
@@ -79,7 +56,7 @@ def _summary(book: Any, asked: Asked, one: impact.ShownImpact) -> None:
         *((_("Open already with %(name)s", name=work.name), work.diary, work.diary) for work in one.work if work.diary),
         (_("sha256 of all outcomes"), "", "", one.outcomes_sha256),
     ]
-    _sheet(book, _("Summary"), (_("What"), _("Now"), _("Then"), _("Version")), rows)
+    add_sheet(book, _("Summary"), rows, (_("What"), _("Now"), _("Then"), _("Version")))
 
 
 def _matrices(book: Any, one: impact.ShownImpact) -> None:
@@ -88,19 +65,21 @@ def _matrices(book: Any, one: impact.ShownImpact) -> None:
         for row in stage.rows:
             for column, cell in zip(stage.columns, row.cells, strict=True):
                 if cell.customers:
-                    money = _money(cell.exposure_minor, one.currency)
+                    money = amount(cell.exposure_minor, one.currency)
                     rows.append((stage.label, row.label, column, cell.customers, money, one.currency))
-    _sheet(book, _("Matrices"), (_("Stage"), _("Now"), _("Then"), _("Customers"), _("Exposure"), _("Currency")), rows)
+    add_sheet(
+        book, _("Matrices"), rows, (_("Stage"), _("Now"), _("Then"), _("Customers"), _("Exposure"), _("Currency"))
+    )
 
 
 def _movers(book: Any, one: impact.ShownImpact) -> None:
     rows = []
     for stage in one.stages:
         for who in stage.movers:
-            money = _money(who.exposure_minor, one.currency)
+            money = amount(who.exposure_minor, one.currency)
             rows.append((stage.label, who.customer.number, who.customer.name, who.before, who.after, money))
     head = (_("Stage"), _("Number"), _("Customer"), _("Now"), _("Then"), _("Exposure"))
-    _sheet(book, _("Movers"), head, rows)
+    add_sheet(book, _("Movers"), rows, head)
 
 
 def _rules(book: Any, one: impact.ShownImpact) -> None:
@@ -109,7 +88,7 @@ def _rules(book: Any, one: impact.ShownImpact) -> None:
         for stage in one.stages
         for hit in stage.hits
     ]
-    _sheet(book, _("Rules"), (_("Stage"), _("Rule"), _("Now"), _("Then"), _("Remark")), rows)
+    add_sheet(book, _("Rules"), rows, (_("Stage"), _("Rule"), _("Now"), _("Then"), _("Remark")))
 
 
 def _customers(book: Any, one: impact.ShownImpact, pair: Pair) -> None:
@@ -132,25 +111,21 @@ def _customers(book: Any, one: impact.ShownImpact, pair: Pair) -> None:
             for row in part:
                 customer = named.get(row["customer_id"])
                 line = [customer.number, customer.name] if customer is not None else ["", ""]
-                line.append(_money(row["exposure_minor"], one.currency))
+                line.append(amount(row["exposure_minor"], one.currency))
                 for outcome in outcomes:
                     line += [_value(outcome, row[side + outcome], one.currency) for side in (BEFORE, AFTER)]
                 yield line
         if one.changed > len(found):
             yield [_("The %(n)s with the largest exposure of %(all)s.", n=len(found), all=one.changed)]
 
-    _sheet(book, _("Customers"), head, lines())
+    add_sheet(book, _("Customers"), lines(), head)
 
 
 def _value(outcome: str, value: Any, currency: str) -> Any:
     if outcome.endswith("_minor"):
-        return _money(value, currency)
+        return amount(value, currency)
     return value
 
 
 def _plain(figure: impact.ShownFigure, value: int, one: impact.ShownImpact) -> Any:
-    return _money(value, one.currency) if figure.is_money else value
-
-
-def _money(minor: int | None, currency: str) -> Decimal | None:
-    return None if minor is None else Decimal(minor).scaleb(-exponent(currency))
+    return amount(value, one.currency) if figure.is_money else value

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, abort, render_template, request, send_file, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -16,6 +16,7 @@ from peewee import fn
 
 from admin import explaining, gate, impact, simulation_file
 from admin.console import PAGE_ROWS, cursor, position
+from admin.sheet import sent
 from admin.simulation_asked import Asked, asked_now
 from admin.versions import rule_labels
 from engine import access, moved
@@ -127,8 +128,7 @@ def export() -> ResponseReturnValue:
     if shown is None:
         abort(404)
     name = f"dunwell-simulation-{asked.entity.code}-{gate.runtime().now().date().isoformat()}.xlsx"
-    file = simulation_file.workbook(asked, shown, tried.pair)
-    return send_file(file, as_attachment=True, download_name=name, mimetype=simulation_file.MIMETYPE)
+    return sent(simulation_file.workbook(asked, shown, tried.pair), name)
 
 
 # --- answers ---------------------------------------------------------------------------

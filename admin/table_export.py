@@ -6,7 +6,6 @@ Plain values are real numbers in human units; everything else is text, never a f
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from io import BytesIO
 from typing import Any
 
 from openpyxl import Workbook
@@ -16,6 +15,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
+from admin.sheet import saved
 from ledger.canonical import sha256_of
 from ledger.columns import Column, Kind
 from rules.cell_words import Tongue
@@ -60,9 +60,7 @@ def workbook_of(document: Mapping[str, Any], sha256: str, tongue: Tongue) -> byt
     _validate(sheet, table)
     _fill_head(made.create_sheet(tongue.voice.say("Policy")), document, sha256, tongue)
     _fill_guide(made.create_sheet(tongue.voice.say("How to fill this in")), document, tongue)
-    written = BytesIO()
-    made.save(written)
-    return written.getvalue()
+    return saved(made)
 
 
 def put_text(cell: Cell, text: str) -> None:

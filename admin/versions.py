@@ -96,8 +96,7 @@ def may_decide(document: Document) -> bool:
 
 def sees_all_of(document: Document) -> bool:
     """Whether the reader sees every customer it decides about."""
-    touched = [document.entity] if document.entity is not None else list(Entity.select())
-    return all(sees_whole(entity) for entity in touched)
+    return access.sees_all_of(current_user.id, document.entity_id)
 
 
 def waiting(kind: str | None = None) -> list[Document]:

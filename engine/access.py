@@ -5,7 +5,7 @@ from typing import Any
 
 from peewee import ModelSelect
 
-from engine.tables import Customer, User, UserRole, UserScope
+from engine.tables import Customer, Entity, User, UserRole, UserScope
 
 # Each permission with what it lets a person do, in the words of the console.
 PERMISSIONS: Mapping[str, str] = {
@@ -173,3 +173,9 @@ def sees_whole_entity(user: User | int | None, entity_id: int) -> bool:
         UserScope.user == user_id, UserScope.entity == entity_id, UserScope.portfolio.is_null()
     )
     return bool(whole.exists())
+
+
+def sees_all_of(user: User | int | None, entity_id: int | None) -> bool:
+    """Whether a user sees every customer of an entity, or, where none is given, of all of them."""
+    touched = [entity_id] if entity_id is not None else [one.id for one in Entity.select(Entity.id)]
+    return all(sees_whole_entity(user, one) for one in touched)

@@ -9,7 +9,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from engine import access
 from engine.commands import Change, Command, Conflict, Context, Invalid, Refused, register, update_version
 from engine.tables import Action, Document, Edition, Entity, PolicyStop, Run
 from engine.versions import must_see_all
@@ -169,9 +168,3 @@ def _changed(stop: PolicyStop, before: dict[str, Any], after: dict[str, Any]) ->
         answer={"stop": stop.id, "state": "running" if stop.over_at is not None else "stopped"},
         entity_id=stop.entity_id,
     )
-
-
-def may_stop(user: int, stop: PolicyStop) -> bool:
-    """Whether a person sees all that a stop reaches."""
-    touched = [stop.entity_id] if stop.entity_id is not None else [one.id for one in Entity.select(Entity.id)]
-    return all(access.sees_whole_entity(user, entity_id) for entity_id in touched)

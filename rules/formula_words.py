@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ledger.columns import Kind
 from rules.conditions import FactRef, Param, Scalar
 from rules.effects import BySegment
+from rules.formula_writing import SUM, TERM, WHOLE, held
 from rules.formulas import (
     Choice,
     Clipped,
@@ -26,7 +27,6 @@ from rules.formulas import (
 from rules.words import Voice, condition_words, parameter_name, value_words
 
 Row = Mapping[str, Scalar | None]
-SUM, TERM, WHOLE = 1, 2, 3  # how tightly a formula holds together
 
 
 def derived_words(fact: DerivedFact, voice: Voice, row: Row | None = None) -> str:
@@ -82,13 +82,13 @@ def _written(formula: Formula, voice: Voice, row: Row | None) -> tuple[str, int]
     plain = [words for words, _ in parts]
     match formula:
         case Sum():
-            return " + ".join(_held(part, SUM) for part in parts), SUM
+            return " + ".join(held(part, SUM) for part in parts), SUM
         case Difference():
-            return f"{_held(parts[0], SUM)} − {_held(parts[1], TERM)}", SUM
+            return f"{held(parts[0], SUM)} − {held(parts[1], TERM)}", SUM
         case Product():
-            return f"{_held(parts[0], TERM)} × {_held(parts[1], WHOLE)}", TERM
+            return f"{held(parts[0], TERM)} × {held(parts[1], WHOLE)}", TERM
         case Quotient():
-            return f"{_held(parts[0], TERM)} / {_held(parts[1], WHOLE)}", TERM
+            return f"{held(parts[0], TERM)} / {held(parts[1], WHOLE)}", TERM
         case Smallest():
             return voice.say("the smallest of (%(values)s)") % {"values": "; ".join(plain)}, WHOLE
         case Largest():
@@ -105,12 +105,6 @@ def _written(formula: Formula, voice: Voice, row: Row | None) -> tuple[str, int]
         case Choice(condition):
             named = {"condition": condition_words(condition, voice), "then": plain[0], "otherwise": plain[1]}
             return voice.say("%(then)s if %(condition)s, else %(otherwise)s") % named, 0
-
-
-def _held(part: tuple[str, int], by: int) -> str:
-    """A part in brackets where it would fall apart without."""
-    words, holds = part
-    return words if holds >= by else f"({words})"
 
 
 def kind_words(kind: Kind, voice: Voice) -> str:

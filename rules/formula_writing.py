@@ -22,7 +22,7 @@ from rules.formulas import (
     parts_of,
 )
 
-SUM, TERM, WHOLE = 1, 2, 3
+SUM, TERM, WHOLE = 1, 2, 3  # how tightly a formula holds together
 
 
 def write_formula(formula: Formula, tongue: Tongue) -> str:
@@ -52,15 +52,15 @@ class _Writer:
         match formula:
             case Sum() if len(parts) > 1:
                 # The first part of a sum may be a sum only where it stands in brackets of its own.
-                return " + ".join(_held(part, TERM) for part in parts), SUM
+                return " + ".join(held(part, TERM) for part in parts), SUM
             case Sum():
-                return _held(parts[0], TERM), TERM
+                return held(parts[0], TERM), TERM
             case Difference():
-                return f"{_held(parts[0], SUM)} - {_held(parts[1], TERM)}", SUM
+                return f"{held(parts[0], SUM)} - {held(parts[1], TERM)}", SUM
             case Product():
-                return f"{_held(parts[0], TERM)} * {_held(parts[1], WHOLE)}", TERM
+                return f"{held(parts[0], TERM)} * {held(parts[1], WHOLE)}", TERM
             case Quotient():
-                return f"{_held(parts[0], TERM)} / {_held(parts[1], WHOLE)}", TERM
+                return f"{held(parts[0], TERM)} / {held(parts[1], WHOLE)}", TERM
             case Smallest():
                 return f"min({listed})", WHOLE
             case Largest():
@@ -128,6 +128,7 @@ class _Writer:
                 return ""
 
 
-def _held(part: tuple[str, int], by: int) -> str:
+def held(part: tuple[str, int], by: int) -> str:
+    """A part in brackets where it would fall apart without."""
     text, holds = part
     return text if holds >= by else f"({text})"

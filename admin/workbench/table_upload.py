@@ -1,15 +1,15 @@
 """A decision table out as an Excel file, and back: the difference is read before anything is saved."""
 
 import json
-from io import BytesIO
 from typing import Any
 
-from flask import abort, flash, redirect, render_template, request, send_file, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
 from admin import comparing, gate, policies
+from admin.sheet import sent
 from admin.table_documents import document_of_file, file_of
 from admin.table_import import FILE_BYTES_MAX
 from admin.versions import address, body_of, currency_shown, replaced_by, title_of, visible_document
@@ -22,7 +22,6 @@ from engine.tables import Document
 from ledger.problems import Problem
 from rules.documents import canonical, parse
 
-KIND = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PREVIEW_BYTES_MAX = 400_000  # of a document that waits in its form to be kept
 SAME = ("kind", "key", "stage", "subject", "entity")
 
@@ -35,7 +34,7 @@ def table_file(document_id: int) -> ResponseReturnValue:
     content, problems = file_of(row, tongue_for(row))
     if content is None:
         raise Invalid(problems)
-    return send_file(BytesIO(content), KIND, as_attachment=True, download_name=f"{row.key}-{row.sha256[:8]}.xlsx")
+    return sent(content, f"{row.key}-{row.sha256[:8]}.xlsx")
 
 
 @blueprint.get("/<int:document_id>/table/upload")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from engine.governance import ApproveDocument
 from engine.runtime import build
 from engine.settings import Settings
 from engine.tables import Document, User
+
+from .conftest import speaker
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path for path in (ROOT / "rules" / "documents").glob("*.json") if path.name != "schema.json")
@@ -65,15 +68,24 @@ def test_a_file_that_is_no_document_is_one_clear_line(say: Say, tmp_path: Path, 
     assert "odd.json" in answer.stderr
 
 
-@pytest.fixture
-def governed(say: Say, tmp_path: Path, settings: Settings) -> Callable[[], None]:
-    """An entity with a ledger, two managers, and a second person who approves all that is proposed."""
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state folder of an entity with a ledger and two managers, to be copied."""
+    folder = tmp_path_factory.mktemp("governed") / "var"
+    say = speaker(folder)
     say("entity", "ACME", "--currency", "EUR")
     for file in ("rates", "invoices"):
         mapping = str(MAPPINGS / f"{file}.json")
         say("import", "ACME", str(ACCOUNTS / f"{file}.csv"), "--mapping", mapping, "--history-until", "2025-12-31")
     for name in ("first", "second"):
         say("user", f"{name}@acme.example", "--role", "credit_manager", "--entity", "ACME")
+    return folder
+
+
+@pytest.fixture
+def governed(state: Path, tmp_path: Path, settings: Settings) -> Callable[[], None]:
+    """That entity in a state folder of this test, and a second person who approves all that is proposed."""
+    shutil.copytree(state, tmp_path / "var", dirs_exist_ok=True)
 
     def approve() -> None:
         runtime = build(settings)

@@ -11,6 +11,7 @@ import pytest
 from openpyxl import load_workbook
 
 from admin import simulation_file
+from admin.sheet import XLSX
 from engine.tables import Action, Customer, Document, Entity, Outcome, Run, User, UserScope
 from ledger.canonical import canonical, sha256_of
 from rules.documents import shipped
@@ -160,7 +161,7 @@ def test_a_stored_day_is_tried_on_its_own_facts(stricter: Document, decided: Ent
 def test_the_excel_file_holds_the_whole_answer(stricter: Document, manager: Any, monkeypatch: Any) -> None:
     """Figures, matrices, movers, rules and every customer that changes; a limit is said."""
     answer = manager.get(f"/simulations/export.xlsx?document={stricter.id}")
-    assert answer.mimetype == simulation_file.MIMETYPE
+    assert answer.mimetype == XLSX
     book = load_workbook(BytesIO(answer.data))
     assert book.sheetnames == ["Summary", "Matrices", "Movers", "Rules", "Customers"]
     summary = {row[0]: row[1:] for row in sheet(book, "Summary")}

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from peewee import fn
 
+from engine.commands import mark_dirty
+from engine.events import drain_dirty
+from engine.runs import run_entity
 from engine.runtime import Runtime
-from engine.tables import Allocation, Credit, CreditLimit, Customer, Document, DueLine, Entity, Run
+from engine.tables import Allocation, Credit, CreditLimit, Customer, Decision, Document, DueLine, Entity, Run
 from ledger.canonical import canonical, sha256_of
 
+DAY = 20_543  # 2026-03-31, the day the tests' clock stands at
 EARLY = 0  # documents of these tests hold from 1970 on
 
 
@@ -217,6 +221,29 @@ def policies(runtime: Runtime, entity: Entity) -> SimpleNamespace:
         hold=in_force(hold()),
         escalation=in_force(escalation()),
     )
+
+
+@pytest.fixture
+def day(
+    runtime: Runtime, entity: Entity, books: Books, policies: SimpleNamespace, go_live: Callable[[int], Entity]
+) -> int:
+    """A day with its run, and a payment decided on it as an event."""
+    for late in (-10, -3, 0, 3, 4, 13, 14, 33, 90):
+        line = books.invoice(books.customer(f"{late}"), 50_000, DAY - 200, DAY - late)
+    run_entity(runtime, entity, DAY - 1)
+    go_live(DAY - 1)
+    run_entity(runtime, Entity.get(), DAY)
+    books.payment(line.customer, line, 50_000, DAY)
+    mark_dirty([line.customer_id], runtime.now_at())
+    assert drain_dirty(runtime) == 1
+    return DAY
+
+
+def rewrite(runtime: Runtime, decision: Decision, **columns: Any) -> None:
+    """Change a decision behind the program's back."""
+    on = " on decision" if runtime.settings.on_postgresql else ""
+    runtime.database.execute_sql(f"drop trigger if exists decision_no_update{on}")
+    Decision.update(**columns).where(Decision.id == decision.id).execute()
 
 
 @pytest.fixture

@@ -32,29 +32,15 @@ from engine.tables import (
     Promise,
     Run,
 )
-from ledger.canonical import canonical, sha256_of
 from rules.documents import shipped
 from rules.thresholds import thresholds_of, with_threshold
+
+from .conftest import in_force
 
 pytestmark = pytest.mark.long
 
 DAY = 20_543  # 2026-03-31, the day the tests' clock stands at
 Begun = set[tuple[int, int, str, str]]
-
-
-def approved(document: dict[str, Any], from_day: int = 0) -> Document:
-    """A document as if two people had approved it long ago."""
-    return Document.create(
-        kind=document["kind"],
-        key=document["key"],
-        stage=document.get("stage"),
-        subject=document.get("subject"),
-        sha256=sha256_of(document),
-        body=canonical(document),
-        status="live",
-        from_day=from_day,
-        approved_at=1,
-    )
 
 
 def with_band(document: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +71,7 @@ def world(
 ) -> SimpleNamespace:
     """Sixty customers of all habits under the shipped documents, with all that a person may do to them."""
     Entity.update(portfolio_share_bp=10_000).where(Entity.id == entity.id).execute()
-    documents = {document["key"]: approved(with_band(document)) for document in shipped()}
+    documents = {document["key"]: in_force(with_band(document)) for document in shipped()}
     draw = random.Random(7)
     with runtime.database.atomic():
         for number in range(60):

@@ -15,34 +15,19 @@ from engine.live_facts import Counted
 from engine.runs import run_entity
 from engine.runtime import Runtime
 from engine.simulation import rule_hits, simulate
-from engine.tables import Customer, Document, Entity, Outcome
-from ledger.canonical import canonical, sha256_of
+from engine.tables import Customer, Entity, Outcome
 from rules.documents import shipped
 
+from .conftest import in_force
+
 DAY = 20_543  # 2026-03-31, the day the tests' clock stands at
-
-
-def put_in_force(document: dict[str, Any], **more: Any) -> Document:
-    """A document as if two people had approved it long ago."""
-    return Document.create(
-        kind=document["kind"],
-        key=document["key"],
-        stage=document.get("stage"),
-        subject=document.get("subject"),
-        sha256=sha256_of(document),
-        body=canonical(document),
-        status="live",
-        from_day=0,
-        approved_at=1,
-        **more,
-    )
 
 
 @pytest.fixture
 def portfolio(runtime: Runtime, entity: Entity, forty_customers: Callable[[int], None]) -> SimpleNamespace:
     """Forty customers of all habits under the shipped documents, decided yesterday."""
     Entity.update(portfolio_share_bp=10_000).where(Entity.id == entity.id).execute()
-    documents = {document["key"]: put_in_force(document) for document in shipped()}
+    documents = {document["key"]: in_force(document) for document in shipped()}
     forty_customers(DAY)
     run = run_entity(runtime, entity, DAY)
     return SimpleNamespace(entity=Entity.get_by_id(entity.id), documents=documents, run=run)
@@ -128,10 +113,10 @@ def test_parameters_count_as_they_are_today(runtime: Runtime, portfolio: SimpleN
     parameters = body_of(portfolio, "parameters")
     own = next(one for one in parameters["parameters"] if one["name"] == "hold_set_days")
     own["values"].append({"from": "2026-04-01", "value": 2})
-    put_in_force(parameters)
+    in_force(parameters)
     assert live_counts(runtime, [portfolio.entity], hold).places == before.places
     own["values"][-1]["from"] = "2026-03-31"
-    put_in_force(parameters)
+    in_force(parameters)
     after = live_counts(runtime, [portfolio.entity], hold)
     assert after.places[ALL_RULES].customers > before.places[ALL_RULES].customers
 

@@ -4,36 +4,12 @@ import json
 
 import pytest
 
-from engine.commands import NotFound, mark_dirty
-from engine.events import drain_dirty
+from engine.commands import NotFound
 from engine.replaying import Different, decided_on, replay_day
 from engine.runs import run_entity
 from engine.tables import Action, Decision, Entity, Run
 
-from .conftest import in_force, parameters
-
-DAY = 20_543
-
-
-@pytest.fixture
-def day(runtime, entity, books, policies, go_live):
-    """A day with its run, and a payment decided on it as an event."""
-    for late in (-10, -3, 0, 3, 4, 13, 14, 33, 90):
-        line = books.invoice(books.customer(f"{late}"), 50_000, DAY - 200, DAY - late)
-    run_entity(runtime, entity, DAY - 1)
-    go_live(DAY - 1)
-    run_entity(runtime, Entity.get(), DAY)
-    books.payment(line.customer, line, 50_000, DAY)
-    mark_dirty([line.customer_id], runtime.now_at())
-    assert drain_dirty(runtime) == 1
-    return DAY
-
-
-def rewrite(runtime, decision, **columns):
-    """Change a decision behind the program's back."""
-    on = " on decision" if runtime.settings.on_postgresql else ""
-    runtime.database.execute_sql(f"drop trigger if exists decision_no_update{on}")
-    Decision.update(**columns).where(Decision.id == decision.id).execute()
+from .conftest import DAY, in_force, parameters, rewrite
 
 
 @pytest.mark.promise("D2")

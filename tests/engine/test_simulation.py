@@ -31,26 +31,12 @@ from rules.documents import shipped
 from rules.stages import STAGE_NAMES, STAGES
 from rules.thresholds import threshold_at, thresholds_of, with_threshold
 
+from .conftest import in_force
+
 pytestmark = pytest.mark.long
 
 DAY = 20_543  # 2026-03-31, the day the tests' clock stands at
 COLUMNS = {column.name: column for stage in STAGES if stage.name in DECISIVE for column in stage.outcomes}
-
-
-def put_in_force(document: dict[str, Any], **more: Any) -> Document:
-    """A document as if two people had approved it long ago."""
-    return Document.create(
-        kind=document["kind"],
-        key=document["key"],
-        stage=document.get("stage"),
-        subject=document.get("subject"),
-        sha256=sha256_of(document),
-        body=canonical(document),
-        status="live",
-        from_day=0,
-        approved_at=1,
-        **more,
-    )
 
 
 @pytest.fixture
@@ -63,7 +49,7 @@ def portfolio(
 ) -> SimpleNamespace:
     """Forty customers and one more of all habits under the shipped documents, adopted, live and decided."""
     Entity.update(portfolio_share_bp=10_000).where(Entity.id == entity.id).execute()
-    documents = {document["key"]: put_in_force(document) for document in shipped()}
+    documents = {document["key"]: in_force(document) for document in shipped()}
     forty_customers(DAY)
     books.invoice(books.customer("2000"), 50_000, DAY - 32, DAY - 2)  # three days late tomorrow
     run_entity(runtime, entity, DAY - 1)
@@ -84,7 +70,7 @@ def stage_of(found: Any, name: str) -> Any:
     return next(stage for stage in found.stages if stage.stage == name)
 
 
-def in_force(entity: Entity) -> str:
+def decided_now(entity: Entity) -> str:
     """A hash over the outcomes that hold now, as a simulation makes it."""
     rows = list(Outcome.select().where(Outcome.entity_id == entity.id).order_by(Outcome.customer).dicts())
     frame = from_rows(rows, {name: dtype_of(column) for name, column in COLUMNS.items()})
@@ -148,7 +134,7 @@ def test_it_predicts_the_run_that_follows_the_approval_exactly(
     )
     run = run_entity(runtime, portfolio.entity, DAY + 1)
     assert run.state == "done"
-    assert told.outcomes_sha256 == in_force(portfolio.entity)
+    assert told.outcomes_sha256 == decided_now(portfolio.entity)
     assert told.outcomes_sha256 != as_it_was.outcomes_sha256
 
 
@@ -175,12 +161,12 @@ def test_it_predicts_a_run_after_several_changes_exactly(
             )
         )
     assert run_entity(runtime, portfolio.entity, DAY + 1).state == "done"
-    assert told.outcomes_sha256 == in_force(portfolio.entity)
+    assert told.outcomes_sha256 == decided_now(portfolio.entity)
 
 
 def test_a_stored_day_is_told_as_it_was_decided(runtime: Runtime, clock: Any, portfolio: SimpleNamespace) -> None:
     """On the facts of an earlier run, long after it, without a change: the outcomes it had."""
-    decided = in_force(portfolio.entity)
+    decided = decided_now(portfolio.entity)
     clock.advance(days=1)
     run_entity(runtime, portfolio.entity, DAY + 1)
     found = simulate(runtime, portfolio.entity, [], run=Run.get_by_id(portfolio.run.id))
@@ -229,7 +215,7 @@ def test_without_a_change_nobody_moves(runtime: Runtime, portfolio: SimpleNamesp
     assert (found.changed, found.changed_minor, found.customers) == (0, 0, 41)
     assert all(move.before == move.after or move.after == "unchanged" for s in found.stages for move in s.moves)
     assert found.run_id == portfolio.run.id
-    assert found.outcomes_sha256 == in_force(portfolio.entity)
+    assert found.outcomes_sha256 == decided_now(portfolio.entity)
 
 
 def test_the_counts_of_a_stage_are_those_of_its_customers(runtime: Runtime, portfolio: SimpleNamespace) -> None:
@@ -262,7 +248,7 @@ def test_other_changes_that_are_coming_are_not_counted_as_its_own(
 ) -> None:
     """An approved value of the coming month stands on both sides."""
     coming = changed(portfolio.documents, "parameters", "hold_set_days", 10)
-    put_in_force(coming)
+    in_force(coming)
     same = with_threshold(coming, _place(coming, "hold_set_days"), 10, "2026-05-01")
     assert simulate(runtime, portfolio.entity, [same], from_day=DAY + 31).changed == 0
 
