@@ -23,7 +23,7 @@ from benchmarks.watching import memory_watched
 from engine.impact import Simulation
 from engine.pipeline import last_portfolio_run
 from engine.runs import run_entity
-from engine.runtime import Runtime
+from engine.runtime import Runtime, settle
 from engine.simulation import estimate, simulate
 from engine.tables import Document, Entity
 from rules.documents import shipped
@@ -78,6 +78,7 @@ def one_size(runtime: Runtime, rules: int, values: tuple[int, ...]) -> dict[str,
         end = time.monotonic()
         if value == STANDING + 1:  # decides the side in force, which stays in memory
             first = end - start
+            settle()  # as the server does once it is warm
             continue
         sampled += [between - start] if guess is not None else []
         full.append(end - between)

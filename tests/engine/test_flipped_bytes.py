@@ -89,9 +89,9 @@ def fates(runtime, copies, seed):
 @pytest.mark.promise("E5")
 def test_twenty_damaged_copies(decided):
     """Each is refused with one clear error, or verifying names the damage, or every row is as it was."""
-    counted = fates(decided, 20, seed=5)
+    counted = fates(decided, 20, seed=9)
     assert counted["unseen"] == 0
-    assert counted["named"] + counted["refused"] >= 2  # damage was done
+    assert counted["named"] + counted["refused"] >= 4  # damage was done
 
 
 @pytest.mark.slow
