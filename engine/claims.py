@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from peewee import ModelSelect, fn
 
 from engine import diary, sending
+from engine.doors import LETTER
 from engine.outages import outage_of
 from engine.sending import Cancel, Go, NoAddress, Prepare, Wait
 from engine.tables import Action, Customer, Entity, Message
@@ -28,7 +29,8 @@ LEASE_US = 150 * SECOND_US  # longer than a whole SMTP conversation (notifiers.s
 BATCH = 10
 BATCH_IDEMPOTENT = 50  # with a receiver that drops repeats and can be asked, a kill leaves no doubt
 
-MESSAGE_CHANNELS = ("email", "letter")
+MESSAGE_CHANNELS = ("email", "letter", "sms", "chat", "webhook", "internal")
+CONTACT_CHANNELS = ("email", "letter", "sms", "chat")  # those that reach the customer: they count as a contact
 IN_FLIGHT = ("due", "claimed", "sending")
 STUCK = ("waiting", "uncertain", "failed")  # a person has to say something first
 WAITING = {
@@ -105,7 +107,7 @@ def claim(
     claims: list[Claim] = []
     tally = Tally()
     with runtime.database.atomic():
-        many = BATCH_IDEMPOTENT if gateway.idempotent and channels != (sending.LETTER,) else BATCH
+        many = BATCH_IDEMPOTENT if gateway.idempotent and channels != (LETTER,) else BATCH
         actions = due(runtime, now_at, batch or many, channels)
         decide = prepare or sending.Together(runtime, actions).prepare
         for action in actions:

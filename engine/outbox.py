@@ -35,6 +35,7 @@ from engine.claims import (
     Tally,
     claim,
 )
+from engine.doors import LETTER, doors_of
 from engine.sending import Prepare
 from engine.tables import Action, Contact, Message, Person
 from notifiers.gateways import Doubtful, Gateway, Receipt, Rejected, Unreachable
@@ -83,7 +84,7 @@ def deliver(
 
     Safe to call from any number of processes at once, and to be killed at any point.
     """
-    doors = dict.fromkeys(MESSAGE_CHANNELS, gateway) if gateway else sending.doors_of(runtime)
+    doors = dict.fromkeys(MESSAGE_CHANNELS, gateway) if gateway else doors_of(runtime)
     tally = Tally()
     while doors:
         looked_at = 0
@@ -287,7 +288,7 @@ def sweep(runtime: "Runtime", *, gateway: Gateway | None = None) -> Tally:
     A claimed action whose lease is over becomes due again, unless its receiver already has it; a
     sending one becomes uncertain. A message that waited for an address goes on once there is one.
     """
-    doors = dict.fromkeys(MESSAGE_CHANNELS, gateway) if gateway else sending.doors_of(runtime)
+    doors = dict.fromkeys(MESSAGE_CHANNELS, gateway) if gateway else doors_of(runtime)
     now_at = runtime.now_at()
     tally = Tally()
     expired = (
@@ -344,7 +345,7 @@ def _resume_addressed(runtime: "Runtime", now_at: int, tally: Tally) -> None:
         Contact.select(Contact.customer)
         .join(Person)
         .where(Person.key_sealed.is_null(False), Contact.customer == Action.customer)
-        .where(Contact.usable | (Action.channel == sending.LETTER))
+        .where(Contact.usable | (Action.channel == LETTER))
     )
     waiting = (
         Action.select()

@@ -1,4 +1,4 @@
-"""What becomes of a due message at its claim: send it, cancel it, or wait; and by which gateway."""
+"""What becomes of a due message at its claim: send it, cancel it, or wait."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -7,17 +7,15 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
+from engine.doors import LETTER, sender_of
 from engine.outages import outage_of
 from engine.postal import is_postal, postal_lines
 from engine.tables import Action, Alarm, Contact, Customer, Entity, Person
 from ledger.days import date_of, day_of
 from notifiers.composing import Composed
 from notifiers.gateways import Gateway
-from notifiers.mailbox import MailboxGateway
 from notifiers.mime import is_address
-from notifiers.print_folder import PrintFolderGateway
 from notifiers.printing import Printed
-from notifiers.smtp import SmtpGateway, parse_smtp_url
 
 if TYPE_CHECKING:
     from engine.recheck import Read
@@ -32,10 +30,6 @@ T = TypeVar("T")
 MICROSECONDS = 1_000_000
 HOUR_US = 3_600 * MICROSECONDS
 UNDECIDABLE_US = HOUR_US // 4  # until the next look at a message that cannot be decided
-MAILBOX_FOLDER = "mailbox"
-LETTER = "letter"  # the channel of paper
-LETTERS_FOLDER = "letters"  # what a printer may take
-TRIAL_FOLDER = "letters-on-trial"  # while nothing may be sent for real
 # A run of a past day (a ledger of years ago, the demo year) is carried out now. Its actions keep to
 # its calendar: they are decided again as of the day they belong to. A missed night is no past day.
 PAST_RUN_DAYS = 7
@@ -246,43 +240,6 @@ def _contacts(
     )
     for contact in contacts:
         yield contact, runtime.vault.open_person(contact.person) or {}
-
-
-def gateway_of(runtime: "Runtime") -> Gateway:
-    """The way out: the mail server when sending for real is permitted, else the mailbox folder."""
-    kept: Gateway | None = runtime.cache.get("gateway")
-    if kept is None:
-        kept = _mail_server(runtime) or MailboxGateway(runtime.settings.var / MAILBOX_FOLDER)
-        runtime.cache["gateway"] = kept
-    return kept
-
-
-def doors_of(runtime: "Runtime") -> dict[str, Gateway]:
-    """The way out of each channel."""
-    letters: Gateway | None = runtime.cache.get("print_folder")
-    if letters is None:
-        folder = LETTERS_FOLDER if runtime.settings.send_for_real else TRIAL_FOLDER
-        letters = runtime.cache["print_folder"] = PrintFolderGateway(runtime.settings.var / folder)
-    return {"email": gateway_of(runtime), LETTER: letters}
-
-
-def _mail_server(runtime: "Runtime") -> SmtpGateway | None:
-    url = runtime.settings.smtp
-    if url is None or not runtime.settings.send_for_real:
-        return None
-    server, problems = parse_smtp_url(url)
-    if server is None:
-        raise ValueError("; ".join(str(problem) for problem in problems))
-    return SmtpGateway(server)
-
-
-def sender_of(runtime: "Runtime", entity: Entity, gateway: Gateway) -> str | None:
-    """The address a letter comes from; mail for real needs one that exists, the mailbox does not."""
-    if is_address(entity.mail_from):
-        return str(entity.mail_from)
-    if isinstance(gateway, SmtpGateway):
-        return gateway.server.sender or None
-    return f"accounts.receivable@{entity.code.lower()}.example"
 
 
 def business_day(runtime: "Runtime", action: Action) -> int:

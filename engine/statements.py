@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from engine.doors import LETTER
 from engine.frames import Frames, read_rows, rows_of, schemas_of, typed_rows
 from engine.pipeline import asking
 from engine.queries import Question, Table, questions
 from engine.ready_plans import PLAN_DAY, Slot, Slots
-from engine.sending import LETTER, Reached, postal_of
+from engine.sending import Reached, postal_of
 from engine.tables import Action, Credit, Customer, Entity
 from ledger.state import Basis, Keep, parts_of
 from notifiers.banking import in_fours

@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 from pypdf import PdfReader
 
-from engine import outbox, sending
+from engine import doors, outbox
 from engine.runs import run_entity
 from engine.tables import Action, Alarm, Contact, Customer, Document, DueLine, Entity, Message, Person
 from ledger.canonical import canonical, sha256_of
@@ -166,7 +166,7 @@ def test_a_worker_that_dies_prints_nothing_twice(runtime, owes, decided, clock, 
     """Delivered, then dead before the settlement: the sweep finds the letter's note, also once the file is gone."""
     owes("1001", POSTAL)
     action = decided()["1001"]
-    door = sending.doors_of(runtime)["letter"]
+    door = doors.doors_of(runtime)["letter"]
     (claimed,), _ = outbox.claim(runtime, runtime.now_at(), gateway=door)
     door.deliver(claimed.message, lambda: None)
     if printer_was_there:

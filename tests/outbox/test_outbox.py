@@ -11,7 +11,8 @@ import pytest
 from engine import outbox
 from engine.commands import Conflict, Invalid, NotFound, Refused
 from engine.diary import CancelAction, CompleteAction, ConfirmMessage, ResolveUncertain, RetryMessage
-from engine.sending import Cancel, Wait, gateway_of
+from engine.doors import gateway_of
+from engine.sending import Cancel, Wait
 from engine.tables import Action, Alarm, AuditEntry, Block, Contact, Dispute, DueLine, Entity, Message, Promise
 from notifiers.gateways import Doubtful, Receipt, Rejected, Unreachable
 from notifiers.mailbox import MailboxGateway

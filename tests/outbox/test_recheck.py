@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine import outbox
+from engine import doors, outbox
 from engine.runs import run_entity
 from engine.tables import (
     Action,
@@ -223,10 +223,10 @@ def test_who_paid_before_the_claim_gets_no_reminder(runtime, books, decided):
             books.pay(lines[customer])
             continue
         claims, looked_at = outbox.claim(
-            runtime, runtime.now_at(), gateway=outbox.sending.gateway_of(runtime), batch=chance.randint(1, 5)
+            runtime, runtime.now_at(), gateway=doors.gateway_of(runtime), batch=chance.randint(1, 5)
         )
         for claimed in claims:
-            outbox.send(runtime, outbox.sending.gateway_of(runtime), claimed)
+            outbox.send(runtime, doors.gateway_of(runtime), claimed)
         if not looked_at.total and not payers:
             break
     sent = {action.customer_id for action in Action.select().where(Action.state == "sent")}

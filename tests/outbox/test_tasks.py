@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import queues, runs, tasks
+from engine import doors, queues, runs, tasks
 from engine.commands import Change, Command, register
 from engine.tables import Action, Alarm
 from notifiers.mailbox import MailboxGateway
@@ -246,4 +246,4 @@ def test_a_run_that_fails_is_told_once_and_stops_no_sweep(runtime, huey, monkeyp
 
 def test_until_it_may_send_for_real_the_worker_fills_the_mailbox_folder(runtime, huey):
     """Nothing leaves the machine by default."""
-    assert isinstance(tasks.outbox.sending.gateway_of(runtime), MailboxGateway)
+    assert isinstance(doors.gateway_of(runtime), MailboxGateway)
