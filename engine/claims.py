@@ -4,7 +4,6 @@ import base64
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from peewee import ModelSelect, fn
@@ -14,6 +13,7 @@ from engine.doors import LETTER
 from engine.outages import outage_of
 from engine.sending import Cancel, Go, NoAddress, Prepare, Wait
 from engine.tables import Action, Customer, Entity, Message
+from ledger.canonical import sha256_of
 from notifiers.gateways import Gateway, OutgoingMessage, message_id_of
 from notifiers.printing import Printed, Unprintable
 
@@ -223,7 +223,7 @@ def _take(runtime: "Runtime", action: Action, go: Go, now_at: int, gateway: Gate
         pdf=go.letter.pdf if isinstance(go.letter, Printed) else b"",
     )
     kept = _kept(message)
-    digest = sha256("\x00".join(kept.values()).encode()).hexdigest()
+    digest = sha256_of(kept)
     Message.insert(
         action=action.id,
         person=go.person.id,
@@ -256,9 +256,14 @@ def _take(runtime: "Runtime", action: Action, go: Go, now_at: int, gateway: Gate
     return Claim(action.id, action.key, generation, action.attempts + 1, lease_until_at, message)
 
 
-def _kept(message: OutgoingMessage) -> dict[str, str]:
-    """What is kept of a message, to be sealed: the very words, or the very page."""
-    kept = {"to": message.to_address, "subject": message.subject}
+def _kept(message: OutgoingMessage) -> dict[str, Any]:
+    """What is kept of a message, to be sealed: the very words, or the very page, and what goes along."""
+    kept: dict[str, Any] = {"to": message.to_address, "subject": message.subject}
+    if message.attachments:
+        kept["attachments"] = [
+            {"name": one.name, "media_type": one.media_type, "content": base64.b64encode(one.content).decode()}
+            for one in message.attachments
+        ]
     if message.pdf:
         return kept | {"pdf": base64.b64encode(message.pdf).decode()}
     return kept | {"text": message.text, "html": message.html}

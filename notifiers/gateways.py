@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
 
-MESSAGE_BYTES_MAX = 2_000_000  # a statement of 200 lines needs about 150,000
+# Of a whole mail as it travels: most mail servers take 10 MB and more. A statement of 200 lines needs 150,000 bytes.
+MESSAGE_BYTES_MAX = 10_000_000
 
 
 class Unreachable(Exception):
@@ -43,6 +44,21 @@ class Doubtful(Exception):
     """The message was handed over but no answer came: delivered or not, nobody knows."""
 
 
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes along with a message.
+
+    Args:
+        name: of the file, as the receiver sees it.
+        media_type: for example ``application/pdf``.
+        content: its bytes.
+    """
+
+    name: str = field(repr=False)
+    media_type: str
+    content: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMessage:
     """One message, whole and final: what a gateway needs and nothing else.
@@ -52,6 +68,7 @@ class OutgoingMessage:
         message_id: the Message-ID header, the same at every repeat.
         at: when it was composed, microseconds since 1970-01-01 UTC; the Date header.
         pdf: the printed letter; empty for a mail without one.
+        attachments: files that go along, in this order.
         language: of the text, for the Content-Language header.
         to_address: an e-mail address, or the lines of a postal one.
 
@@ -70,6 +87,7 @@ class OutgoingMessage:
     language: str
     at: int
     pdf: bytes = field(default=b"", repr=False)
+    attachments: tuple[Attachment, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""An outgoing message as the bytes that travel (RFC 5322): text and HTML, stable identity."""
+"""An outgoing message as the bytes that travel (RFC 5322): text and HTML, files, stable identity."""
 
 import re
 import unicodedata
@@ -57,7 +57,13 @@ def serialize(message: OutgoingMessage, *, utf8: bool) -> bytes:
     mail.set_content(message.text, charset="utf-8", cte="quoted-printable")
     mail.add_alternative(message.html, subtype="html", charset="utf-8", cte="quoted-printable")
     # A boundary made from the key keeps the bytes equal at each repeat.
-    mail.set_boundary(f"=_{message.message_id.strip('<>').partition('@')[0]}_=")
+    boundary = message.message_id.strip("<>").partition("@")[0]
+    mail.set_boundary(f"=_{boundary}_=")
+    for attached in message.attachments:
+        kind, _, subtype = attached.media_type.partition("/")
+        mail.add_attachment(attached.content, maintype=kind, subtype=subtype, filename=one_line(attached.name, 100))
+    if message.attachments:  # the mail is mixed now, and what was the mail is its first part
+        mail.set_boundary(f"=_{boundary}_files_=")
     content = mail.as_bytes()
     if len(content) > MESSAGE_BYTES_MAX:
         raise Rejected(f"the message has {len(content)} bytes, the limit MESSAGE_BYTES_MAX is {MESSAGE_BYTES_MAX}")

@@ -56,7 +56,7 @@ class Message(Table):
     action = ForeignKeyField(Action, unique=True, on_delete="RESTRICT")
     person = ForeignKeyField(Person, on_delete="RESTRICT")
     message_id = CharField(unique=True)
-    sealed = BlobField()  # JSON: to, subject, text, html; of a letter: to, subject, pdf (base64)
+    sealed = BlobField()  # JSON: to, subject, attachments; text, html, or of a letter pdf (base64)
     body_sha256 = CharField(max_length=64)
     gateway = CharField()  # smtp | mailbox | print_folder
     composed_at = BigIntegerField()

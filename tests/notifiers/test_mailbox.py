@@ -7,7 +7,7 @@ from email.utils import parseaddr
 
 import pytest
 
-from notifiers.gateways import MESSAGE_BYTES_MAX, OutgoingMessage, Rejected, Unreachable, message_id_of
+from notifiers.gateways import MESSAGE_BYTES_MAX, Attachment, OutgoingMessage, Rejected, Unreachable, message_id_of
 from notifiers.mailbox import MailboxGateway, name_of
 from notifiers.mime import is_address, to_bytes
 
@@ -81,9 +81,30 @@ def test_what_is_an_address(address, fits):
 
 
 def test_a_message_has_a_largest_size():
-    """MESSAGE_BYTES_MAX is named when it is passed."""
+    """MESSAGE_BYTES_MAX is named when it is passed; a file grows by a third when it travels."""
+    file = Attachment("scan.pdf", "application/pdf", b"x" * (MESSAGE_BYTES_MAX * 3 // 4))
     with pytest.raises(Rejected, match="MESSAGE_BYTES_MAX"):
-        to_bytes(a_message(text="x" * MESSAGE_BYTES_MAX))
+        to_bytes(a_message(attachments=(file,)))
+
+
+def test_files_go_along_in_their_order_and_byte_for_byte():
+    """The text stays the body; names keep their letters and can add no header; a repeat has the same bytes."""
+    files = (
+        Attachment("Kontoauszug für März.pdf", "application/pdf", bytes(range(256)) * 9),
+        Attachment("R-1.pdf\r\nBcc: all@x.example", "application/pdf", b"%PDF-1.7\n.\n"),
+    )
+    content = to_bytes(a_message(attachments=files))
+    assert content == to_bytes(a_message(attachments=files))
+    read = message_from_bytes(content, policy=policy.default)
+    assert read.get_body(("plain",)).get_content().replace("\r\n", "\n") == a_message().text
+    assert "<p>Grüße</p>" in read.get_body(("html",)).get_content()
+    found = list(read.iter_attachments())
+    assert [(one.get_filename(), one.get_content_type()) for one in found] == [
+        ("Kontoauszug für März.pdf", "application/pdf"),
+        ("R-1.pdf Bcc: all@x.example", "application/pdf"),
+    ]
+    assert [one.get_content() for one in found] == [file.content for file in files]
+    assert read["Bcc"] is None
 
 
 def test_personal_fields_do_not_reach_a_log():
