@@ -6,6 +6,7 @@ lives as long as this process; every test has a database of its own, copied from
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from hypothesis import settings as laws
 from engine.access import ROLES
 from engine.queues import QUEUE_TABLES
 from engine.runtime import Runtime, build
-from engine.settings import Settings
+from engine.settings import Settings, sqlite_path
 from engine.tables import Customer, Entity, User, UserRole, UserScope
 
 # The same examples at every commit; fresh ones at night. No deadline: the machine may be busy.
@@ -150,9 +151,23 @@ def settings(tmp_path: Path, store: str, request: pytest.FixtureRequest) -> Sett
     return Settings(database=url, var=var, secret_key=SECRET)
 
 
+@pytest.fixture(scope="session")
+def ready_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database that is set up, to be copied."""
+    var = tmp_path_factory.mktemp("ready")
+    path = var / "dunwell.db"
+    build(Settings(database=f"sqlite:///{path}", var=var, secret_key=SECRET)).close()
+    return path
+
+
 @pytest.fixture
-def runtime(settings: Settings, clock: Clock) -> Iterator[Runtime]:
+def runtime(settings: Settings, clock: Clock, ready_file: Path) -> Iterator[Runtime]:
     """A runtime on a fresh database with the test's clock."""
+    if not settings.on_postgresql:
+        path = sqlite_path(settings.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            shutil.copyfile(ready_file, path)
     built = build(settings, now=clock)
     yield built
     built.close()

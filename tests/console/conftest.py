@@ -24,6 +24,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.serving import make_server
 
 from admin.app import create_app
@@ -44,13 +45,14 @@ CHROMIUM_FLAGS = [
 ]
 WORKER = Path(__file__).with_name("day_worker.py")
 PATIENCE_SECONDS = 60
+CHEAP = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}  # of argon2, which is slow on purpose
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
 @pytest.fixture(scope="session")
 def password_hash() -> str:
-    """Hashed once: argon2 is slow on purpose, and cheap settings do for tests."""
-    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    """Hashed once, with settings that do for tests."""
+    return PasswordHasher(**CHEAP).hash(PASSWORD)
 
 
 @pytest.fixture
@@ -60,12 +62,33 @@ def people(users: SimpleNamespace, password_hash: str) -> SimpleNamespace:
     return users
 
 
+class CompiledTemplates(BytecodeCache):
+    """What Jinja made of the templates, kept for the applications of this process: each test makes one."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Hand out what is kept under a name and content."""
+        if bucket.key in self.kept:
+            bucket.bytecode_from_string(self.kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep it."""
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = CompiledTemplates()
+
+
 @pytest.fixture
 def app(runtime: Runtime, people: SimpleNamespace) -> Flask:
-    """The console on the test's runtime."""
+    """The console on the test's runtime; passwords are hashed as cheaply as those of the people."""
     made = create_app(runtime)
     made.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
+    made.jinja_env.bytecode_cache = COMPILED
     made.extensions["dunwell_limiter"].enabled = False
+    made.extensions["security"].pwd_context.update(**{f"argon2__{name}": value for name, value in CHEAP.items()})
     return made
 
 

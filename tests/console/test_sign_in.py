@@ -6,10 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 
+from admin.app import create_app
+from engine.runtime import Runtime
 from engine.tables import User, UserRole
 
+PASSWORD = "correct horse battery staple"  # of everybody in these tests
 WRONG = "This address and password do not belong together."
 
 
@@ -18,6 +22,24 @@ def test_a_right_password_opens_the_console(signed_in: Callable[..., Any], peopl
     answer = signed_in(people.manager).get("/")
     assert answer.status_code == 200
     assert people.manager.email in answer.text
+
+
+def test_a_hash_of_weaker_settings_is_made_anew_at_the_first_sign_in(runtime: Runtime, people: SimpleNamespace) -> None:
+    """With the settings of today, from the password just typed; the next sign-in leaves it as it is."""
+    app = create_app(runtime)
+    app.testing = True
+    hashes = [User.get_by_id(people.manager.id).password]
+    for _ in range(2):
+        client = app.test_client()
+        token = re.search(r'csrf_token" value="([^"]+)', client.get("/login").text)
+        assert token is not None
+        values = {"email": people.manager.email, "password": PASSWORD, "csrf_token": token.group(1)}
+        assert client.post("/login", data=values).status_code == 302
+        hashes.append(User.get_by_id(people.manager.id).password)
+    weak, first, second = hashes
+    assert "$m=8,t=1,p=1$" in weak
+    assert not PasswordHasher().check_needs_rehash(first)
+    assert second == first
 
 
 @pytest.mark.parametrize("email", ["credit.manager@dunwell.example", "nobody@dunwell.example"])
