@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from peewee import ModelSelect, fn
 
-from engine import diary, sending
+from engine import contact_times, diary, sending
 from engine.doors import LETTER
 from engine.outages import outage_of
 from engine.sending import Cancel, Go, NoAddress, Prepare, Wait
@@ -45,6 +45,10 @@ WAITING = {
     "disagreement": "The executors of the rules disagreed about this customer; a person looks at it first.",
     "min_days": "The customer was contacted too few days ago.",
     "cap": "The collector's messages of the day are used up.",
+    "cap_days": "The customer had as many contacts lately as one may have in so many days.",
+    "hours": "It is outside the sending hours where the customer is.",
+    "quiet_day": "Nothing is sent on this day of the week or on this date.",
+    "holiday": "It is a public holiday where the customer is.",
     "retry": "The last try failed; the next one comes by itself.",
 }
 
@@ -195,6 +199,7 @@ def _apply(
         log.info("cancelled %s: %s", action.key, verdict.why)
     elif isinstance(verdict, Wait):
         changes = {"not_before_at": verdict.until_at, "waiting_for": verdict.why}
+        contact_times.note_wait(action, verdict.why, now_at)
     elif isinstance(verdict, NoAddress):
         changes = {"state": "waiting", "waiting_for": "no_address"}
         diary.ask_for_contact(action, now_at, sending.business_day(runtime, action))

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.alerts import write_edges
+from engine.contact_times import foretold_day
 from engine.database import update_rows, upsert, write_rows
 from engine.differences import AWAY, STAGE_OUTCOMES, changed_stages, fact_row, waiting_code
 from engine.editions import Edition
 from engine.queries import PREVIOUS
 from engine.tables import Action, Customer, Decision, Outcome, Override, Run, Standing
 from ledger.canonical import canonical
-from rules.escalation import Move, Wait, coming
+from rules.escalation import Coming, Move, Wait, coming
 from rules.policies import Step
 from rules.reference import Decided
 from rules.stages import POINT_OUTCOMES
@@ -243,9 +244,17 @@ def standing_row(applying: Applying, verdict: Verdict) -> dict[str, Any] | None:
         "policy_key": applying.edition.policy_key,
         **{name: getattr(stand, name) for name in Stand.__dataclass_fields__},
         "next_step": None if after is None else after.step,
-        "next_day": None if after is None else after.day,
+        "next_day": None if after is None else _foretold(applying, row, after),
         "waiting_for": json.dumps(waiting_codes(applying, verdict)),
     }
+
+
+def _foretold(applying: Applying, row: Mapping[str, Any], after: Coming) -> int:
+    """The day the next step can be carried out: its message leaves on no quiet day."""
+    terms = applying.edition.book.stages["escalation"].policy.escalation
+    steps = () if terms is None else terms.steps()
+    channel = next((step.channel for step in steps if step.key == after.step), "")
+    return foretold_day(applying.run.entity, row.get("country"), channel, after.day)
 
 
 def waiting_codes(applying: Applying, verdict: Verdict) -> list[str]:

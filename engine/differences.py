@@ -30,7 +30,7 @@ STAGE_OUTCOMES: Mapping[str, tuple[str, ...]] = {
 MOVES = frozenset({Move.OPEN.value, Move.REOPEN.value, Move.CLOSE.value})
 AWAY = frozenset({Wait.PROMISE.value, Wait.DISPUTE.value, Wait.PAUSE.value, Wait.UNKNOWN.value, Wait.STOPPED.value})
 NOT_LIVE = "not_live"
-TECHNICAL = ("customer_id", "group_id", "leader_line_id", "leader_due_day", "known")
+TECHNICAL = ("customer_id", "group_id", "leader_line_id", "leader_due_day", "known", "country")
 
 
 def with_differences(decided: Frame, book: Book, as_of_day: int, begins: bool) -> Frame:

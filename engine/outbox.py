@@ -35,6 +35,7 @@ from engine.claims import (
     Tally,
     claim,
 )
+from engine.contact_times import note_wait
 from engine.doors import LETTER, doors_of
 from engine.sending import Prepare
 from engine.tables import Action, Contact, Message, Person
@@ -203,15 +204,18 @@ def _retry(runtime: "Runtime", claimed: Claim, why: str, *, counted: bool) -> st
     if claimed.attempt >= ATTEMPTS_MAX:
         return _fail(runtime, claimed, f"given up after {ATTEMPTS_MAX} tries: {why}")
     pause = backoff_us(claimed.key, claimed.attempt)
-    ours = _settle(
-        runtime,
-        claimed,
-        state="due",
-        receipt=why,
-        not_before_at=now_at + pause,
-        waiting_for="retry",
-        attempts=claimed.attempt if counted else claimed.attempt - 1,
-    )
+    with runtime.database.atomic():
+        ours = _settle(
+            runtime,
+            claimed,
+            state="due",
+            receipt=why,
+            not_before_at=now_at + pause,
+            waiting_for="retry",
+            attempts=claimed.attempt if counted else claimed.attempt - 1,
+        )
+        if ours:
+            note_wait(Action.get_by_id(claimed.action_id), "retry", now_at)
     return "due" if ours else "lost"
 
 

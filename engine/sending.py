@@ -130,7 +130,7 @@ def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -
 
 
 def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, together: "Together") -> Verdict:
-    from engine import recheck, statements
+    from engine import contact_times, recheck, statements
 
     entity = Entity.get_by_id(action.entity_id)
     day = business_day(runtime, action)
@@ -148,6 +148,9 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
         return Cancel(checked.cancelled)
     if checked.waiting_for is not None:
         return Wait(checked.until_at or day_bounds(entity, now_at)[1], checked.waiting_for)
+    later = contact_times.wait_of(action, entity, facts.ask.edition.book, now_at)
+    if later is not None:
+        return later
     reached = _reached(runtime, action, entity)
     if reached is None:
         return NoAddress()

@@ -17,6 +17,7 @@ def up(migrator, db):
         live_after_run = IntegerField(null=True)
         sending = BooleanField(default=False)
         daily_cap = IntegerField(default=50)
+        contact_times = TextField(default="{}")
         adopted_day = IntegerField(null=True)
         mail_from = TextField(default="")
         address = TextField(default="")
@@ -179,6 +180,20 @@ def up(migrator, db):
             )
 
     db.create_tables([Action])
+
+    class ActionWait(Model):
+        action = ForeignKeyField(Action, on_delete="RESTRICT")
+        day = IntegerField()
+        why = CharField()
+        since_at = BigIntegerField()
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "action_wait"
+            indexes = ((("action", "day", "why"), True),)
+
+    db.create_tables([ActionWait])
 
     class Alarm(Model):
         entity_id = IntegerField(null=True)
@@ -768,6 +783,23 @@ def up(migrator, db):
 
     db.create_tables([Standing])
 
+    class TermsProposal(Model):
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
+        terms = TextField()
+        reason = TextField()
+        state = CharField()
+        proposed_by = ForeignKeyField(User)
+        proposed_at = BigIntegerField()
+        approved_by = ForeignKeyField(User, null=True)
+        approved_at = BigIntegerField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "terms_proposal"
+
+    db.create_tables([TermsProposal])
+
     class UserRole(Model):
         user = ForeignKeyField(User, on_delete="RESTRICT")
         role = CharField()
@@ -812,6 +844,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("verification"))
     migrator.migrate(migrator.drop_table("user_scope"))
     migrator.migrate(migrator.drop_table("user_role"))
+    migrator.migrate(migrator.drop_table("terms_proposal"))
     migrator.migrate(migrator.drop_table("standing"))
     migrator.migrate(migrator.drop_table("score_model"))
     migrator.migrate(migrator.drop_table("role_proposal"))
@@ -843,6 +876,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("credit"))
     migrator.migrate(migrator.drop_table("alert"))
     migrator.migrate(migrator.drop_table("alarm"))
+    migrator.migrate(migrator.drop_table("action_wait"))
     migrator.migrate(migrator.drop_table("action"))
     migrator.migrate(migrator.drop_table("decision"))
     migrator.migrate(migrator.drop_table("run"))

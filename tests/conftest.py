@@ -202,8 +202,9 @@ def drop_trigger(runtime: Runtime) -> Callable[[str, str], None]:
 
 @pytest.fixture
 def entity(runtime: Runtime) -> Entity:
-    """One entity, base currency EUR, in UTC."""
-    return Entity.create(code="main", name="Main Ltd", currency="EUR", zone="UTC", country="DE")
+    """One entity, base currency EUR, in UTC; it writes on every day of the year, so that stories need no calendar."""
+    times = '{"holidays":false,"weekdays":[]}'
+    return Entity.create(code="main", name="Main Ltd", currency="EUR", zone="UTC", country="DE", contact_times=times)
 
 
 @pytest.fixture

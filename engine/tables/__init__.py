@@ -4,7 +4,7 @@ Suffixes: ``_minor`` integer minor units, ``_bp`` basis points, ``_day`` integer
 1970-01-01, ``_at`` integer microseconds since 1970-01-01 UTC, ``_id`` a key.
 """
 
-from engine.tables.actions import Action, Alarm, AuditEntry, CommandRecord, Message, Verification
+from engine.tables.actions import Action, ActionWait, Alarm, AuditEntry, CommandRecord, Message, Verification
 from engine.tables.base import Table, database
 from engine.tables.decisions import Alert, DayReplay, Decision, DirtyCustomer, Outcome, Run, Standing
 from engine.tables.entries import (
@@ -29,6 +29,7 @@ from engine.tables.governing import (
     Override,
     PolicyStop,
     ScoreModel,
+    TermsProposal,
 )
 from engine.tables.parties import (
     Contact,
@@ -48,6 +49,7 @@ __all__ = [
     "ENTRY_TABLES",
     "TABLES",
     "Action",
+    "ActionWait",
     "Alarm",
     "Alert",
     "Allocation",
@@ -86,6 +88,7 @@ __all__ = [
     "ScoreModel",
     "Standing",
     "Table",
+    "TermsProposal",
     "User",
     "UserRole",
     "UserScope",

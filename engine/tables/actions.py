@@ -50,6 +50,18 @@ class Action(Table):
         )
 
 
+class ActionWait(Table):
+    """A reason for which a message waited on a day; the action itself keeps the last one only."""
+
+    action = ForeignKeyField(Action, on_delete="RESTRICT")
+    day = IntegerField()  # the business day it belongs to
+    why = CharField()
+    since_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("action", "day", "why"), True),)
+
+
 class Message(Table):
     """What was sent, sealed with the key of the person it went to."""
 

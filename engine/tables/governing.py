@@ -111,3 +111,16 @@ class GoLive(Table):
     proposed_at = BigIntegerField()
     approved_by = ForeignKeyField(User, null=True)
     approved_at = BigIntegerField(null=True)
+
+
+class TermsProposal(Table):
+    """Sending terms of an entity that permit more than now, until another person approves them."""
+
+    entity = ForeignKeyField(Entity, on_delete="RESTRICT")
+    terms = TextField()  # JSON: daily_cap, contact_times
+    reason = TextField()
+    state = CharField()  # proposed | approved | replaced
+    proposed_by = ForeignKeyField(User)
+    proposed_at = BigIntegerField()
+    approved_by = ForeignKeyField(User, null=True)
+    approved_at = BigIntegerField(null=True)

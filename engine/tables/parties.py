@@ -28,6 +28,7 @@ class Entity(Table):
     live_after_run = IntegerField(null=True)  # its last run when go-live was approved
     sending = BooleanField(default=False)
     daily_cap = IntegerField(default=50)  # messages a collector a day
+    contact_times = TextField(default="{}")  # JSON: hours, quiet days, holidays; what is left out is as shipped
     adopted_day = IntegerField(null=True)
     mail_from = TextField(default="")  # sender of its letters; empty: the sender of the mail server's URL
     address = TextField(default="")  # postal, without the name, one line each

@@ -5,16 +5,19 @@ The shipped policies are in force; decisions are real runs; mail goes to the mai
 
 import mailbox
 import random
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from itertools import count
 from types import SimpleNamespace
 
 import pytest
 
-from engine import doors, outbox
+from engine import contact_times, doors, outbox
+from engine.pipeline import asking
 from engine.runs import run_entity
 from engine.tables import (
     Action,
+    ActionWait,
     Alarm,
     Allocation,
     Block,
@@ -28,6 +31,7 @@ from engine.tables import (
     Promise,
 )
 from ledger.canonical import canonical, sha256_of
+from ledger.days import day_of
 from rules.documents import shipped
 
 NUMBERS = count(1)
@@ -310,6 +314,81 @@ def test_nobody_is_contacted_twice_within_the_minimum_days(runtime, books, decid
     clock.advance(days=1)
     outbox.deliver(runtime)
     assert len(mails(runtime)) == 2
+
+
+DAY_US = 86_400_000_000
+
+
+@pytest.mark.promise("A8")
+def test_the_contact_cap_counts_every_policy_and_channel(runtime, books, decided, clock):
+    """Three contacts in seven days: a fourth of another policy waits until the first is seven days ago."""
+    books.invoice(books.customer("1"), 50_000, 5)
+    (action,) = decided().values()
+    for number, (days_ago, channel, state, result) in enumerate(
+        (
+            *((6, "letter", "sent", None), (5, "call", "done", "promised"), (4, "sms", "uncertain", None)),
+            *((5, "call", "done", "no_answer"), (3, "internal", "sent", None), (7, "email", "sent", None)),
+        )
+    ):
+        at = runtime.now_at() - days_ago * DAY_US
+        Action.create(
+            key=f"other/{number}",
+            entity_id=action.entity_id,
+            customer=action.customer_id,
+            policy_key="other",
+            episode=1,
+            step_key="s",
+            channel=channel,
+            state=state,
+            result=result,
+            due_day=runtime.today() - days_ago,
+            created_at=at,
+            settled_at=at,
+        )
+    clock.advance(hours=1)
+    claimed = Action.get_by_id(action.id)
+    book = asking(runtime, books.entity, runtime.today()).edition.book
+    assert contact_times.wait_of(claimed, books.entity, book, runtime.now_at()).why == "cap_days"
+    assert contact_times.capped_until(claimed, books.entity, book, runtime.today()) == runtime.today() + 1
+    clock.advance(days=1)
+    assert contact_times.wait_of(claimed, books.entity, book, runtime.now_at()) is None
+
+
+@pytest.mark.sqlite
+def test_a_message_waits_for_a_day_on_which_it_may_leave(runtime, books, decided, clock):
+    """Before Good Friday it would have left; now it leaves on the Tuesday after Easter, and each wait is kept."""
+    Entity.update(contact_times="{}").where(Entity.id == books.entity.id).execute()
+    books.invoice(books.customer("1", country="DE"), 50_000, 5)
+    (action,) = decided().values()
+    clock.set(datetime(2026, 4, 3, 9, 0, tzinfo=UTC))
+    outbox.deliver(runtime)
+    waiting = Action.get_by_id(action.id)
+    assert (waiting.state, waiting.waiting_for) == ("due", "holiday")
+    assert datetime.fromtimestamp(waiting.not_before_at // 1_000_000, UTC) == datetime(2026, 4, 6, 22, 0, tzinfo=UTC)
+    clock.set(datetime(2026, 4, 5, 9, 0, tzinfo=UTC))
+    outbox.deliver(runtime)
+    assert mails(runtime) == []
+    clock.set(datetime(2026, 4, 6, 22, 0, tzinfo=UTC))
+    outbox.deliver(runtime)
+    assert Action.get_by_id(action.id).state == "sent"
+    assert [(wait.why, wait.day) for wait in ActionWait.select()] == [("holiday", day_of(date(2026, 4, 3)))]
+
+
+@pytest.mark.sqlite
+def test_a_past_run_keeps_its_calendar(runtime, books, decided, clock):
+    """A letter of a Friday a year ago leaves on a Saturday of today, one of a Saturday then does not."""
+    Entity.update(contact_times="{}").where(Entity.id == books.entity.id).execute()
+    books.invoice(books.customer("1", country="DE"), 50_000, 5)
+    (action,) = decided().values()
+    book = asking(runtime, books.entity, runtime.today()).edition.book
+    clock.set(datetime(2026, 4, 4, 9, 0, tzinfo=UTC))  # a Saturday
+    for behind, why in ((400, None), (399, "quiet_day"), (398, "quiet_day"), (397, None)):  # from a Friday on
+        day = runtime.today() - behind
+        past = Action(
+            customer=action.customer_id, channel="email", due_day=day, created_at=runtime.now_at(), id=action.id
+        )
+        found = contact_times.wait_of(past, Entity.get_by_id(books.entity.id), book, runtime.now_at())
+        assert (None if found is None else found.why) == why
 
 
 def test_while_the_executors_disagree_the_message_waits(runtime, books, decided, clock):

@@ -1,0 +1,169 @@
+"""When a customer may be contacted: the contact cap, and hours, quiet days and holidays where they are.
+
+Asked at every claim, after the step was decided again, and for the day a next step is foretold for.
+The cap counts contacts of all policies and channels; its figures are parameters. Hours and quiet
+days are an entity's own (``engine.sending_terms``).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from engine.queries import DAY_US
+from engine.sending import Wait, contact_day, instant_of
+from engine.tables import Action, ActionWait, Customer, Entity, Outcome
+from rules.contact_hours import Place, Times, first_open_day, later
+
+if TYPE_CHECKING:
+    from rules.book import Book
+
+CAP_CONTACTS, CAP_DAYS = "contact_cap", "contact_cap_days"  # parameters
+CAP = "cap_days"
+UNREACHED = ("no_answer", "wrong_contact")  # results of a call that reached nobody
+COUNTED = ("claimed", "sending", "uncertain", "sent")  # whatever may have arrived
+PLACES_KEPT = 4_096
+
+
+def wait_of(action: Action, entity: Entity, book: "Book", now_at: int) -> Wait | None:
+    """Why a message must not go now, and until when; None: it may.
+
+    Args:
+        action: decided again already; of a past run it keeps to that run's calendar.
+        book: the rules and parameters in force for it.
+        now_at: microseconds UTC.
+    """
+    from engine.claims import CONTACT_CHANNELS
+
+    if action.channel not in CONTACT_CHANNELS:
+        return None
+    day = contact_day(entity.zone, action.created_at, action.due_day, now_at)
+    behind_us = (contact_day(entity.zone, now_at, day, now_at) - day) * DAY_US
+    free_day = capped_until(action, entity, book, day)
+    at = now_at - behind_us if free_day is None else instant_of(free_day, ZoneInfo(entity.zone))
+    found = later(times_of(entity), place_of(action.customer, entity), action.channel, at)
+    if free_day is not None:
+        return Wait((at if found is None else found.until_at) + behind_us, CAP)
+    return None if found is None else Wait(found.until_at + behind_us, found.why)
+
+
+# --- the contact cap -------------------------------------------------------------------
+
+
+def cap_of(book: "Book", segment: str | None) -> tuple[int, int] | None:
+    """How many contacts in how many days a customer may have; None: no such parameters are in force."""
+    found = [book.parameters.get(name) for name in (CAP_CONTACTS, CAP_DAYS)]
+    values = [None if one is None else one.for_segment(segment) for one in found]
+    if not all(isinstance(value, int) for value in values):
+        return None
+    return int(values[0] or 0), int(values[1] or 0)
+
+
+def capped_until(action: Action, entity: Entity, book: "Book", day: int) -> int | None:
+    """The first day on which the contact cap leaves room for a message, if that is after a day."""
+    segment = Outcome.select(Outcome.segment).where(Outcome.customer == action.customer_id).scalar()
+    cap = cap_of(book, segment)
+    if cap is None or cap[1] == 0:
+        return None
+    made = [made for made in contacts_of(action.customer_id, entity) if made[1] != action.id]
+    return free_from([contact for contact, _ in made], *cap, day)
+
+
+def free_from(made: Sequence[int], contacts: int, days: int, day: int) -> int | None:
+    """The first day with less than so many contacts in the days up to it; None: that is today.
+
+    Args:
+        made: the days of earlier contacts.
+        contacts: how many there may be in any so many days; 0 counts as 1, or nothing would ever go.
+
+    >>> free_from([100, 103], 2, 7, 104), free_from([100, 103], 2, 7, 107), free_from([100], 2, 7, 104)
+    (107, None, None)
+    """
+    most = max(contacts, 1)
+    latest = sorted(made, reverse=True)
+    if len(latest) < most or latest[most - 1] + days <= day:
+        return None
+    return latest[most - 1] + days
+
+
+def contacts_of(customer_id: int, entity: Entity) -> list[tuple[int, int]]:
+    """Day and action of every contact a customer had, or may have had: messages, and calls that reached somebody."""
+    from engine.claims import CONTACT_CHANNELS
+
+    message = Action.channel.in_(CONTACT_CHANNELS) & Action.state.in_(COUNTED)
+    call = (Action.channel == "call") & (Action.state == "done")
+    columns = (Action.id, Action.created_at, Action.due_day, Action.settled_at, Action.lease_until_at, Action.result)
+    rows = Action.select(*columns, Action.channel).where(Action.customer == customer_id, message | call).tuples()
+    return [
+        (contact_day(entity.zone, created_at, due_day, settled_at or lease_until_at or created_at), number)
+        for number, created_at, due_day, settled_at, lease_until_at, result, channel in rows
+        if channel != "call" or result not in UNREACHED
+    ]
+
+
+# --- hours and days --------------------------------------------------------------------
+
+
+def times_of(entity: Entity) -> Times:
+    """What an entity has settled; what it has not is as shipped."""
+    return read_times(str(entity.contact_times))
+
+
+@lru_cache(maxsize=PLACES_KEPT)
+def read_times(text: str) -> Times:
+    """Contact times from the JSON they are kept in."""
+    kept: Mapping[str, Any] = json.loads(text)
+    shipped = Times()
+    weekdays = kept.get("weekdays")
+    return Times(
+        hours={**shipped.hours, **{name: (start, end) for name, (start, end) in kept.get("hours", {}).items()}},
+        weekdays=None if weekdays is None else frozenset(weekdays),
+        dates=tuple((first, last) for first, last in kept.get("dates", ())),
+        holidays=bool(kept.get("holidays", True)),
+    )
+
+
+def place_of(customer: Customer, entity: Entity) -> Place:
+    """Where a customer is: every time zone of its country; without one, where the entity is."""
+    return _place(customer.country or "", entity.country, entity.zone, entity.region)
+
+
+@lru_cache(maxsize=PLACES_KEPT)
+def _place(country: str, home: str, zone: str, region: str | None) -> Place:
+    here = not country or country == home
+    zones = zones_by_country().get(country, ()) if country else ()
+    return Place(zones or (zone,), country or home, region if here else None)
+
+
+@cache
+def zones_by_country() -> Mapping[str, tuple[str, ...]]:
+    """Time zones of every country, by the table of the time zone database."""
+    text = (resources.files("tzdata") / "zoneinfo" / "zone.tab").read_text(encoding="utf-8")
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            country, _coordinates, zone, *_comment = line.split("\t")
+            found.setdefault(country, []).append(zone)
+    return {country: tuple(zones) for country, zones in found.items()}
+
+
+def foretold_day(entity: Entity, country: str | None, channel: str, day: int) -> int:
+    """The day a step that comes on a day can be carried out: a message leaves on no quiet day."""
+    from engine.claims import CONTACT_CHANNELS
+
+    if channel not in CONTACT_CHANNELS:
+        return day
+    place = _place(country or "", entity.country, entity.zone, entity.region)
+    return first_open_day(times_of(entity), place, day)
+
+
+# --- what held messages back -----------------------------------------------------------
+
+
+def note_wait(action: Action, why: str, at: int) -> None:
+    """Keep why a message waited on a day, once: the row of the action only knows the last reason."""
+    zone = str(Entity.get_by_id(action.entity_id).zone)
+    day = contact_day(zone, action.created_at, action.due_day, at)
+    ActionWait.insert(action=action.id, day=day, why=why, since_at=at).on_conflict_ignore().execute()
