@@ -7,14 +7,16 @@ days are an entity's own (``engine.sending_terms``).
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from engine.queries import DAY_US
-from engine.sending import Wait, contact_day, instant_of
+from engine.sending import MICROSECONDS, Wait, contact_day, instant_of
 from engine.tables import Action, ActionWait, Customer, Entity, Outcome
+from ledger.days import day_of
 from rules.contact_hours import Place, Times, first_open_day, later
 
 if TYPE_CHECKING:
@@ -40,13 +42,18 @@ def wait_of(action: Action, entity: Entity, book: "Book", now_at: int) -> Wait |
     if action.channel not in CONTACT_CHANNELS:
         return None
     day = contact_day(entity.zone, action.created_at, action.due_day, now_at)
-    behind_us = (contact_day(entity.zone, now_at, day, now_at) - day) * DAY_US
+    behind_us = (local_day(entity.zone, now_at) - day) * DAY_US
     free_day = capped_until(action, entity, book, day)
     at = now_at - behind_us if free_day is None else instant_of(free_day, ZoneInfo(entity.zone))
     found = later(times_of(entity), place_of(action.customer, entity), action.channel, at)
     if free_day is not None:
         return Wait((at if found is None else found.until_at) + behind_us, CAP)
     return None if found is None else Wait(found.until_at + behind_us, found.why)
+
+
+def local_day(zone: str, at: int) -> int:
+    """The day it is in a zone at an instant."""
+    return day_of(datetime.fromtimestamp(at // MICROSECONDS, UTC).astimezone(ZoneInfo(zone)).date())
 
 
 # --- the contact cap -------------------------------------------------------------------
