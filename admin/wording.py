@@ -18,11 +18,11 @@ from ledger.columns import Kind
 from rules.conditions import All, Condition, Const, Not, Op, Param, Test
 from rules.documents import parse
 from rules.effects import Effect, map_params
-from rules.policies import Parameter, Policy, Rule, Step
+from rules.policies import WORK_CHANNELS, Parameter, Policy, Rule, Step
 from rules.stages import POINT_OUTCOMES
 from rules.stepping import STANDARD
 from rules.thresholds import Threshold, thresholds_of
-from rules.words import Voice, effect_words, test_words, value_words
+from rules.words import Voice, condition_words, effect_words, test_words, value_words
 
 MARK = re.compile("\x01([0-9]+)\x01")
 CODE_LENGTH_MAX = 2  # a longer code is a word: "E", "DE", but "Key account"
@@ -83,7 +83,7 @@ class StepShown:
     key: str
     label: str
     because: str
-    days: int
+    is_early: bool
     when: str
     level: int
     channel: str
@@ -209,23 +209,41 @@ class Speaker:
 
     def step(self, step: Step, place: str) -> StepShown:
         """A step in words."""
-        days = value_words(abs(step.days), Kind.DAYS, self.voice)
-        when = _("%(days)s before", days=days) if step.days < 0 else _("%(days)s after", days=days)
         how = _("sent without asking") if step.mode == "automatic" else _("a person confirms it first")
-        if step.channel in {"call", "task"}:
+        if step.channel in WORK_CHANNELS:
             how = _("by the %(role)s", role=formatting.phrase(step.owner))
-        channels = {"email": _("E-mail"), "letter": _("Letter"), "call": _("Call"), "task": _("Task")}
+        further = []
+        if step.otherwise:
+            channels = ", ".join(channel_words(channel) for channel in step.otherwise)
+            further.append(_("without an address: %(channels)s", channels=channels))
+        if step.penalties:
+            further.append(_("with late interest and costs"))
+        if step.attach:
+            further.append(_("with %(papers)s", papers=", ".join(paper_words(name) for name in step.attach)))
+        if step.when is not None:
+            further.append(_("only if %(condition)s", condition=condition_words(step.when, self.voice)))
         return StepShown(
             key=step.key,
             label=_(step.label) if step.label else formatting.title(step.key),
             because=_(step.because) if step.because else "",
-            days=step.days,
-            when=when,
+            is_early=step.is_early,
+            when=self._timing(step),
             level=step.level,
-            channel=channels.get(step.channel, formatting.title(step.channel)),
-            how=how,
-            place=place,
+            channel=channel_words(step.channel),
+            how="; ".join([how, *further]),
+            place=f"{place}/{step.timings[0][0]}",
         )
+
+    def _timing(self, step: Step) -> str:
+        ((timing, number),) = step.timings
+        days = value_words(abs(number), Kind.DAYS, self.voice)
+        if timing == "after_previous":
+            return _("%(days)s after the step before", days=days)
+        if timing == "end_of_month" and not number:
+            return _("end of the month")
+        if timing == "end_of_month":
+            return _("end of the month after %(days)s", days=days)
+        return _("%(days)s before", days=days) if step.is_early else _("%(days)s after", days=days)
 
     def bound(self, operand: Const | Param, kind: Kind) -> tuple[Piece, ...]:
         """A number of an escalation's terms."""
@@ -242,6 +260,26 @@ class Speaker:
             if dated.segment is None and (latest.segment is not None or dated.from_day >= latest.from_day):
                 latest = dated
         return trimmed(value_words(latest.value, known.kind, self.voice))
+
+
+def channel_words(channel: str) -> str:
+    """The channel of a step."""
+    words = {
+        "email": _("E-mail"),
+        "letter": _("Letter"),
+        "sms": _("SMS"),
+        "chat": _("Chat"),
+        "webhook": _("Webhook"),
+        "internal": _("Internal mail"),
+        "call": _("Call"),
+        "task": _("Task"),
+    }
+    return words.get(channel, formatting.title(channel))
+
+
+def paper_words(name: str) -> str:
+    """What goes with a message."""
+    return {"statement": _("statement of account"), "invoices": _("invoices")}.get(name, formatting.title(name))
 
 
 def code_words(code: str) -> str:
@@ -287,7 +325,7 @@ def _scenarios(policy: Policy, speaker: Speaker) -> tuple[tuple[str, tuple[StepS
     return tuple(
         (
             name,
-            tuple(speaker.step(step, f"escalation/scenarios/{name}/{index}/days") for index, step in enumerate(steps)),
+            tuple(speaker.step(step, f"escalation/scenarios/{name}/{index}") for index, step in enumerate(steps)),
         )
         for name, steps in sorted(policy.escalation.scenarios.items(), key=lambda item: item[0] != STANDARD)
     )

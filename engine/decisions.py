@@ -231,7 +231,7 @@ def standing_row(applying: Applying, verdict: Verdict) -> dict[str, Any] | None:
     if stand.open and plan is not None:
         after = coming(
             plan,
-            {**row, **verdict.decided.outcomes},
+            {**row, **verdict.decided.derived, **verdict.decided.outcomes},
             level=stand.level,
             step=stand.step_key,
             as_of_day=event.day,

@@ -9,6 +9,7 @@ from engine.pipeline import asking, facts_of
 from engine.simulation import trial_book
 from engine.tables import Customer, Entity
 from rules import reference
+from rules.closures import holds_of
 from rules.conditions import All, Scalar
 from rules.formula_values import value_of
 
@@ -52,7 +53,7 @@ def previews(
         return []
     rows = {int(row["customer_id"]): row for row in facts_of(runtime, asking(runtime, entity, day), customers)}
     named = {one.id: one for one in Customer.select().where(Customer.id.in_(list(customers)))}
-    formulas = [(fact, value_of(fact.formula, reference.holds_of)) for fact in facts]
+    formulas = [(fact, value_of(fact.formula, holds_of)) for fact in facts]
     found = []
     for customer in customers:
         if customer not in rows or customer not in named:

@@ -70,7 +70,7 @@ def check(runtime: "Runtime", action: Action, entity: Entity, facts: Read) -> Ch
     if row is None:
         return Checked(cancelled="the customer has no account any more", edition=edition, basis=basis)
     decided = reference.decide(row, ask.edition.book)
-    cancelled = None if _renamed(action, decided, ask) else _gone(action, row, decided, ask.edition.policy_key)
+    cancelled = None if _renamed(action, decided, ask) else _gone(action, row, decided, ask)
     if cancelled is not None:
         return Checked(cancelled=cancelled, edition=edition, basis=basis)
     waiting_for, days = _waits(action, row, decided, ask)
@@ -81,9 +81,11 @@ def check(runtime: "Runtime", action: Action, entity: Entity, facts: Read) -> Ch
     return Checked(waiting_for=waiting_for, until_at=until_at, edition=edition, basis=basis)
 
 
-def _gone(action: Action, row: dict[str, Any], decided: Decided, policy_key: str) -> str | None:
+def _gone(action: Action, row: dict[str, Any], decided: Decided, ask: "Asking") -> str | None:
     """Why the step is over, or None while it is still due."""
-    if action.policy_key != policy_key:
+    stage = ask.edition.book.stages.get(ESCALATION)
+    plan = None if stage is None else stage.plan
+    if action.policy_key != ask.edition.policy_key:
         return f"the policy {action.policy_key} is not in force any more"
     if row.get("insolvent"):
         return "the customer is insolvent"
@@ -95,6 +97,8 @@ def _gone(action: Action, row: dict[str, Any], decided: Decided, policy_key: str
         return "nothing is overdue any more" if action.level else "the step before the due date has lapsed"
     if decided.waiting in OVER:
         return OVER[decided.waiting]
+    if plan is not None and not plan.is_meant(action.step_key, {**row, **decided.derived, **decided.outcomes}):
+        return "the step is not for this customer now"
     level, step = decided.outcomes.get("level"), decided.outcomes.get("step")
     if step != action.step_key or not isinstance(level, int) or level < action.level:
         return f"the customer stands at level {level} now, step {step or 'none'}"

@@ -342,7 +342,7 @@ def rank(hit: str, rule: Rule) -> tuple[int, int, int, str]:
     if hit != "most_severe":
         return (0, 0, rule.priority, rule.key)
     if rule.step is not None:
-        return (-rule.step.level, -rule.step.days, rule.priority, rule.key)
+        return (-rule.step.level, -(rule.step.days or 0), rule.priority, rule.key)
     set_to = rule.then.get("hold")
     held = isinstance(set_to, Const) and set_to.value is True
     return (0 if rule.exclusion else SEVERITY_OF_HOLD[held], 0, rule.priority, rule.key)

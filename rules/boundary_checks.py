@@ -13,6 +13,7 @@ from ledger.columns import Column
 from ledger.problems import Problem
 from rules.book import Book, BookRule
 from rules.case_checks import OTHERWISE, book_of, decide_alone
+from rules.closures import holds_of
 from rules.conditions import Const, Op, Scalar, Test, operands_of, params_of, paths
 from rules.derived import derived_in
 from rules.effects import params_of as effect_params_of
@@ -20,7 +21,7 @@ from rules.facts import empty_row, readable
 from rules.intervals import possible_after
 from rules.limits import CASES_PER_POLICY
 from rules.policies import Case, Parameters, Policy
-from rules.reference import holds_of, with_derived
+from rules.reference import with_derived
 from rules.regions import Part, Path, Row, constant, example, left_after, parts_of
 from rules.stages import OUTCOMES, STAGE
 

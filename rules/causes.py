@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from rules.book import Book
+from rules.closures import Row
 from rules.conditions import Scalar
-from rules.reference import OVERRIDE, Row, decide
+from rules.reference import OVERRIDE, decide
 from rules.stages import STAGE
 
 EXACT_SIZE = 2  # sets up to this size are all tried

@@ -4,7 +4,7 @@ Each finding has its place as a JSON pointer, what is wrong and the cure. An err
 document from being proposed; a warning is shown and kept. Source: design.md 5.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ledger.columns import Column, Kind
@@ -39,6 +39,7 @@ from rules.overlap_checks import overlap_problems
 from rules.policies import Parameter, Parameters, Policy, Rule
 from rules.resolving import resolve_condition
 from rules.stages import STAGE, stage_of
+from rules.step_checks import step_problems
 
 SCORE_FACTS = frozenset({"score_bp", "thin_history"})
 SCORE_ALONE_REFUSED = frozenset({"credit_limit", "hold"})
@@ -55,7 +56,10 @@ class Reading:
 
 
 def check(
-    policy: Policy, parameters: Parameters | Iterable[Parameters], dictionary: Mapping[str, Column]
+    policy: Policy,
+    parameters: Parameters | Iterable[Parameters],
+    dictionary: Mapping[str, Column],
+    templates: Collection[str] | None = None,
 ) -> list[Problem]:
     """Everything wrong with a policy, cases included.
 
@@ -63,6 +67,7 @@ def check(
         policy: parsed.
         parameters: the parameters it would be live with (several: of all and of an entity).
         dictionary: facts and outcomes of its subject.
+        templates: names of the letters that steps may send; None where nobody knows them.
 
     Returns:
         Findings in the order of the document; empty when it may be proposed.
@@ -77,6 +82,7 @@ def check(
         problems += _rule_problems(rule, policy, reading)
     problems += effect_problems(policy, reading.facts, named)
     problems += _escalation_problems(policy, reading)
+    problems += step_problems(policy, templates)
     if not has_errors(problems):
         problems += overlap_problems(policy, sets, dictionary)
     if not has_errors(problems):
@@ -307,6 +313,8 @@ def _escalation_problems(policy: Policy, reading: Reading) -> list[Problem]:
             Problem("/escalation/scenario_by", f"{chooser.name} is no code", "choose a scenario by a code, as segment")
         )
     problems += mapping_problems(terms)
-    for test in tests_of(terms.unless) if terms.unless is not None else ():
-        problems += test_problems(test, reading)
+    conditions = [terms.unless, *(step.when for step in terms.steps())]
+    for condition in conditions:
+        for test in tests_of(condition) if condition is not None else ():
+            problems += test_problems(test, reading)
     return problems

@@ -13,7 +13,8 @@ from ledger.canonical import canonical as canonical_json
 from ledger.canonical import sha256_of
 from ledger.columns import Kind
 from ledger.problems import Problem
-from rules.conditions import LISTS, NULL_TESTS, All, Any, Condition, Const, FactRef, Not, Op, Operand, Param, Test
+from rules.condition_reading import condition_of, constant_of
+from rules.conditions import Const, FactRef, Param
 from rules.effects import Effect, Greatest, Least, PercentOf, RoundDown
 from rules.policies import (
     Band,
@@ -29,6 +30,7 @@ from rules.policies import (
     Step,
     iso_day,
 )
+from rules.scenario_reading import escalation_of, scenario_problems
 from rules.schema import shape_problems
 from rules.stepping import rules_of
 
@@ -89,7 +91,10 @@ def parse(document: Mapping[str, Json]) -> tuple[Policy | None, list[Problem]]:
     if problems:
         return None, problems
     effective = document["effective"]
-    escalation = _escalation(document["escalation"]) if "escalation" in document else None
+    escalation = escalation_of(document["escalation"]) if "escalation" in document else None
+    timed = [] if escalation is None else scenario_problems(escalation)
+    if timed:
+        return None, timed
     rules = (
         rules_of(escalation)
         if escalation
@@ -137,32 +142,6 @@ def parse_parameters(document: Mapping[str, Json]) -> tuple[Parameters | None, l
     return (None, problems) if problems else (found, [])
 
 
-def condition_of(condition: Json, place: str = "") -> Condition:
-    """The tree of a condition whose shape was checked."""
-    if isinstance(condition, Mapping):
-        if "not" in condition:
-            return Not(condition_of(condition["not"], f"{place}/not"))
-        word = "all" if "all" in condition else "any"
-        parts = tuple(condition_of(part, f"{place}/{word}/{i}") for i, part in enumerate(condition[word]))
-        return All(parts) if word == "all" else Any(parts)
-    op = Op(condition[1])
-    if op in NULL_TESTS:
-        return Test(condition[0], op, None, place)
-    if op in LISTS or op is Op.BETWEEN:
-        return Test(condition[0], op, tuple(_constant(value) for value in condition[2]), place)
-    return Test(condition[0], op, _operand(condition[2]), place)
-
-
-def _constant(value: Json) -> Const | Param:
-    return Param(value["param"]) if isinstance(value, Mapping) else Const(value)
-
-
-def _operand(value: Json) -> Operand:
-    if isinstance(value, Mapping) and "fact" in value:
-        return FactRef(value["fact"])
-    return _constant(value)
-
-
 def _effect(value: Json) -> Effect:
     if not isinstance(value, Mapping):
         return Const(value)
@@ -171,9 +150,9 @@ def _effect(value: Json) -> Effect:
     if "fact" in value:
         return FactRef(value["fact"])
     if "percent_of" in value:
-        return PercentOf(_effect(value["percent_of"][0]), _constant(value["percent_of"][1]))
+        return PercentOf(_effect(value["percent_of"][0]), constant_of(value["percent_of"][1]))
     if "round_down" in value:
-        return RoundDown(_effect(value["round_down"][0]), _constant(value["round_down"][1]))
+        return RoundDown(_effect(value["round_down"][0]), constant_of(value["round_down"][1]))
     if "min" in value:
         return Least(tuple(_effect(part) for part in value["min"]))
     return Greatest(tuple(_effect(part) for part in value["max"]))
@@ -210,30 +189,6 @@ def _case(case: Mapping[str, Json], place: str) -> Case:
     )
 
 
-def _escalation(terms: Mapping[str, Json]) -> Escalation:
-    return Escalation(
-        tolerance=_constant(terms["tolerance"]),
-        minimum=_constant(terms["minimum"]),
-        minimum_days=_constant(terms["minimum_days"]),
-        after_leader_paid=terms.get("after_leader_paid", "resume"),
-        catch_up=terms.get("catch_up", False),
-        scenario_by=terms.get("scenario_by", "segment"),
-        scenarios={name: _steps(steps) for name, steps in terms["scenarios"].items()},
-        unless=condition_of(terms["unless"], "/escalation/unless") if "unless" in terms else None,
-        mapped_steps=terms.get("mapping", {}).get("steps", {}),
-        mapped_levels={int(old): new for old, new in terms.get("mapping", {}).get("levels", {}).items()},
-    )
-
-
-def _steps(steps: Sequence[Mapping[str, Json]]) -> tuple[Step, ...]:
-    found = []
-    level = 0
-    for step in steps:
-        level = step.get("level", 0 if step["days"] < 0 else level + 1)
-        found.append(Step(**{**step, "level": level}))
-    return tuple(found)
-
-
 def _parameter(parameter: Mapping[str, Json], place: str) -> Parameter:
     return Parameter(
         name=parameter["name"],
@@ -258,7 +213,7 @@ def _repeated(names: Sequence[tuple[str, str]], noun: str) -> list[Problem]:
 
 
 def _policy_problems(policy: Policy) -> list[Problem]:
-    """What no schema can say: keys are unique, days and levels rise, bands rise."""
+    """What no schema can say: keys are unique, bands rise."""
     problems = _repeated([(rule.key, f"{rule.place}/key") for rule in policy.rules], "rule key")
     problems += _repeated([(case.name, f"{case.place}/name") for case in policy.cases], "case")
     if policy.until_day is not None and policy.until_day <= policy.from_day:
@@ -274,25 +229,6 @@ def _policy_problems(policy: Policy) -> list[Problem]:
             )
         elif band.up_to is not None and before is not None and band.up_to <= before:
             problems.append(Problem(f"/bands/{index}/up_to", "the bands do not rise", "sort them by `up_to`"))
-    if policy.escalation is not None:
-        for name, steps in policy.escalation.scenarios.items():
-            problems += _step_problems(steps, f"/escalation/scenarios/{name}")
-    return problems
-
-
-def _step_problems(steps: Sequence[Step], place: str) -> list[Problem]:
-    problems = []
-    for index, step in enumerate(steps):
-        where = f"{place}/{index}"
-        before = steps[index - 1] if index else None
-        if before is not None and step.days <= before.days:
-            problems.append(Problem(f"{where}/days", "the days of the steps do not rise", "sort the steps by day"))
-        if step.days < 0 and step.level != 0:
-            problems.append(Problem(f"{where}/level", "a step before the due date has level 0", "leave the level out"))
-        if step.days > 0 and step.level <= (before.level if before else 0):
-            problems.append(
-                Problem(f"{where}/level", "the levels after the due date do not rise", "raise it, or leave it out")
-            )
     return problems
 
 

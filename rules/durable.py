@@ -16,10 +16,10 @@ from typing import Any as Anything
 
 from ledger.columns import Column
 from rules.book import Book, BookStage
+from rules.closures import Holds, holds_of
 from rules.conditions import NULL_TESTS, Const, Op, Scalar, Test, pair, path_count, paths
 from rules.facts import fits
 from rules.limits import PATHS_PER_RULE
-from rules.reference import Holds, holds_of
 
 PATHS_PER_SHARD = 60  # pending conditions stay below the extension's 64 (cage.md 3, no. 5)
 NAMES_PER_SHARD = 200  # of 252 properties a fact may have

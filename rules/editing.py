@@ -249,7 +249,7 @@ def remove_test(document: Document, place: str) -> Edited:
             if len(siblings) > 1:
                 return drop(document, place)
             place = parent
-        elif step == "unless":
+        elif step == "unless" or (step == "when" and steps_of(place)[0] == "escalation"):
             return drop(document, place)
         else:
             return None, [Problem(place, "a rule needs at least one test", "change it, or remove the whole rule")]

@@ -90,13 +90,18 @@ def settle_columns(frame: nw.LazyFrame[Any], holds: Mapping[str, str], plan: Pla
     frame = frame.with_columns(*_wanted(holds, steps, plan))
     frame = frame.with_columns(*_reasons(plan))
     frame = frame.with_columns(*_outputs(holds, steps))
-    return frame.drop(*(_PREFIX + name for name in _TEMPORARY))
+    more = ("come_for_all",) if _is_conditional(plan) else ()
+    return frame.drop(*(_PREFIX + name for name in (*_TEMPORARY, *more)))
+
+
+def _is_conditional(plan: Plan) -> bool:
+    return any(step.when is not None for step in plan.steps)
 
 
 _TEMPORARY = (
     *("previous", "stood_at", "open", "over", "same", "target", "days", "unknown", "away", "closes", "fresh", "base"),
     *("climbs", "rises_to", "rises_step", "early_rank", "early_step", "stood_rank", "wants_early", "come"),
-    *("amount", "gate", "silent", "again"),
+    *("amount", "gate", "silent", "again", "stood"),
 )
 
 
@@ -142,7 +147,9 @@ def _episode(plan: Plan) -> list[nw.Expr]:
     resumed = nw.when(target < previous).then(target).otherwise(previous)
     other = resumed if plan.after_leader_paid == "resume" else _lit(0)
     base = _choose([(fresh, _lit(0)), (same, previous)], other)
+    stood = previous if plan.after_leader_paid == "resume" else nw.when(same).then(previous).otherwise(_lit(0))
     return [
+        stood.alias(_PREFIX + "stood"),
         away.alias(_PREFIX + "away"),
         closes.alias(_PREFIX + "closes"),
         fresh.alias(_PREFIX + "fresh"),
@@ -177,7 +184,8 @@ def _wanted(holds: Mapping[str, str], steps: Sequence[PlanStep], plan: Plan) -> 
         stood_rank.alias(_PREFIX + "stood_rank"),
         (early_rank > stood_rank).alias(_PREFIX + "wants_early"),
         _comes_again(holds, climbing).alias(_PREFIX + "again"),
-        _come(plan).alias(_PREFIX + "come"),
+        _come(plan, True).alias(_PREFIX + "come"),
+        *([_come(plan, False).alias(_PREFIX + "come_for_all")] if _is_conditional(plan) else []),
         _amount().alias(_PREFIX + "amount"),
     ]
 
@@ -198,16 +206,33 @@ def _amount() -> nw.Expr:
     return nw.when(early).then(nw.col("leader_open_minor")).otherwise(nw.col("overdue_net_minor"))
 
 
-def _come(plan: Plan) -> nw.Expr:
-    """The highest level whose day has come in the row's scenario, whether or not its rule holds; else -1."""
+def _come(plan: Plan, conditional: bool) -> nw.Expr:
+    """The highest level whose time has come in the row's scenario, whether or not its rule holds; else -1.
+
+    Args:
+        conditional: whether steps count that are meant for some only.
+    """
     named = sorted(plan.scenarios - {STANDARD})
     ours = nw.col(plan.scenario_by)
     others = ours.is_in(named).fill_null(False) if named else nw.lit(False)
     cases = []
     for step in sorted(plan.steps, key=lambda step: (-step.level, step.order)):
-        member = ~others if step.scenario == STANDARD else (ours == _text(step.scenario)).fill_null(False)
-        cases.append((member & (_own("days") >= _lit(step.days)).fill_null(False), _lit(step.level)))
+        if conditional or step.when is None:
+            member = ~others if step.scenario == STANDARD else (ours == _text(step.scenario)).fill_null(False)
+            cases.append((member & _has_come(step), _lit(step.level)))
     return _choose(cases, _lit(-1))
+
+
+def _has_come(step: PlanStep) -> nw.Expr:
+    """``PlanStep.has_come`` of every row."""
+    come = (_own("days") >= _lit(step.days)).fill_null(False)
+    if step.at_month_end:
+        late = (_own("days") >= _lit(1)).fill_null(False)
+        come = late & (nw.col("leader_month_end_days") >= _lit(step.days)).fill_null(False)
+    if step.after is None:
+        return come
+    behind = (_own("stood") >= _lit(step.follows)) & (nw.col("days_since_step_done") >= _lit(step.after))
+    return come & ((_own("stood") >= _lit(step.level)) | behind.fill_null(False))
 
 
 _NO_RANK = -(10**6)  # before every step
@@ -236,6 +261,7 @@ def _reasons(plan: Plan) -> list[nw.Expr]:
             (_own("come") <= floor, Wait.NONE),
             ((amount <= _bound(plan.tolerance)).fill_null(False), Wait.WITHIN_TOLERANCE),
             (small, Wait.MINIMUM),
+            *([(_own("come_for_all") <= floor, Wait.NOT_MEANT)] if _is_conditional(plan) else []),
         ],
         Wait.EXCLUDED if plan.excludes else Wait.NONE,
     )

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from rules.book import Book, BookRule, BookStage
+from rules.closures import Row, Verdict, verdict_of
 from rules.conditions import All, Any, Condition, FactRef, Not, Param, Scalar, Test, operands_of
 from rules.effects import evaluate
 from rules.hits import SINGLE
 from rules.policies import Resolved
-from rules.reference import Decided, Row, Verdict, decide, verdict_of
+from rules.reference import Decided, decide
 from rules.resolving import constant_test
 from rules.stages import earlier
 

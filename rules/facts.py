@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from ledger.columns import MONEY_BOUND, Column, Kind
+from ledger.columns import DAYS_BOUND, MONEY_BOUND, Column, Kind
 from ledger.lines import LINE_COLUMNS
 from ledger.state import CUSTOMER_COLUMNS
 from rules.conditions import Scalar
@@ -78,6 +78,24 @@ STANDING = (
         nullable=True,
         label="Promise broken",
         meaning="A promise to pay was broken since the present step was taken, so that the step comes again.",
+    ),
+    Column(
+        name="leader_month_end_days",
+        kind=Kind.DAYS,
+        nullable=True,
+        label="Days past due at the month's end",
+        meaning="Days the leader was past due at the last month end, today if it is one; negative before it is due.",
+        low=-DAYS_BOUND,
+        high=DAYS_BOUND,
+    ),
+    Column(
+        name="days_since_step_done",
+        kind=Kind.DAYS,
+        nullable=True,
+        label="Days since the step was done",
+        meaning="Days since the message of the present step was sent, or its call or task was finished.",
+        low=0,
+        high=DAYS_BOUND,
     ),
 )
 PREVIOUS_OUTCOMES = tuple(

@@ -52,7 +52,7 @@ def value_of(formula: Formula, ask: Ask) -> Value:
     """The closure that computes a proved formula without parameters.
 
     Args:
-        ask: whether a condition holds, unknown never (``rules.reference.holds_of``).
+        ask: whether a condition holds, unknown never (``rules.closures.holds_of``).
 
     Raises:
         ValueError: a parameter is left.

@@ -9,9 +9,9 @@ from dataclasses import replace
 from itertools import combinations
 
 from ledger.columns import Column
+from rules.closures import Row, verdict_of
 from rules.conditions import Const, FactRef, Op, Scalar, Test
 from rules.intervals import MIRRORED, Possible, narrowed, possible, possible_after
-from rules.reference import Row, verdict_of
 
 LINKED_MAX = 8  # facts in comparisons up to which every choice of what moves is tried
 SOME_CODE = "other"

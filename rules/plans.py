@@ -1,10 +1,13 @@
 """Plans: what settling an escalation needs to know of its policy on one day."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rules.conditions import Const, Param, Scalar
-from rules.policies import Escalation, Resolved
+from ledger.days import month_end
+from rules.closures import holds_of
+from rules.conditions import Condition, Const, Param, Scalar, nnf
+from rules.policies import Escalation, Resolved, Step
+from rules.resolving import resolve_condition
 from rules.stepping import STANDARD
 
 
@@ -26,14 +29,20 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
-    """Where a step stands in its scenario.
+    """Where a step stands in its scenario, and when its time comes.
+
+    A step timed by the one before it has the day of the step that those before it all lead back to.
 
     Args:
         key: the step's, and its rule's.
         level: 0 before the due date.
-        days: from the leader's due date, never 0.
+        days: from the leader's due date, never 0; or from it to the last month end.
         scenario: the scenario it belongs to.
         priority: settles equal levels together with the key; the smaller wins.
+        at_month_end: the days end at the last month end, not today.
+        after: days after the step stood at was done; None: it waits for none.
+        follows: level from which that one counts.
+        when: whom it is meant for, constants only; None: everybody.
     """
 
     key: str
@@ -41,6 +50,10 @@ class PlanStep:
     days: int
     scenario: str = STANDARD
     priority: int = 0
+    at_month_end: bool = False
+    after: int | None = None
+    follows: int = 0
+    when: Condition | None = None
 
     @property
     def order(self) -> tuple[int, str]:
@@ -51,6 +64,35 @@ class PlanStep:
     def latest_first(self) -> tuple[int, tuple[int, str]]:
         """Total order among steps before the due date: the one nearest to it first."""
         return -self.days, self.order
+
+    def has_come(self, row: Mapping[str, Scalar | None], stood: int) -> bool:
+        """Whether its time has come for who stands at a level, whether or not its rule holds.
+
+        >>> PlanStep("a", 1, 4).has_come({"leader_days_past_due": 4}, 0)
+        True
+        """
+        days = _known(row, "leader_days_past_due")
+        if self.at_month_end:
+            late = days is not None and days >= 1
+            days = _known(row, "leader_month_end_days") if late else None
+        if days is None or days < self.days:
+            return False
+        if self.after is None or stood >= self.level:
+            return True
+        done = _known(row, "days_since_step_done")
+        return stood >= self.follows and done is not None and done >= self.after
+
+    def earliest(self, leader_due_day: int, done_day: int) -> int:
+        """The day its time comes, of a leader, the step before it being done on a day."""
+        day = leader_due_day + self.days
+        if self.at_month_end:
+            day = max(month_end(day), leader_due_day + 1)
+        return day if self.after is None else max(day, done_day + self.after)
+
+
+def _known(row: Mapping[str, Scalar | None], name: str) -> int | None:
+    value = row.get(name)
+    return value if isinstance(value, int) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +136,16 @@ class Plan:
             return self.mapped_levels.get(level, level), None
         return self.mapped_steps.get(step, (level, step))
 
+    def is_meant(self, key: str, row: Mapping[str, Scalar | None]) -> bool:
+        """Whether a step is meant for a row; derived facts and outcomes stand in it."""
+        return all(step.when is None or holds_of(step.when)(row) for step in self.steps if step.key == key)
+
     def scenario_of(self, row: Mapping[str, Scalar | None]) -> tuple[PlanStep, ...]:
-        """The steps a row follows, in the order of their days."""
+        """The steps a row follows, in their order."""
         value = row.get(self.scenario_by)
         name = value if isinstance(value, str) and value in self.scenarios else STANDARD
         own = (step for step in self.steps if step.scenario == name)
-        return tuple(sorted(own, key=lambda step: (step.days, step.order)))
+        return tuple(sorted(own, key=lambda step: step.order))
 
 
 def plan_of(terms: Escalation, resolved: Mapping[str, Resolved]) -> Plan:
@@ -116,9 +162,9 @@ def plan_of(terms: Escalation, resolved: Mapping[str, Resolved]) -> Plan:
     levels = {step.key: step.level for step in terms.steps()}
     return Plan(
         steps=tuple(
-            PlanStep(step.key, step.level, step.days, scenario, index)
+            _plan_step(steps, index, scenario, resolved)
             for scenario, steps in terms.scenarios.items()
-            for index, step in enumerate(steps)
+            for index in range(len(steps))
         ),
         scenarios=frozenset(terms.scenarios),
         tolerance=_bound(terms.tolerance, resolved),
@@ -130,6 +176,23 @@ def plan_of(terms: Escalation, resolved: Mapping[str, Resolved]) -> Plan:
         excludes=terms.unless is not None,
         mapped_steps={old: (levels[new], new) for old, new in terms.mapped_steps.items() if new in levels},
         mapped_levels=terms.mapped_levels,
+    )
+
+
+def _plan_step(steps: Sequence[Step], index: int, scenario: str, resolved: Mapping[str, Resolved]) -> PlanStep:
+    step = steps[index]
+    root = next(one for one in reversed(steps[: index + 1]) if one.after_previous is None)
+    before = [one for one in steps[:index] if one.when is None] or list(steps[:1])
+    return PlanStep(
+        step.key,
+        step.level,
+        (root.days if root.end_of_month is None else root.end_of_month) or 0,
+        scenario,
+        index,
+        at_month_end=root.end_of_month is not None,
+        after=step.after_previous,
+        follows=max(1, before[-1].level),
+        when=None if step.when is None else resolve_condition(nnf(step.when), resolved),
     )
 
 
@@ -168,7 +231,7 @@ def coming(
 
     Args:
         plan: the policy's.
-        row: facts; read for the scenario and for the segment's minimum days.
+        row: facts; read for the scenario, for whom a step is meant, and for when the step stood at was done.
         level, step: where the customer stands after today.
         as_of_day: today; the next step is tomorrow's at the earliest.
         leader_due_day: due day of the leader; None: nothing comes.
@@ -183,8 +246,11 @@ def coming(
     if last_contact_day is not None:
         earliest = max(earliest, last_contact_day + plan.minimum_days.of(row.get("segment")))
     reached = next((one.days for one in plan.steps if one.key == step), None)
+    since = _known(row, "days_since_step_done") if step == row.get("previous_step") else None
     for one in plan.scenario_of(row):
-        day = max(leader_due_day + one.days, earliest)
+        if one.when is not None and not holds_of(one.when)(row):
+            continue
+        day = max(one.earliest(leader_due_day, as_of_day - (since or 0)), earliest)
         if one.level > level:
             return Coming(one.key, day)
         before_due = one.level == 0 and level == 0 and day < leader_due_day

@@ -12,32 +12,61 @@ from ledger.days import day_of
 from rules.conditions import Condition, Const, Param, Scalar
 from rules.effects import Effect
 
+TIMINGS = ("days", "end_of_month", "after_previous")  # a step has exactly one
+CHANNELS = ("email", "letter", "sms", "chat", "webhook", "internal", "call", "task")
+WORK_CHANNELS = frozenset({"call", "task"})  # what a person does; the others are messages
+ATTACHMENTS = ("statement", "invoices")
+PAPERS = frozenset({"email", "letter", "internal"})  # messages that can carry a document
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One timed step of a scenario.
+    """One timed step of a scenario; of the three timings exactly one is set.
 
     Args:
         key: unique within the policy; a rule of the same key decides it.
         level: dunning level it raises to; 0 before the due date.
-        days: days from the leader's due date, negative before it; never 0.
-        channel: email, letter, call or task.
+        channel: one of ``CHANNELS``; internal is a mail to the people of ``owner``, not to the customer.
         template: of the message, or of the script of a call or task.
+        days: days from the leader's due date, negative before it; never 0.
+        end_of_month: at the end of the month in which the day so many days after the due date lies.
+        after_previous: days after the step before it was done.
         mode: automatic, or confirm when a person looks at it first.
         owner: role that confirms the message or does the work.
         blocks: whether an open call or task holds back the next level.
+        otherwise: channels tried in their order where the address of the one before is missing.
+        when: the step is only for those for whom this holds; the others go past it.
+        penalties: whether the message claims late interest and costs.
+        attach: which of ``ATTACHMENTS`` go with the message.
     """
 
     key: str
     level: int
-    days: int
     channel: str
     template: str
+    days: int | None = None
+    end_of_month: int | None = None
+    after_previous: int | None = None
     mode: str = "automatic"
     owner: str = "collector"
     blocks: bool = False
+    otherwise: tuple[str, ...] = ()
+    when: Condition | None = None
+    penalties: bool = False
+    attach: tuple[str, ...] = ()
     label: str = ""
     because: str = ""
+
+    @property
+    def timings(self) -> tuple[tuple[str, int], ...]:
+        """Each timing it has, with its days; of a checked step one."""
+        said = zip(TIMINGS, (self.days, self.end_of_month, self.after_previous), strict=True)
+        return tuple((name, days) for name, days in said if days is not None)
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it comes before the due date."""
+        return self.days is not None and self.days < 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

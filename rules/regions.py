@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ledger.columns import Column, Kind
+from rules.closures import holds_of
 from rules.conditions import NULL_TESTS, OPPOSITE, All, Const, FactRef, Op, Scalar, Test
 from rules.facts import empty_row
 from rules.intervals import EVERYTHING, Possible, Space, negatives, possible, possible_after
-from rules.reference import holds_of
 
 Path = tuple[Test, ...]
 Row = dict[str, Scalar | None]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from rules import effects
 from rules.conditions import All, Any, Condition, Const, Param, Test, map_tests, operands_of, tests_of
-from rules.documents import Resolved
 from rules.effects import BySegment, Effect
+from rules.policies import Resolved
 from rules.stepping import is_none_of, is_one_of
 
 

@@ -18,6 +18,7 @@ from ledger.columns import UNITS, Kind
 from ledger.problems import Problem
 from rules import limits
 from rules.conditions import LISTS, NULL_TESTS, Op
+from rules.policies import ATTACHMENTS, CHANNELS
 from rules.stages import HIT_POLICIES, STAGE_NAMES
 
 FORMAT = 1
@@ -111,22 +112,6 @@ def _definitions() -> dict[str, Json]:
         "properties": {"exclusion": {"type": "boolean"}, "final": {"type": "boolean"}},
         "maxProperties": 10,
     }
-    step = _record(
-        {
-            "key": KEY,
-            "days": {**INTEGER, "not": {"const": 0}, "minimum": -365, "maximum": 3650},
-            "channel": {"enum": ["email", "letter", "call", "task"]},
-            "template": CODE,
-        },
-        {
-            "level": {**INTEGER, "minimum": 0, "maximum": 99},
-            "mode": {"enum": ["automatic", "confirm"]},
-            "owner": CODE,
-            "blocks": {"type": "boolean"},
-            "label": TEXT,
-            "because": TEXT,
-        },
-    )
     return {
         "parameter": _record({"param": NAME}),
         "operand": _one_key({"param": NAME, "fact": NAME}),
@@ -177,7 +162,7 @@ def _definitions() -> dict[str, Json]:
                 "minimum_days": amount,
                 "scenarios": {
                     "type": "object",
-                    "additionalProperties": _list(step, 0, "steps_per_scenario"),
+                    "additionalProperties": _list(_step(), 0, "steps_per_scenario"),
                     "required": ["standard"],
                     "maxProperties": limits.SCENARIOS,
                     "title": "scenarios",
@@ -202,6 +187,29 @@ def _definitions() -> dict[str, Json]:
             },
         ),
     }
+
+
+def _step() -> dict[str, Json]:
+    """A step of a scenario; that it has exactly one of ``TIMINGS`` is asked where it is read."""
+    channel = {"enum": list(CHANNELS)}
+    return _record(
+        {"key": KEY, "channel": channel, "template": CODE},
+        {
+            "days": {**INTEGER, "not": {"const": 0}, "minimum": -365, "maximum": 3650},
+            "end_of_month": {**INTEGER, "minimum": 0, "maximum": 3650},
+            "after_previous": {**INTEGER, "minimum": 1, "maximum": 3650},
+            "level": {**INTEGER, "minimum": 0, "maximum": 99},
+            "mode": {"enum": ["automatic", "confirm"]},
+            "owner": CODE,
+            "blocks": {"type": "boolean"},
+            "otherwise": _list(channel, 1, len(CHANNELS) - 1),
+            "when": _ref("condition"),
+            "penalties": {"type": "boolean"},
+            "attach": _list({"enum": list(ATTACHMENTS)}, 1, len(ATTACHMENTS)),
+            "label": TEXT,
+            "because": TEXT,
+        },
+    )
 
 
 def _formula() -> dict[str, Json]:

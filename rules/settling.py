@@ -35,6 +35,7 @@ class Wait(StrEnum):
     MIN_DAYS = "min_days"
     STOPPED = "stopped"  # a person stopped the policy: everything stays
     EXCLUDED = "excluded"  # a step's day has come, but the policy leaves this customer alone
+    NOT_MEANT = "not_meant"  # a step's day has come, but it is not for this customer
 
 
 class Move(StrEnum):
@@ -59,6 +60,8 @@ INPUTS = (
     "segment",
     "previous_level",
     "previous_step",
+    "leader_month_end_days",
+    "days_since_step_done",
     "episode_open",
     "same_leader",
     "step_finished",
@@ -124,6 +127,7 @@ def settle(row: Mapping[str, Scalar | None], matched: AbstractSet[str], plan: Pl
         return Settled(0, None, why, False, Move.CLOSE if was_open else Move.NONE)
     fresh = not was_open or (not same and days <= 0)
     move = Move.SAME if not fresh else Move.REOPEN if was_open else Move.OPEN
+    stood = previous if same or plan.after_leader_paid == "resume" else 0
     holding = [step for step in plan.steps if step.key in matched]
     target = max((step.level for step in holding), default=0)
     if fresh:
@@ -137,7 +141,7 @@ def settle(row: Mapping[str, Scalar | None], matched: AbstractSet[str], plan: Pl
         if _comes_again(row, holding, base == previous, step, base):
             blocked = _blocked(row, plan, net, fresh)
             return Settled(base, step, blocked, blocked is Wait.NONE, move)
-        return Settled(base, step, _silent(row, plan, base, days, net, False), False, move)
+        return Settled(base, step, _silent(row, plan, base, stood, net, False), False, move)
     if target > base:
         stays = stood_at if base == previous and base > 0 else None
         blocked = _blocked(row, plan, net, fresh)
@@ -146,7 +150,7 @@ def settle(row: Mapping[str, Scalar | None], matched: AbstractSet[str], plan: Pl
         level = target if plan.catch_up else min(step.level for step in holding if step.level > base)
         return Settled(level, _first(holding, level), Wait.NONE, True, move)
     if days >= 0:  # a step before the due date lapses on it
-        return Settled(0, None, _silent(row, plan, 0, days, net, False), False, move)
+        return Settled(0, None, _silent(row, plan, 0, stood, net, False), False, move)
     return _before_due(row, holding, plan, stood_at if same else None, fresh, move)
 
 
@@ -167,13 +171,13 @@ def _before_due(
     move: Move,
 ) -> Settled:
     """Before the due date: a step of level 0 begins or goes on."""
-    days, amount = _number(row, "leader_days_past_due") or 0, _number(row, "leader_open_minor")
+    amount = _number(row, "leader_open_minor")
     early = [step for step in plan.steps if step.level == 0]
     stands = next((step for step in early if step.key == stood_at), None)
     next_one = min((step for step in holding if step.level == 0), key=lambda step: step.latest_first, default=None)
     stays = None if stands is None else stands.key
     if next_one is None or (stands is not None and next_one.days <= stands.days):
-        return Settled(0, stays, _silent(row, plan, 0, days, amount, stands is not None), False, move)
+        return Settled(0, stays, _silent(row, plan, 0, 0, amount, stands is not None), False, move)
     blocked = _blocked(row, plan, amount, fresh)
     if blocked is not Wait.NONE:
         return Settled(0, stays, blocked, False, move)
@@ -202,20 +206,22 @@ def _blocked(row: Mapping[str, Scalar | None], plan: Plan, amount: int | None, f
 
 
 def _silent(
-    row: Mapping[str, Scalar | None], plan: Plan, base: int, days: int, amount: int | None, stands: bool
+    row: Mapping[str, Scalar | None], plan: Plan, base: int, stood: int, amount: int | None, stands: bool
 ) -> Wait:
-    """Why no rule holds although the day of a further step has come."""
-    early = base == 0 and days < 0
+    """Why no rule holds although the time of a further step has come."""
+    early = base == 0 and (_number(row, "leader_days_past_due") or 0) < 0
     if early and stands:
         return Wait.NONE
-    come = [step for step in plan.scenario_of(row) if step.days <= days]
-    if not any(step.level > base or early for step in come):
+    come = [step for step in plan.scenario_of(row) if (step.level > base or early) and step.has_come(row, stood)]
+    if not come:
         return Wait.NONE
     segment = row.get("segment")
     if amount is not None and amount <= plan.tolerance.of(segment):
         return Wait.WITHIN_TOLERANCE
     if amount is not None and amount < plan.minimum.of(segment):
         return Wait.MINIMUM
+    if all(step.when is not None for step in come):
+        return Wait.NOT_MEANT
     return Wait.EXCLUDED if plan.excludes else Wait.NONE
 
 

@@ -1,5 +1,7 @@
 """Scenarios: timed steps, the easy form of an escalation policy, compiled into its rules."""
 
+from collections.abc import Sequence
+
 from rules.conditions import NULL_TESTS, All, Any, Condition, Const, FactRef, Not, Op, Param, Test, nnf, opposite
 from rules.policies import Escalation, Rule, Step
 
@@ -7,6 +9,8 @@ STANDARD = "standard"  # the scenario of every value that has none of its own
 DAYS = "leader_days_past_due"
 NET = "overdue_net_minor"
 LEADER = "leader_open_minor"
+AT_MONTH_END = "leader_month_end_days"
+DONE = "days_since_step_done"
 Operand = Const | Param | FactRef
 
 
@@ -73,7 +77,10 @@ def rules_of(terms: Escalation, place: str = "/escalation/scenarios") -> tuple[R
                 parts.append(is_none_of(terms.scenario_by, named, where))
             if terms.unless is not None:
                 parts.append(is_not_so(nnf(terms.unless)))
-            parts += _timing(step, terms, where)
+            if step.when is not None:
+                parts.append(nnf(step.when))
+            parts += timing_of(steps, index, terms, where)
+            parts.append(Test(LEADER if step.is_early else NET, Op.GT, terms.tolerance, where))
             rules.append(
                 Rule(
                     key=step.key,
@@ -89,13 +96,55 @@ def rules_of(terms: Escalation, place: str = "/escalation/scenarios") -> tuple[R
     return tuple(rules)
 
 
-def _timing(step: Step, terms: Escalation, place: str) -> list[Condition]:
-    if step.days < 0:
-        return [
-            Test(DAYS, Op.BETWEEN, (Const(step.days), Const(-1)), place),
-            Test(LEADER, Op.GT, terms.tolerance, place),
-        ]
-    return [
-        Test(DAYS, Op.GE, Const(step.days), place),
-        Test(NET, Op.GT, terms.tolerance, place),
-    ]
+def timing_of(steps: Sequence[Step], index: int, terms: Escalation, place: str) -> list[Condition]:
+    """When the time of a step has come, as tests.
+
+    The end of the month in which the day n days after the due date lies has come once that day
+    lies on or before the last month end: once the leader was due n days or more at it. A step
+    n days after the one before it has come while that one's root has, and n days after the step
+    stood at was done, or once it was reached: so that it is not lost to the next leader.
+    """
+    step = steps[index]
+    if step.days is not None and step.days < 0:
+        return [Test(DAYS, Op.BETWEEN, (Const(step.days), Const(-1)), place)]
+    if step.days is not None:
+        return [Test(DAYS, Op.GE, Const(step.days), place)]
+    if step.end_of_month is not None:
+        return [Test(DAYS, Op.GE, Const(1), place), Test(AT_MONTH_END, Op.GE, Const(step.end_of_month), place)]
+    behind = All((_follows(steps, index - 1, terms, place), Test(DONE, Op.GE, Const(step.after_previous), place)))
+    root = next(i for i in range(index, -1, -1) if steps[i].after_previous is None)
+    stood: list[Condition] = [Any((_reached(step.level, terms, place), behind))]
+    if terms.after_leader_paid == "restart":  # what was reached with another leader counts no more
+        stood.append(Test("same_leader", Op.EQ, Const(True), place))
+    return [*timing_of(steps, root, terms, place), *stood]
+
+
+def _follows(steps: Sequence[Step], index: int, terms: Escalation, place: str) -> Condition:
+    """Whether a step was reached, or for whom it is not meant, the one before it."""
+    reached = _reached(steps[index].level, terms, place)
+    unmeant = steps[index].when
+    if unmeant is None or index == 0 or steps[index - 1].is_early:
+        return reached
+    return Any((reached, All((is_not_so(nnf(unmeant)), _follows(steps, index - 1, terms, place)))))
+
+
+def _reached(level: int, terms: Escalation, place: str) -> Condition:
+    """Whether a level was reached, by the names of this version: ``Plan.stood`` as a condition."""
+    here = Test("previous_level", Op.GE, Const(level), place)
+    steps = {step.key: step.level for step in terms.steps()}
+    moved = {old: steps.get(new, 0) for old, new in terms.mapped_steps.items()}
+    cases: list[Condition] = []
+    kept: list[Condition] = [here]
+    if moved:
+        kept.append(is_none_of("previous_step", tuple(sorted(moved)), place))
+        up = tuple(sorted(old for old, to in moved.items() if to >= level))
+        cases += [is_one_of("previous_step", up, place)] if up else []
+    if terms.mapped_levels:
+        nowhere = Test("previous_step", Op.IS_NULL, None, place)
+        somewhere = opposite(nowhere)
+        gone = tuple(Const(old) for old in sorted(terms.mapped_levels))
+        stays = Any((somewhere, Test("previous_level", Op.NOT_IN, gone, place)))
+        kept.append(stays)
+        rising = tuple(Const(old) for old, to in sorted(terms.mapped_levels.items()) if to >= level)
+        cases += [All((nowhere, Test("previous_level", Op.IN, rising, place)))] if rising else []
+    return Any((All(tuple(kept)), *cases)) if cases or len(kept) > 1 else here

@@ -12,6 +12,7 @@ from typing import Any as Json
 from ledger.columns import Kind
 from rules.derived import kind_named
 from rules.facts import dictionary_of
+from rules.policies import TIMINGS
 from rules.stages import POINT_OUTCOMES
 
 Path = tuple[str | int, ...]
@@ -69,8 +70,9 @@ def thresholds_of(document: Mapping[str, Json]) -> list[Threshold]:
     scenarios = document.get("escalation", {}).get("scenarios", {})
     for name, steps in scenarios.items():
         for index, step in enumerate(steps):
-            place = _written(("escalation", "scenarios", name, index, "days"))
-            found.append(Threshold(place, step["key"], _label(step), "", "", Kind.DAYS, step["days"]))
+            for timing in (timing for timing in TIMINGS if timing in step):
+                place = _written(("escalation", "scenarios", name, index, timing))
+                found.append(Threshold(place, step["key"], _label(step), "", "", Kind.DAYS, step[timing]))
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rules.book import Book, BookRule, BookStage, rank
+from rules.closures import Row, verdict_of
 from rules.conditions import (
     All,
     Any,
@@ -20,7 +21,7 @@ from rules.conditions import (
 from rules.explanation import SeenTest, row_of
 from rules.nearest import Values, nearest_row
 from rules.policies import Resolved
-from rules.reference import Decided, Row, decide, verdict_of
+from rules.reference import Decided, decide
 from rules.resolving import constant_test
 from rules.stages import earlier
 from rules.stepping import is_none_of, is_one_of

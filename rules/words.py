@@ -13,7 +13,7 @@ from ledger.money import format_minor
 from rules.conditions import All, Any, Condition, Const, FactRef, Not, Op, Operand, Param, Test, operands_of
 from rules.effects import BySegment, Effect, Greatest, Least, PercentOf, RoundDown
 from rules.facts import DICTIONARY
-from rules.policies import Band, Parameter, Policy, Rule, Step
+from rules.policies import WORK_CHANNELS, Band, Parameter, Policy, Rule, Step
 from rules.stages import OUTCOMES
 
 NO_VALUE = "—"
@@ -202,16 +202,42 @@ def step_words(step: Step, voice: Voice) -> str:
     >>> step_words(Step(key="a", level=1, days=4, channel="email", template="reminder_1"), Voice())
     '4 days after the due date: email reminder_1, level 1, automatic'
     """
-    number = abs(step.days)
-    days = value_words(number, Kind.DAYS, voice)
-    when = voice.say("%(days)s before the due date") if step.days < 0 else voice.say("%(days)s after the due date")
     mode = voice.say("automatic") if step.mode == "automatic" else voice.say("a person confirms it")
-    parts = [f"{when % {'days': days}}: {voice.say(step.channel)} {step.template}"]
+    parts = [f"{timing_words(step, voice)}: {voice.say(step.channel)} {step.template}"]
+    if step.otherwise:
+        others = ", ".join(voice.say(channel) for channel in step.otherwise)
+        parts.append(voice.say("without an address %(channels)s") % {"channels": others})
     if step.level:
         parts.append(voice.say("level %(level)s") % {"level": step.level})
-    if step.channel not in {"call", "task"}:
+    if step.channel not in WORK_CHANNELS:
         parts.append(mode)
+    if step.penalties:
+        parts.append(voice.say("with late interest and costs"))
+    if step.attach:
+        papers = {"statement": voice.say("statement of account"), "invoices": voice.say("invoices")}
+        parts.append(voice.say("with %(papers)s") % {"papers": ", ".join(papers[name] for name in step.attach)})
+    if step.when is not None:
+        parts.append(voice.say("only if %(condition)s") % {"condition": condition_words(step.when, voice)})
     return ", ".join(parts)
+
+
+def timing_words(step: Step, voice: Voice) -> str:
+    """When a step comes.
+
+    >>> timing_words(Step(key="a", level=1, end_of_month=30, channel="email", template="reminder_1"), Voice())
+    'at the end of the month 30 days after the due date'
+    """
+    ((timing, number),) = step.timings
+    days = {"days": value_words(abs(number), Kind.DAYS, voice)}
+    if timing == "after_previous":
+        return voice.say("%(days)s after the step before") % days
+    if timing == "end_of_month" and not number:
+        return voice.say("at the end of the month of the due date")
+    if timing == "end_of_month":
+        return voice.say("at the end of the month %(days)s after the due date") % days
+    if step.is_early:
+        return voice.say("%(days)s before the due date") % days
+    return voice.say("%(days)s after the due date") % days
 
 
 def band_words(band: Band, voice: Voice) -> str:

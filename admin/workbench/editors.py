@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 
 from admin import formatting, measures
 from admin.versions import visible_entities
-from admin.wording import hit_words
+from admin.wording import channel_words, hit_words, paper_words
 from admin.workbench import parts
 from admin.workbench.asked import Asked
 from admin.workbench.fields import Choice, Drawing
@@ -18,9 +18,8 @@ from engine.access import ROLES
 from ledger.columns import Column, Kind
 from notifiers.composing import TEMPLATES
 from rules import offers
+from rules.policies import ATTACHMENTS, CHANNELS, TIMINGS
 from rules.stages import STAGE
-
-CHANNELS = ("email", "letter", "call", "task")
 
 
 def part_shown(world: World, asked: Asked) -> dict[str, Any] | None:
@@ -102,11 +101,21 @@ def _terms(drawing: Drawing, value: Any) -> dict[str, Any]:
 
 def _step(drawing: Drawing, value: Any) -> dict[str, Any]:
     given = drawing.given
-    words = {"email": _("E-mail"), "letter": _("Letter"), "call": _("Call"), "task": _("Task")}
+    channels = [(channel, channel_words(channel)) for channel in CHANNELS]
+    timing = next(name for name in TIMINGS if name in value)
     return {
-        "days": given.get("days", str(value["days"])),
+        "timings": [
+            ("days", _("days from the due date, before it a negative number")),
+            ("end_of_month", _("at the end of the month so many days after the due date")),
+            ("after_previous", _("days after the step before was done")),
+        ],
+        "timing": timing,
+        "days": given.get("days", str(value[timing])),
         "level": given.get("level", str(value.get("level", ""))),
-        "channels": [(channel, words[channel]) for channel in CHANNELS],
+        "channels": channels,
+        "otherwise": [*value.get("otherwise", ()), ""],
+        "papers": [(name, paper_words(name), name in value.get("attach", ())) for name in ATTACHMENTS],
+        "condition": drawing.condition(value["when"]) if "when" in value else None,
         "templates": TEMPLATES,
         "owners": [(role, formatting.title(role)) for role in ROLES],
     }

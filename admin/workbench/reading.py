@@ -16,7 +16,7 @@ from ledger.columns import Column, Kind
 from rules import limits
 from rules.conditions import LISTS, NULL_TESTS, Op
 from rules.editing import GROUPS
-from rules.policies import Parameter
+from rules.policies import ATTACHMENTS, CHANNELS, TIMINGS, Parameter
 
 FIXED = "value"  # of a choice: what is written in the field beside it
 YES, NO = "const:true", "const:false"
@@ -118,8 +118,9 @@ class Reading:
     def step(self, now: Any) -> dict[str, Any]:
         """One timed step of a scenario."""
         step: dict[str, Any] = {name: self.text(name) for name in ("key", "channel", "template")}
-        step["days"] = self.number("days", Kind.DAYS) or 0
-        if "days" not in self.wrong and step["days"] == 0:
+        timing = self.text("timing") if self.text("timing") in TIMINGS else TIMINGS[0]
+        step[timing] = self.number("days", Kind.DAYS) or 0
+        if "days" not in self.wrong and timing == "days" and step["days"] == 0:
             self.wrong["days"] = _(
                 "Give days before the due date as a negative number, days after it as a positive one."
             )
@@ -129,7 +130,19 @@ class Reading:
         self._keep(step, now, "mode", self.text("mode"), "automatic")
         self._keep(step, now, "owner", self.text("owner") or "collector", "collector")
         self._keep(step, now, "blocks", self.ticked("blocks"), False)
+        if otherwise := self._otherwise_channels():
+            step["otherwise"] = otherwise
+        if "when:is" in self.given:
+            step["when"] = self.condition("when")
+        self._keep(step, now, "penalties", self.ticked("penalties"), False)
+        if papers := [name for name in ATTACHMENTS if self.ticked(f"attach/{name}")]:
+            step["attach"] = papers
         return self._words(step, "label", "because")
+
+    def _otherwise_channels(self) -> list[str]:
+        """Channels in their order; an empty place is left out."""
+        asked = [self.text(f"otherwise/{index}") for index in range(len(CHANNELS))]
+        return [channel for channel in asked if channel]
 
     def case(self, now: Any) -> dict[str, Any]:
         """An example: facts in, outcomes expected, parameters held fixed."""

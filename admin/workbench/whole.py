@@ -116,10 +116,16 @@ def _add_step(body: Body, _place: str, given: Mapping[str, str], _world: World) 
         steps = value_at(body, where)
     except KeyError:
         return gone(where)
-    days = max((step["days"] for step in steps), default=0)
+    timed = {"days": DAYS_BETWEEN}
+    if steps and "days" in steps[-1]:
+        timed = {"days": max(steps[-1]["days"], 0) + DAYS_BETWEEN}
+    elif steps:
+        timed = {"after_previous": DAYS_BETWEEN}  # behind a step whose day nobody knows beforehand
+    ((timing, days),) = timed.items()
+    key = f"{name}-p{days}" if timing == "days" else f"{name}-after-{days}"
     step = {
-        "key": editing.unused(f"{name}-p{max(days, 0) + DAYS_BETWEEN}"[:60], editing.names_in(body, "key")),
-        "days": max(days, 0) + DAYS_BETWEEN,
+        "key": editing.unused(key[:60], editing.names_in(body, "key")),
+        **timed,
         "channel": "email",
         "template": "reminder_1",
         "label": _("New step"),

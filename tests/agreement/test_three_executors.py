@@ -19,6 +19,7 @@ from engine.matching import Matcher
 from ledger.columns import Column, Kind
 from rules import columns, conditions, durable, effect_columns, hits, reference
 from rules.book import Book
+from rules.closures import holds_of
 from rules.conditions import All, Condition, Const, FactRef, Not, Op, nnf, operands_of, path_count
 from rules.conditions import Any as AnyOf
 from rules.documents import condition_of, parse
@@ -165,7 +166,15 @@ def escalation(dice: random.Random) -> dict[str, Any]:
 
     def steps(name: str) -> list[dict[str, Any]]:
         days = sorted(dice.sample([-10, -3, *range(1, 40)], dice.randint(1, 6)))
-        return [{"key": f"{name}-{day}", "days": day, "channel": "email", "template": "reminder"} for day in days]
+        found = [{"key": f"{name}-{day}", "days": day, "channel": "email", "template": "reminder"} for day in days]
+        if days[-1] > 0 and dice.random() < 0.7:
+            behind = len(days) > 1 and days[-2] > 0
+            timing = dice.choice(["end_of_month", "after_previous"] if behind else ["end_of_month"])
+            found[-1][timing] = found[-1].pop("days")
+        for step in found:
+            if dice.random() < 0.3:
+                step["when"] = dice.choice([["tenure_days", ">=", 100], {"not": ["country", "in", ["FR"]]}])
+        return found
 
     return {
         "tolerance": dice.choice([0, 500]),
@@ -210,6 +219,8 @@ def random_row(dice: random.Random, constants: dict[str, list[Any]], stage: str)
     if stage == "escalation":
         row |= {name: dice.choice([None, False, True]) for name in ("episode_open", "same_leader", "step_finished")}
         row |= {"raised_today": dice.random() < 0.2, "previous_level": dice.randint(0, 4)}
+        timed = ("leader_month_end_days", "days_since_step_done")
+        row |= {name: value(dice, DICTIONARY[name], constants.get(name, [])) for name in timed}
         row |= {
             "previous_step": dice.choice(["s-1", "d-2", "s--10", None]),
             "overdue_net_minor": dice.choice([0, 499, 500, 501, 2_000, 9_000]),
@@ -392,7 +403,7 @@ def without_nnf(condition: Condition) -> reference.Holds:
             some = [without_nnf(part) for part in parts]
             return lambda row: any(part(row) for part in some)
         case _:
-            return reference.holds_of(condition)
+            return holds_of(condition)
 
 
 def test_leaving_out_the_normal_form_is_caught(cases: list[Case], expected: list[list[Verdict]]) -> None:

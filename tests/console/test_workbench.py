@@ -169,7 +169,13 @@ FULL: dict[str, dict[str, Any]] = {
         "scenarios": {"standard": [{
             "key": "first", "days": 4, "level": 1, "channel": "call", "template": "call_first", "mode": "confirm",
             "owner": "sales", "blocks": True, "label": "First", "because": "It helps.",
-        }]},
+        }, {
+            "key": "second", "after_previous": 5, "channel": "email", "template": "reminder_1", "penalties": True,
+            "otherwise": ["letter", "call"], "attach": ["statement", "invoices"],
+            "when": {"all": [["overdue_net_minor", ">=", {"param": "hold_minimum"}], ["country", "in", ["DE"]]]},
+        }, {"key": "third", "end_of_month": 60, "channel": "sms", "template": "reminder_2", "when": [
+            "insolvent", "==", False,
+        ]}]},
     }},
     "scorecard": {"bands": [{"risk_class": "A", "up_to": 5}, {"risk_class": "B"}]},
 }  # fmt: skip

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from rules.conditions import Const, Op, Test
 from rules.escalation import INPUTS, OUTPUTS, Bound, Move, Plan, PlanStep, Settled, Wait, settle, settle_columns
 
 STANDARD = (
@@ -50,8 +51,12 @@ def rules_that_hold(row: dict[str, Any], plan: Plan) -> frozenset[str]:
     def holds(step: PlanStep) -> bool:
         if step.days < 0:
             return step.days <= days <= -1 and leader > tolerance and leader >= minimum
-        return days >= step.days and net > tolerance and net >= minimum
+        meant = step.when is None or net >= 1_000
+        return step.has_come(row, stood) and meant and net > tolerance and net >= minimum
 
+    same = row["episode_open"] and row["same_leader"]
+    stood = plan.stood(row["previous_level"] or 0, row["previous_step"])[0]
+    stood = stood if same or plan.after_leader_paid == "resume" else 0
     return frozenset(step.key for step in plan.scenario_of(row) if holds(step))
 
 
@@ -363,7 +368,7 @@ def test_a_level_above_the_new_scenarios_highest_stays() -> None:
 near_steps = st.sampled_from([-11, -10, -9, -8, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 7, 8, 13, 14, 15, 400])
 claims = st.sampled_from([None, False, True])
 amounts = st.sampled_from([None, 0, 99, 100, 101, 499, 500, 501, 999, 1_000, 1_001, 10**12])
-keys = st.sampled_from([None, "s-m10", "s-m3", "s-p4", "s-p7", "s-p14", "r-m8", "r-p3", "dropped"])
+keys = st.sampled_from([None, "s-m10", "s-m3", "s-p4", "s-p7", "s-p14", "r-m8", "r-p3", "t-after", "dropped"])
 rows = st.fixed_dictionaries(
     {
         "leader_days_past_due": st.none() | near_steps,
@@ -372,9 +377,11 @@ rows = st.fixed_dictionaries(
         "promised_minor": amounts,
         "disputed_minor": amounts,
         "days_since_contact": st.sampled_from([None, 0, 2, 3, 4]),
+        "leader_month_end_days": st.sampled_from([None, -20, -1, 0, 1, 9, 10, 11]),
+        "days_since_step_done": st.sampled_from([None, 0, 4, 5, 6]),
         "dunning_block": claims,
         "insolvent": claims,
-        "segment": st.sampled_from([None, "standard", "risky", "quiet", "other"]),
+        "segment": st.sampled_from([None, "standard", "risky", "quiet", "timed", "other"]),
         "previous_level": st.sampled_from([None, 0, 0, 1, 2, 3, 9]),
         "previous_step": keys,
         "episode_open": claims,
@@ -384,11 +391,17 @@ rows = st.fixed_dictionaries(
         "promise_broken": claims,
     }
 )
-matches = st.frozensets(st.sampled_from([step.key for step in PLAN.steps]))
+FEW = Test("overdue_net_minor", Op.GE, Const(1_000))
+TIMED = (  # a call five days after the step before, a mail at the end of the month, a letter to some five days after
+    PlanStep("t-p4", 1, 4, "timed", 0),
+    PlanStep("t-after", 2, 4, "timed", 1, after=5, follows=1),
+    PlanStep("t-month", 3, 10, "timed", 2, at_month_end=True),
+    PlanStep("t-some", 4, 10, "timed", 3, at_month_end=True, after=5, follows=3, when=FEW),
+)
 plans = st.builds(
     Plan,
-    steps=st.just(PLAN.steps),
-    scenarios=st.just(PLAN.scenarios),
+    steps=st.just((*PLAN.steps, *TIMED)),
+    scenarios=st.just(PLAN.scenarios | {"timed"}),
     tolerance=st.sampled_from([Bound(0), PLAN.tolerance]),
     minimum=st.sampled_from([Bound(0), PLAN.minimum, Bound(0, {"risky": 1_000})]),
     minimum_days=st.sampled_from([Bound(0), PLAN.minimum_days]),
@@ -398,6 +411,7 @@ plans = st.builds(
 )
 
 
+matches = st.frozensets(st.sampled_from([step.key for step in (*PLAN.steps, *TIMED)]))
 renaming = st.builds(
     lambda plan, steps, levels: replace(plan, mapped_steps=steps, mapped_levels=levels),
     plans,

@@ -8,6 +8,7 @@ import pytest
 from ledger.columns import Column, Kind
 from rules.documents import parse, parse_parameters
 from rules.facts import DICTIONARY, readable
+from rules.policies import ATTACHMENTS, CHANNELS
 from rules.stages import STAGE
 
 OPS = ["<", "<=", ">", ">=", "==", "!=", "in", "not_in", "between", "is_null", "is_not_null"]
@@ -121,7 +122,12 @@ class Maker:
     def escalation(self, facts: Mapping[str, Column]) -> dict[str, object]:
         def steps(name: str) -> list[dict[str, object]]:
             days = sorted(self.random.sample([-10, -3, 1, 3, 4, 10, 20, 40], self.random.randint(1, 6)))
-            return [{"key": f"{name}{d}", "days": d, "channel": "email", "template": "t"} for d in days]
+            found = [self.step(f"{name}{d}", facts) | {"days": d} for d in days]
+            if days[-1] > 0 and self.random.random() < 0.5:
+                behind = len(days) > 1 and days[-2] > 0
+                timing = self.random.choice(["end_of_month", "after_previous"] if behind else ["end_of_month"])
+                found[-1][timing] = found[-1].pop("days")
+            return found
 
         terms: dict[str, object] = {
             "tolerance": self.random.choice([0, {"param": "plain"}, {"param": "split"}]),
@@ -132,6 +138,17 @@ class Maker:
             "scenarios": {"standard": steps("s"), "risky": steps("r")},
         }
         return terms | ({"unless": self.condition(facts, 1)} if self.random.random() < 0.4 else {})
+
+    def step(self, key: str, facts: Mapping[str, Column]) -> dict[str, object]:
+        dice = self.random
+        step: dict[str, object] = {"key": key, "channel": "email", "template": "t"}
+        if dice.random() < 0.2:
+            step["when"] = self.condition(facts, 1)
+        if dice.random() < 0.05:
+            step |= {"channel": dice.choice(CHANNELS), "penalties": dice.random() < 0.5}
+        if dice.random() < 0.05:
+            step |= {"otherwise": [dice.choice(CHANNELS)], "attach": [dice.choice(ATTACHMENTS)]}
+        return step
 
     def row(self, nulls: float = 0.2) -> dict[str, object]:
         return {name: self.seen(DICTIONARY[name], nulls) for name in ROW}
@@ -149,6 +166,8 @@ class Maker:
             return value + self.random.choice([-1, 0, 1])
         if column.name == "leader_days_past_due":
             return self.random.choice([-11, -10, -3, -1, 0, 1, 3, 4, 5, 10, 30, 60])
+        if column.name in ("leader_month_end_days", "days_since_step_done"):
+            return self.random.choice([-3, 0, 2, 3, 4, 5, 10, 20, 39, 40, 41])
         if column.name == "overdue_net_minor":
             return self.random.randint(0, 4)
         return self.value(column)
@@ -157,6 +176,7 @@ class Maker:
 ROW = [
     *FACTS,
     *("promised_minor", "disputed_minor", "days_since_contact", "previous_step", "episode_open", "same_leader"),
+    *("leader_month_end_days", "days_since_step_done"),
     *("step_finished", "raised_today", "previous_risk_class", "previous_hold_reason", "previous_points"),
 ]
 START = "2020-01-01"

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules import conditions
+from rules.closures import holds_of, verdict_of
 from rules.conditions import All, Any, Const, FactRef, Not, Op, Test, depth_of, nnf, path_count, paths
-from rules.reference import holds_of, verdict_of
 
 FACTS = ("a", "b", "c")
 VALUES = st.none() | st.integers(-2, 2)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from engine.live_facts import COLUMNS_KEPT, Counted, LiveFacts
 from rules import columns, reference
 from rules.book import Book
+from rules.closures import holds_of
 from rules.conditions import Const, Op, Test, map_tests, nnf
 from rules.counting import WINNERS, countable
 from rules.documents import condition_of, parse
 from rules.facts import DICTIONARY
-from rules.reference import holds_of
 from rules.resolving import resolve_test
 from rules.stages import OUTCOMES, STAGES
 

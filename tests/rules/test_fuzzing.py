@@ -46,6 +46,7 @@ KEYWORDS = [
     *("all", "any", "not", "param", "fact", "percent_of", "round_down", "min", "max", "facts", "expect", "rule"),
     *("undecided", "parameters", "risk_class", "up_to", "tolerance", "minimum", "minimum_days", "scenarios", "steps"),
     *("days", "level", "channel", "template", "values", "value", "segment", "low", "high", "formula", "rounding"),
+    *("end_of_month", "after_previous", "otherwise", "penalties", "attach", "statement", "invoices", "internal", "sms"),
     *("exclusion", "final", "refer", "first", "sum", "unique", "between", "in", "is_null", ">=", "==", "policy"),
 ]
 CODE = [

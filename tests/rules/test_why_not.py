@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from ledger.columns import Kind
 from rules import conditions
 from rules.book import Book
+from rules.closures import holds_of
 from rules.conditions import FactRef, operands_of
 from rules.documents import parse, parse_parameters, shipped
 from rules.explanation import explain, row_of
 from rules.facts import DICTIONARY, empty_row, readable
-from rules.reference import decide, holds_of
+from rules.reference import decide
 from rules.stages import OUTCOMES, STAGES
 from rules.why_not import why_not
 from rules.why_words import beaten_words, change_words
