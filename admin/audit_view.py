@@ -14,7 +14,7 @@ from admin import formatting
 from admin.console import Choice, ConsoleView
 from admin.views import link, whole_entities
 from engine import audit
-from engine.commands import COMMANDS
+from engine.catalogue import COMMANDS
 from engine.tables import AuditEntry, User
 
 VALUE_LENGTH_MAX = 120

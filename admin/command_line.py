@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from argon2 import PasswordHasher
 
 from admin import starting
 from admin.command_decisions import decisions_group
@@ -33,8 +32,6 @@ from engine.settings import SETTINGS
 from engine.tables import Entity
 from ledger.days import date_of
 from ledger.money import format_minor
-from rules.facts import FACTS
-from rules.words import Voice, value_words
 
 if TYPE_CHECKING:
     from engine.runs import Engine
@@ -178,6 +175,9 @@ def run_command(
 @with_runtime
 def facts_command(runtime: Runtime, entity: str, customer: str, as_of: int | None, json_: bool) -> None:
     """Print what rules may know about CUSTOMER of ENTITY on a day."""
+    from rules.facts import FACTS
+    from rules.words import Voice, value_words
+
     row, _book, currency = _seen(runtime, entity, customer, as_of)
     if json_:
         show({name: row.get(name) for name in FACTS}, True)
@@ -300,6 +300,8 @@ def user_command(
     json_: bool,
 ) -> None:
     """Create a user with roles; prints a generated password once."""
+    from argon2 import PasswordHasher
+
     from engine.people import CreateUser
 
     password = secrets.token_urlsafe(12)

@@ -13,16 +13,13 @@ from peewee import DatabaseError
 
 from admin import starting
 from engine import runtime as composition
-from engine.commands import CommandError, Invalid
+from engine.commands import Invalid
 from engine.database import WeakDatabase
-from engine.editions import Unusable
-from engine.locks import Busy
-from engine.replaying import Different
 from engine.runtime import Runtime
 from engine.settings import Settings
-from engine.spark import ClusterError
 from engine.tables import Customer, Entity, User
 from ledger.days import day_of
+from ledger.problems import Hindrance
 
 EXIT_ERROR = 2
 
@@ -76,7 +73,7 @@ def with_runtime(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(runtime, *args, **kwargs)
         except Invalid as error:
             fail("; ".join(f"{p.place}: {p.what}. Cure: {p.cure}" for p in error.problems))
-        except (CommandError, Busy, ClusterError, Different, Unusable, ValueError) as error:
+        except (Hindrance, ValueError) as error:
             fail(str(error))
         finally:
             runtime.close()

@@ -17,7 +17,8 @@ from admin import forms, gate
 from admin.shapes import SHAPES
 from admin.signs import alarms_of
 from engine import access
-from engine.commands import COMMANDS, Conflict, Invalid
+from engine.catalogue import COMMANDS
+from engine.commands import Conflict, Invalid
 from engine.tables import Action, Alarm, Alert, Block, Customer, Dispute, DueLine, Entity, Override, Run, User
 from ledger.problems import Problem
 

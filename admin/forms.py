@@ -17,7 +17,8 @@ from babel.numbers import get_decimal_symbol
 from flask_babel import gettext as _
 
 from admin import formatting
-from engine.commands import COMMANDS, Command
+from engine.catalogue import COMMANDS
+from engine.commands import Command
 from ledger.days import day_of
 from ledger.money import parse_amount
 from ledger.problems import Problem

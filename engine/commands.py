@@ -17,7 +17,7 @@ from peewee import Model
 from engine import access, audit
 from engine.tables import CommandRecord, Customer, DirtyCustomer, Entity, User
 from ledger.canonical import canonical, sha256_of
-from ledger.problems import Problem
+from ledger.problems import Hindrance, Problem
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -29,7 +29,7 @@ REASON_LENGTH_MAX = 2_000
 BATCH = 500
 
 
-class CommandError(Exception):
+class CommandError(Hindrance):
     """A command that was not carried out; nothing was changed."""
 
     status = 400

@@ -14,7 +14,7 @@ from engine import audit
 from engine.tables import Document, Entity, ExchangeRate, PolicyStop, ScoreModel
 from engine.tables import Edition as EditionRow
 from ledger.canonical import canonical, sha256_of
-from ledger.problems import Problem
+from ledger.problems import Hindrance, Problem
 from ledger.state import Basis
 from rules.book import Book
 from rules.derived import parse_derived
@@ -32,7 +32,7 @@ HOLIDAYS = version("holidays")
 BASIS_PARAMETERS = ("exposure_less_credits", "exposure_less_unapplied", "promise_tolerance_days")
 
 
-class Unusable(Exception):
+class Unusable(Hindrance):
     """A document or model that was in force cannot be used; nothing is decided with half an edition."""
 
 

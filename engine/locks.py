@@ -8,12 +8,13 @@ from peewee import InterfaceError, OperationalError
 
 from engine.outages import outage_of
 from engine.tables import Entity
+from ledger.problems import Hindrance
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 
-class Busy(RuntimeError):
+class Busy(Hindrance):
     """Another process is deciding this entity."""
 
 

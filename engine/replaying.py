@@ -17,6 +17,7 @@ from engine.pipeline import decided_day
 from engine.tables import Alarm, Decision, Entity, Run
 from ledger.canonical import canonical
 from ledger.days import date_of
+from ledger.problems import Hindrance
 from rules import reference
 from rules.columns import dtype_of
 from rules.reference import Decided
@@ -31,7 +32,7 @@ KEPT_MAX = 1_000  # differences a replay names; all are counted
 SHOWN_MAX = 20  # of them in an error
 
 
-class Different(Exception):
+class Different(Hindrance):
     """A replay does not give what was decided then."""
 
 

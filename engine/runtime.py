@@ -90,8 +90,6 @@ def build(settings: Settings, now: Callable[[], datetime] = system_clock) -> Run
     Raises:
         engine.database.WeakDatabase: a durability setting did not take.
     """
-    import engine.catalogue  # noqa: F401 - registers every command
-
     settings.var.mkdir(parents=True, exist_ok=True)
     opened = storage.connect(settings)
     storage.migrate(opened)

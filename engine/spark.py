@@ -27,6 +27,7 @@ from engine.frames import count_of, export_tables, scan_folder
 from engine.pipeline import Asking, decide_frame, facts_frame
 from engine.queries import questions
 from engine.settings import Settings
+from ledger.problems import Hindrance
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -44,7 +45,7 @@ ROWS = "rows"
 _one_at_a_time = threading.Lock()  # a process has one Spark context
 
 
-class ClusterError(Exception):
+class ClusterError(Hindrance):
     """The cluster cannot be used: what is wrong, and what to do."""
 
 

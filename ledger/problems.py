@@ -36,6 +36,13 @@ class Problem:
         return f"{self.place}: {self.what}; {self.cure}"
 
 
+class Hindrance(Exception):
+    """Something stands in the way that a person can clear: its text says what, and often how.
+
+    The command line and the console show the text of every kind of it, without knowing them all.
+    """
+
+
 def has_errors(problems: list[Problem]) -> bool:
     """Whether any of them stops the whole."""
     return any(problem.severity == "error" for problem in problems)

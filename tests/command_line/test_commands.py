@@ -1,4 +1,4 @@
-"""The command line as a person uses it: one process per command, one clear line for an error."""
+"""The command line as a person uses it: what each command says, one clear line for an error."""
 
 import json
 import sqlite3
@@ -88,13 +88,13 @@ def test_problems_of_the_settings_come_together(say: Callable[..., Said]) -> Non
     assert answer.stderr.count("Cure: ") == 3
 
 
-def test_a_secret_is_generated_once_for_its_owner_only(say: Callable[..., Said], tmp_path: Path) -> None:
-    """Without DUNWELL_SECRET_KEY the state folder keeps one, readable by its owner."""
-    say("entity", "ACME", "--currency", "EUR")
+def test_a_secret_is_generated_once_for_its_owner_only(start: Callable[..., Said], tmp_path: Path) -> None:
+    """Without DUNWELL_SECRET_KEY the state folder keeps one, readable by its owner, that the next process reads."""
+    assert start("entity", "ACME", "--currency", "EUR").returncode == 0
     key = tmp_path / "var" / "secret-key"
     first = key.read_text()
     assert key.stat().st_mode & 0o777 == 0o600
-    say("report", "ageing", "ACME")
+    assert start("report", "ageing", "ACME").returncode == 0
     assert key.read_text() == first
 
 
@@ -103,7 +103,9 @@ def test_the_demo_of_the_command_line_is_the_demo() -> None:
     assert (DEMO_CUSTOMERS, DEMO_DAYS) == (CUSTOMERS, DECIDED_DAYS)
 
 
-def test_verify_and_replay_answer_by_their_exit_code(say: Callable[..., Said], tmp_path: Path) -> None:
+def test_verify_and_replay_answer_by_their_exit_code(
+    say: Callable[..., Said], start: Callable[..., Said], tmp_path: Path
+) -> None:
     """0 when all is well, 1 with place and cure on a finding; a damaged file is one line and exit 2."""
     say("entity", "ACME", "--currency", "EUR")
     well = say("verify")
@@ -116,7 +118,7 @@ def test_verify_and_replay_answer_by_their_exit_code(say: Callable[..., Said], t
         connection.commit()
     found = json.loads(say("verify", "--json").stdout)
     assert (found["sound"], found["found"]) == (False, 1)
-    bad = say("verify")
+    bad = start("verify")
     assert bad.returncode == 1
     assert "its content gives another sha256. Cure: restore the last backup" in bad.stdout
     path.write_bytes(b"noise" * 5_000)
@@ -125,7 +127,9 @@ def test_verify_and_replay_answer_by_their_exit_code(say: Callable[..., Said], t
     assert "the database is damaged or is none" in refused.stderr
 
 
-def test_the_decision_log_goes_to_a_file_or_to_standard_output(say: Callable[..., Said], tmp_path: Path) -> None:
+def test_the_decision_log_goes_to_a_file_or_to_standard_output(
+    say: Callable[..., Said], start: Callable[..., Said], tmp_path: Path
+) -> None:
     """The same lines both ways; a file that cannot be written is one line, and none is left behind."""
     say("entity", "ACME", "--currency", "EUR")
     mapping = str(MAPPINGS / "invoices.json")
@@ -134,7 +138,7 @@ def test_the_decision_log_goes_to_a_file_or_to_standard_output(say: Callable[...
     file, days = tmp_path / "log.jsonl", ("--from", "2020-01-01", "--to", "2040-01-01")
     say("run", "ACME")
     answer = json.loads(say("decisions", "export", *days, str(file), "--json").stdout)
-    printed = say("decisions", "export", *days, "--entity", "ACME").stdout
+    printed = start("decisions", "export", *days, "--entity", "ACME").stdout
     assert file.read_text(encoding="utf-8") == printed
     assert answer["decisions"] == len(printed.splitlines())
     refused = say("decisions", "export", *days, str(tmp_path / "nowhere" / "log.jsonl"))
