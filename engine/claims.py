@@ -1,6 +1,5 @@
 """Claims: taking over the next due messages, each decided again in the same transaction (see ``engine.outbox``)."""
 
-import base64
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 from peewee import ModelSelect, fn
 
 from engine import contact_times, diary, sending
-from engine.doors import LETTER
 from engine.outages import outage_of
 from engine.sending import Cancel, Go, NoAddress, Prepare, Wait
-from engine.tables import Action, Customer, Entity, Message
-from ledger.canonical import sha256_of
-from notifiers.gateways import Gateway, OutgoingMessage, message_id_of
-from notifiers.printing import Printed, Unprintable
+from engine.tables import Action, Customer, Entity
+from notifiers.gateways import Gateway
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -24,10 +20,7 @@ log = logging.getLogger(__name__)
 
 SECOND_US = 1_000_000
 LEASE_US = 150 * SECOND_US  # longer than a whole SMTP conversation (notifiers.smtp.CALL_SECONDS_MAX)
-# Actions a worker holds at a time: what a kill leaves waiting for its lease, and letters that are
-# typeset while nobody else can write.
-BATCH = 10
-BATCH_IDEMPOTENT = 50  # with a receiver that drops repeats and can be asked, a kill leaves no doubt
+BATCH = 50  # actions a worker holds at a time: what a kill leaves waiting for its lease
 
 MESSAGE_CHANNELS = ("email", "letter", "sms", "chat", "webhook", "internal")
 CONTACT_CHANNELS = ("email", "letter", "sms", "chat")  # those that reach the customer: they count as a contact
@@ -59,14 +52,30 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An action this worker owns until its lease is over."""
+    """An action this worker owns until its lease is over.
 
-    action_id: int
-    key: str
+    Args:
+        action: its row as it was before the claim.
+        go: what is to be sent, fixed at the claim and not written out yet.
+        at: when it was claimed.
+    """
+
+    action: Action
+    go: Go
     generation: int
     attempt: int
     lease_until_at: int
-    message: OutgoingMessage
+    at: int
+
+    @property
+    def action_id(self) -> int:
+        """Of the row."""
+        return int(self.action.id)
+
+    @property
+    def key(self) -> str:
+        """Of the action: the receiver gets it at each try."""
+        return str(self.action.key)
 
 
 @dataclass(slots=True)
@@ -94,7 +103,7 @@ def claim(
     *,
     gateway: Gateway,
     prepare: Prepare | None = None,
-    batch: int | None = None,
+    batch: int = BATCH,
     lease_us: int = LEASE_US,
     channels: Sequence[str] = MESSAGE_CHANNELS,
 ) -> tuple[list[Claim], Tally]:
@@ -103,7 +112,7 @@ def claim(
     Args:
         channels: those that leave by this gateway.
         prepare: decides one message; by default as the rules in force say, reading for all at once.
-        batch: how many at most; by default what suits the gateway.
+        batch: how many at most.
 
     Returns:
         What is to be sent now, and a tally of all rows looked at (empty: nothing was due).
@@ -111,20 +120,18 @@ def claim(
     claims: list[Claim] = []
     tally = Tally()
     with runtime.database.atomic():
-        many = BATCH_IDEMPOTENT if gateway.idempotent and channels != (LETTER,) else BATCH
-        actions = due(runtime, now_at, batch or many, channels)
+        actions = due(runtime, now_at, batch, channels)
         decide = prepare or sending.Together(runtime, actions).prepare
         for action in actions:
             try:
-                with runtime.database.atomic():  # a letter that cannot be written stops no other
+                with runtime.database.atomic():  # a message that cannot be prepared stops no other
                     verdict = _daily_cap(runtime, action, now_at) or decide(runtime, action, now_at, gateway)
-                    taken = _apply(runtime, action, verdict, now_at, gateway, lease_us)
+                    taken = _apply(runtime, action, verdict, now_at, lease_us)
             except Exception as error:
                 if outage_of(error) is not None:
                     raise  # not the message's fault: nothing of this claim counts
                 log.exception("action %s cannot be prepared", action.key)
-                why = str(error) if isinstance(error, Unprintable) else type(error).__name__
-                _give_up(action, f"the message cannot be prepared: {why}", now_at)
+                _give_up(action, f"the message cannot be prepared: {type(error).__name__}", now_at)
                 tally.add("failed")
                 continue
             tally.add("claimed" if isinstance(verdict, Go) else type(verdict).__name__.lower())
@@ -188,11 +195,9 @@ def _daily_cap(runtime: "Runtime", action: Action, now_at: int) -> Wait | None:
     return Wait(end, "cap") if used >= entity.daily_cap else None
 
 
-def _apply(
-    runtime: "Runtime", action: Action, verdict: Any, now_at: int, gateway: Gateway, lease_us: int
-) -> Claim | None:
+def _apply(runtime: "Runtime", action: Action, verdict: Any, now_at: int, lease_us: int) -> Claim | None:
     if isinstance(verdict, Go):
-        return _take(runtime, action, verdict, now_at, gateway, lease_us)
+        return _take(action, verdict, now_at, lease_us)
     unclaimed = (Action.id == action.id) & (Action.state == "due")
     if isinstance(verdict, Cancel):
         changes: dict[str, Any] = {"state": "cancelled", "result": verdict.why, "settled_at": now_at}
@@ -209,38 +214,8 @@ def _apply(
     return None
 
 
-def _take(runtime: "Runtime", action: Action, go: Go, now_at: int, gateway: Gateway, lease_us: int) -> Claim:
-    """Compose, keep the text sealed, and raise the generation: from here on we own the action."""
-    known = Message.get_or_none(Message.action == action.id)
-    message_id = message_id_of(action.key, go.from_address) if known is None else known.message_id
-    message = OutgoingMessage(
-        key=action.key,
-        message_id=message_id,
-        from_address=go.from_address,
-        from_name=go.from_name,
-        to_address=go.to_address,
-        to_name=go.to_name,
-        subject=go.letter.subject,
-        text="" if isinstance(go.letter, Printed) else go.letter.text,
-        html="" if isinstance(go.letter, Printed) else go.letter.html,
-        language=go.letter.language,
-        at=now_at,
-        pdf=go.letter.pdf if isinstance(go.letter, Printed) else b"",
-    )
-    kept = _kept(message)
-    digest = sha256_of(kept)
-    Message.insert(
-        action=action.id,
-        person=go.person.id,
-        message_id=message_id,
-        sealed=runtime.vault.seal(go.person, kept),
-        body_sha256=digest,
-        gateway=gateway.name,
-        composed_at=now_at,
-    ).on_conflict(
-        conflict_target=[Message.action],
-        preserve=[Message.person, Message.sealed, Message.body_sha256, Message.gateway, Message.composed_at],
-    ).execute()
+def _take(action: Action, go: Go, now_at: int, lease_us: int) -> Claim:
+    """Raise the generation: from here on we own the action."""
     generation, lease_until_at = action.generation + 1, now_at + lease_us
     written = (
         Action.update(
@@ -249,7 +224,6 @@ def _take(runtime: "Runtime", action: Action, go: Go, now_at: int, gateway: Gate
             lease_until_at=lease_until_at,
             attempts=action.attempts + 1,
             waiting_for=None,
-            body_sha256=digest,
             edition_sent=go.edition,
             version=Action.version + 1,
         )
@@ -258,20 +232,7 @@ def _take(runtime: "Runtime", action: Action, go: Go, now_at: int, gateway: Gate
     )
     if written != 1:
         raise LeaseLost(action.key)
-    return Claim(action.id, action.key, generation, action.attempts + 1, lease_until_at, message)
-
-
-def _kept(message: OutgoingMessage) -> dict[str, Any]:
-    """What is kept of a message, to be sealed: the very words, or the very page, and what goes along."""
-    kept: dict[str, Any] = {"to": message.to_address, "subject": message.subject}
-    if message.attachments:
-        kept["attachments"] = [
-            {"name": one.name, "media_type": one.media_type, "content": base64.b64encode(one.content).decode()}
-            for one in message.attachments
-        ]
-    if message.pdf:
-        return kept | {"pdf": base64.b64encode(message.pdf).decode()}
-    return kept | {"text": message.text, "html": message.html}
+    return Claim(action, go, generation, action.attempts + 1, lease_until_at, now_at)
 
 
 def _give_up(action: Action, why: str, now_at: int) -> None:

@@ -9,17 +9,19 @@
                                                             content; lease over: uncertain, never
                                                             sent again alone
 
-A claim is one IMMEDIATE transaction that decides the customer again; the call is outside any
-transaction; a settlement names the generation it belongs to, so a worker that wakes after its
-lease changes nothing. Messages of one customer leave in their order.
+A claim is one IMMEDIATE transaction that decides the customer again and fixes what the message
+says. Writing it out and the call are outside any transaction; the text is stored before it leaves,
+with ``sending`` or, for an idempotent receiver, before the call. A settlement names the generation
+it belongs to, so a worker that wakes after its lease changes nothing. Messages of one customer
+leave in their order.
 """
 
 import logging
-from collections.abc import Iterable
-from hashlib import sha256
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from peewee import Expression, fn
+from peewee import fn
 
 from engine import diary, sending
 from engine.claims import (
@@ -27,7 +29,6 @@ from engine.claims import (
     IN_FLIGHT,
     LEASE_US,
     MESSAGE_CHANNELS,
-    SECOND_US,
     STUCK,
     WAITING,
     Claim,
@@ -35,11 +36,14 @@ from engine.claims import (
     Tally,
     claim,
 )
-from engine.contact_times import note_wait
 from engine.doors import LETTER, doors_of
+from engine.outages import outage_of
 from engine.sending import Prepare
+from engine.settlements import ATTEMPTS_MAX, BACKOFF_MAX_US, Result, Unwritable, backoff_us, change, release, settle
 from engine.tables import Action, Contact, Message, Person
-from notifiers.gateways import Doubtful, Gateway, Receipt, Rejected, Unreachable
+from engine.writing import Written, keep, write
+from notifiers.gateways import Doubtful, Gateway, Lasting, Receipt, Rejected, Unreachable
+from notifiers.printing import Unprintable
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -48,6 +52,7 @@ log = logging.getLogger(__name__)
 
 __all__ = [
     "ATTEMPTS_MAX",
+    "BACKOFF_MAX_US",
     "BATCH",
     "IN_FLIGHT",
     "LEASE_US",
@@ -64,9 +69,9 @@ __all__ = [
     "sweep",
 ]
 
-ATTEMPTS_MAX = 40  # with BACKOFF more than 24 hours of a provider that is down
-BACKOFF_US = 60 * SECOND_US  # after the first failure, doubled after each further one
-BACKOFF_MAX_US = 3_600 * SECOND_US
+Text = Written | Unwritable | LeaseLost  # what became of writing a message out
+
+SETTLED_TOGETHER = 10  # messages to an idempotent receiver between two commits
 SWEEP_MAX = 1_000  # rows of each kind one sweep looks at
 
 
@@ -78,7 +83,7 @@ def deliver(
     *,
     gateway: Gateway | None = None,
     prepare: Prepare | None = None,
-    batch: int | None = None,
+    batch: int = BATCH,
     lease_us: int = LEASE_US,
 ) -> Tally:
     """Send what is due until nothing is, or until the receiver cannot be reached.
@@ -104,7 +109,9 @@ def deliver(
             for state, many in looked.counts.items():
                 if state != "claimed":
                     tally.add(state, many)
-            if not _hand_over(runtime, door, claims, lease_us, tally):
+            with door.session() if isinstance(door, Lasting) else nullcontext():
+                reached = _hand_over(runtime, door, claims, lease_us, tally)
+            if not reached:
                 doors = {channel: other for channel, other in doors.items() if channel not in channels}
         if not looked_at:
             return tally
@@ -115,172 +122,102 @@ def _hand_over(runtime: "Runtime", door: Gateway, claims: list[Claim], lease_us:
     """Send what was claimed, in order; False: the receiver cannot be reached, and the rest is given back."""
     for claimed in claims:
         log.info("claimed %s generation %d", claimed.key, claimed.generation)
-    for number, claimed in enumerate(claims):
-        state = send(runtime, door, claimed, lease_us)
-        log.info("settled %s generation %d as %s", claimed.key, claimed.generation, state)
-        tally.add(state)
-        if state == "unreachable":
-            _release(claims[number + 1 :])
+    many = SETTLED_TOGETHER if door.idempotent else 1
+    for start in range(0, len(claims), many):
+        part = claims[start : start + many]
+        if start and runtime.now_at() > part[0].lease_until_at - lease_us // 2:
+            release(runtime, claims[start:])  # a slow receiver: what is left is claimed anew, with a whole lease
+            return True
+        states = send(runtime, door, part, lease_us)
+        for claimed, state in zip(part, states, strict=False):
+            log.info("settled %s generation %d as %s", claimed.key, claimed.generation, state)
+            tally.add(state)
+        if "unreachable" in states:
+            release(runtime, claims[start + len(states) :])
             return False
     return True
 
 
-def send(runtime: "Runtime", gateway: Gateway, claimed: Claim, lease_us: int = LEASE_US) -> str:
-    """Call the gateway for one claimed action and settle what came of it.
+def send(runtime: "Runtime", gateway: Gateway, claims: Sequence[Claim], lease_us: int = LEASE_US) -> list[str]:
+    """Write claimed messages out, hand them over and settle what came of it.
+
+    Several at once only with a receiver that drops repeats: what a crash leaves of them is asked for.
 
     Returns:
-        sent, due (tried again later), unreachable (the same, and so would be all others),
-        uncertain, failed, or lost (the lease was over: another worker owns it).
+        As ``settlements.settle``, for each; fewer than there are claims when the receiver cannot be
+        reached: the rest was not tried.
     """
+    texts: Sequence[Text] = [_written(runtime, claimed) for claimed in claims]
+    if gateway.idempotent:
+        texts = _kept(runtime, gateway, claims, texts)
+    results: list[Result] = []
+    for claimed, text in zip(claims, texts, strict=True):
+        result = _call(runtime, gateway, claimed, text, lease_us) if isinstance(text, Written) else text
+        results.append(result)
+        if isinstance(result, Unreachable) and result.for_all:
+            break
+    with runtime.database.atomic():
+        return [settle(runtime, claimed, result) for claimed, result in zip(claims, results, strict=False)]
+
+
+def _written(runtime: "Runtime", claimed: Claim) -> Written | Unwritable:
+    """Write a message out; one that cannot be written stops no other."""
+    try:
+        return write(runtime, claimed)
+    except Exception as error:
+        if outage_of(error) is not None:
+            raise
+        log.exception("action %s cannot be written", claimed.key)
+        why = str(error) if isinstance(error, Unprintable) else type(error).__name__
+        return Unwritable(f"the message cannot be prepared: {why}")
+
+
+def _kept(runtime: "Runtime", gateway: Gateway, claims: Sequence[Claim], texts: Sequence[Text]) -> list[Text]:
+    """Store texts in one transaction, before anything leaves."""
+    found: list[Text] = []
+    with runtime.database.atomic():
+        for claimed, text in zip(claims, texts, strict=True):
+            if isinstance(text, Written):
+                ours = change(runtime, claimed, body_sha256=text.body_sha256)
+                if ours:
+                    keep(claimed, text, gateway.name)
+                found.append(text if ours else LeaseLost(claimed.key))
+            else:
+                found.append(text)
+    return found
+
+
+def _call(runtime: "Runtime", gateway: Gateway, claimed: Claim, text: Written, lease_us: int) -> Result:
+    """Call the gateway for one message."""
     handed_over = False
 
     def about_to_send() -> None:
         nonlocal handed_over
         now_at = runtime.now_at()
-        in_time = Action.lease_until_at > now_at
-        if not _settle(runtime, claimed, in_time, state="sending", lease_until_at=now_at + lease_us):
+        with runtime.database.atomic():
+            in_time = Action.lease_until_at > now_at
+            changes = {"state": "sending", "lease_until_at": now_at + lease_us, "body_sha256": text.body_sha256}
+            ours = change(runtime, claimed, in_time, **changes)
+            if ours and not gateway.idempotent:
+                keep(claimed, text, gateway.name)
+        if not ours:
             raise LeaseLost(claimed.key)
         handed_over = True
 
     if runtime.now_at() >= claimed.lease_until_at:
         log.warning("the lease of %s was over before the call", claimed.key)
-        return "lost"
+        return LeaseLost(claimed.key)
     try:
-        receipt = gateway.deliver(claimed.message, about_to_send)
-    except LeaseLost:
+        return gateway.deliver(text.message, about_to_send)
+    except LeaseLost as error:
         log.warning("the lease of %s was over before the content", claimed.key)
-        return "lost"
-    except Unreachable as error:
-        state = _retry(runtime, claimed, str(error), counted=True)
-        return "unreachable" if error.for_all and state == "due" else state
-    except Rejected as error:
-        return _refused(runtime, claimed, error)
-    except Exception as error:  # Doubtful, or a fault of ours at the worst moment
-        if not isinstance(error, Doubtful):
-            log.exception("gateway %s failed with %s", gateway.name, claimed.key)
-        if handed_over or isinstance(error, Doubtful):
-            return _doubt(runtime, claimed, str(error) or type(error).__name__)
-        return _retry(runtime, claimed, type(error).__name__, counted=True)
-    return _sent(runtime, claimed, receipt)
-
-
-def _owned(claimed: Claim) -> Expression:
-    """The fence: whoever takes an action over raises its generation, so an older claim finds no row."""
-    return (Action.id == claimed.action_id) & (Action.generation == claimed.generation)
-
-
-def _settle(runtime: "Runtime", claimed: Claim, also: Expression | None = None, **changes: Any) -> bool:
-    """Write a change of state if the action is still ours; False: another worker owns it."""
-    condition = _owned(claimed) if also is None else _owned(claimed) & also
-    with runtime.database.atomic():
-        written = Action.update(**changes, version=Action.version + 1).where(condition).execute()
-    if written != 1:
-        log.warning("%s generation %d is not ours any more", claimed.key, claimed.generation)
-    return bool(written == 1)
-
-
-def _sent(runtime: "Runtime", claimed: Claim, receipt: Receipt) -> str:
-    now_at = runtime.now_at()
-    with runtime.database.atomic():
-        ours = _settle(
-            runtime,
-            claimed,
-            state="sent",
-            receipt=receipt.answer,
-            settled_at=now_at,
-            waiting_for=None,
-        )
-        if ours:
-            Message.update(sent_at=now_at, gateway=receipt.gateway).where(Message.action == claimed.action_id).execute()
-            diary.feed_standing(Action.get_by_id(claimed.action_id), "sent", now_at)
-        else:
-            _note_late_delivery(claimed, now_at)
-    return "sent" if ours else "lost"
-
-
-def _retry(runtime: "Runtime", claimed: Claim, why: str, *, counted: bool) -> str:
-    """Put an action back, to be tried again after a while, or give it up after too many tries."""
-    now_at = runtime.now_at()
-    if claimed.attempt >= ATTEMPTS_MAX:
-        return _fail(runtime, claimed, f"given up after {ATTEMPTS_MAX} tries: {why}")
-    pause = backoff_us(claimed.key, claimed.attempt)
-    with runtime.database.atomic():
-        ours = _settle(
-            runtime,
-            claimed,
-            state="due",
-            receipt=why,
-            not_before_at=now_at + pause,
-            waiting_for="retry",
-            attempts=claimed.attempt if counted else claimed.attempt - 1,
-        )
-        if ours:
-            note_wait(Action.get_by_id(claimed.action_id), "retry", now_at)
-    return "due" if ours else "lost"
-
-
-def _release(claims: Iterable[Claim]) -> None:
-    """Give back what was claimed and not tried; it costs no attempt."""
-    for claimed in claims:
-        Action.update(
-            state="due",
-            waiting_for="retry",
-            attempts=Action.attempts - 1,
-            version=Action.version + 1,
-        ).where(_owned(claimed)).execute()
-
-
-def _refused(runtime: "Runtime", claimed: Claim, error: Rejected) -> str:
-    """A refused address is not used again; the customer's next contact gets the message, or a task asks for one."""
-    if not error.address_is_bad:
-        return _fail(runtime, claimed, str(error))
-    with runtime.database.atomic():
-        ours = _settle(runtime, claimed, state="due", receipt=str(error), attempts=0, waiting_for="no_address")
-        if ours:
-            message = Message.get(Message.action == claimed.action_id)
-            Contact.update(usable=False).where(Contact.person == message.person_id).execute()
-    return "due" if ours else "lost"
-
-
-def _fail(runtime: "Runtime", claimed: Claim, why: str) -> str:
-    now_at = runtime.now_at()
-    with runtime.database.atomic():
-        ours = _settle(runtime, claimed, state="failed", result=why, settled_at=now_at, waiting_for=None)
-        if ours:
-            diary.raise_alarm(Action.get_by_id(claimed.action_id), "message_failed", why, now_at)
-    return "failed" if ours else "lost"
-
-
-def _doubt(runtime: "Runtime", claimed: Claim, why: str) -> str:
-    with runtime.database.atomic():
-        ours = _settle(runtime, claimed, state="uncertain", receipt=why, waiting_for=None)
-        if ours:
-            action = Action.get_by_id(claimed.action_id)
-            diary.raise_alarm(action, "message_uncertain", why, runtime.now_at())
-    return "uncertain" if ours else "lost"
-
-
-def _note_late_delivery(claimed: Claim, now_at: int) -> None:
-    """The receiver took a message we no longer owned; a person must know unless it counts as sent anyway."""
-    action = Action.get_by_id(claimed.action_id)
-    if action.state not in ("sent", "claimed", "sending", "due"):
-        diary.raise_alarm(action, "message_late", f"delivered although the action is {action.state}", now_at)
-
-
-def backoff_us(key: str, attempt: int) -> int:
-    """How long to wait after a failed try: doubling, with a quarter of jitter either way.
-
-    The jitter comes from the key and the attempt, so that a thousand actions do not return at
-    the same second and a test can say when each of them does.
-
-    >>> 45 * SECOND_US <= backoff_us("a", 1) <= 75 * SECOND_US
-    True
-    >>> backoff_us("a", 30) <= BACKOFF_MAX_US * 5 // 4
-    True
-    """
-    pause = min(BACKOFF_MAX_US, BACKOFF_US << min(attempt - 1, 20))
-    share = int.from_bytes(sha256(f"{key}#{attempt}".encode()).digest()[:4], "big")
-    return pause * 3 // 4 + pause // 2 * share // 2**32
+        return error
+    except (Unreachable, Rejected, Doubtful) as error:
+        return error
+    except Exception as error:  # a fault of ours, at the worst moment perhaps
+        log.exception("gateway %s failed with %s", gateway.name, claimed.key)
+        why = str(error) or type(error).__name__
+        return Doubtful(why) if handed_over else Unreachable(type(error).__name__)
 
 
 # --- sweeping --------------------------------------------------------------------------

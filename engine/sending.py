@@ -14,6 +14,7 @@ from engine.tables import Action, Alarm, Contact, Customer, Entity, Person
 from ledger.days import date_of, day_of
 from notifiers.composing import Composed
 from notifiers.gateways import Gateway
+from notifiers.manuscripts import Manuscript
 from notifiers.mime import is_address
 from notifiers.printing import Printed
 
@@ -37,14 +38,18 @@ PAST_RUN_DAYS = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Go:
-    """Send it: the step is still due."""
+    """Send it: the step is still due.
+
+    Args:
+        letter: what it says; written out after the claim where that takes long.
+    """
 
     person: Person
     to_address: str
     to_name: str
     from_address: str
     from_name: str
-    letter: Composed | Printed
+    letter: Manuscript | Composed | Printed
     edition: str | None
 
 
@@ -88,7 +93,7 @@ class Together:
         self._items: dict[tuple[int, int], Items | None] = {}
 
     def prepare(self, runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -> Verdict:
-        """Decide the customer again and write the letter."""
+        """Decide the customer again and fix what the letter says."""
         return _prepare(runtime, action, now_at, gateway, self)
 
     def facts(self, runtime: "Runtime", entity: Entity, day: int, customer: int) -> "Read":
@@ -125,7 +130,7 @@ class Together:
 
 
 def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -> Verdict:
-    """Decide the customer again and write the letter; called inside the claim's transaction."""
+    """Decide the customer again and fix what the letter says; called inside the claim's transaction."""
     return Together(runtime, [action]).prepare(runtime, action, now_at, gateway)
 
 

@@ -15,8 +15,8 @@ from engine.sending import Reached, postal_of
 from engine.tables import Action, Credit, Customer, Entity
 from ledger.state import Basis, Keep, parts_of
 from notifiers.banking import in_fours
-from notifiers.composing import Composed, compose
 from notifiers.letters import Letter, LetterCredit, Letterhead, LetterLine
+from notifiers.manuscripts import Manuscript
 from notifiers.printing import Printed, print_letter
 
 if TYPE_CHECKING:
@@ -43,26 +43,26 @@ LINE_COLUMNS = (
 Items = Mapping[int, tuple[list[dict[str, Any]], list[LetterCredit]]]
 
 
-def letter_of(action: Action, entity: Entity, day: int, reached: Reached, items: Items) -> Composed | Printed | None:
-    """Write the letter of an action, printed where it goes by post; None when there is nothing to ask for.
+def letter_of(action: Action, entity: Entity, day: int, reached: Reached, items: Items) -> Manuscript | None:
+    """Fix what the letter of an action says, for paper where it goes by post; None when there is nothing to ask for.
 
     Args:
         items: open items of its customer and perhaps of others, by customer.
-
-    Raises:
-        ValueError: the action names a template that does not exist.
-        Unprintable: a name cannot be printed with the fonts we have.
     """
-    customer = action.customer
+    customer, on_paper = action.customer, action.channel == LETTER
     lines, owed_back = items.get(customer.id, ([], []))
     letter = statement(entity, customer, lines, owed_back, day=day, template=str(action.template), contact=reached.name)
     if not letter.demanded:
         return None
-    language, country = reached.contact.language, customer.country or entity.country
-    if action.channel != LETTER:
-        return compose(str(action.template), letter, language, country)
-    mark = f"{entity.code}-{customer.number}-{action.id}"
-    return print_letter(str(action.template), addressed(letter, entity, reached.lines, mark), language, country)
+    if on_paper:
+        letter = addressed(letter, entity, reached.lines, f"{entity.code}-{customer.number}-{action.id}")
+    return Manuscript(
+        template=str(action.template),
+        letter=letter,
+        language=reached.contact.language,
+        country=customer.country or entity.country,
+        on_paper=on_paper,
+    )
 
 
 def preview_of(runtime: "Runtime", customer: Customer, template: str) -> Printed | None:

@@ -6,9 +6,10 @@ nobody can know whether the receiver has it (promises.md 3 and 6).
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 # Of a whole mail as it travels: most mail servers take 10 MB and more. A statement of 200 lines needs 150,000 bytes.
 MESSAGE_BYTES_MAX = 10_000_000
@@ -129,6 +130,15 @@ class Gateway(Protocol):
 
     def find(self, key: str) -> Receipt | None:
         """The receipt of an earlier delivery with this key, if the receiver can be asked."""
+        ...
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A gateway that can send several messages through one connection."""
+
+    def session(self) -> AbstractContextManager[None]:
+        """Keep a connection for this thread while the block runs."""
         ...
 
 

@@ -74,6 +74,37 @@ def parse_smtp_url(url: str) -> tuple[SmtpServer | None, list[Problem]]:
     return SmtpServer(host=host, port=port, tls=tls, user=user, password=password, sender=sender), []
 
 
+class Line:
+    """A connection to a mail server, or none yet."""
+
+    def __init__(self) -> None:
+        self.connection: smtplib.SMTP | None = None
+
+    def cut(self) -> None:
+        """End a conversation that takes too long; the waiting thread sees a closed connection."""
+        connection = self.connection
+        with suppress(OSError):
+            if connection is not None and connection.sock is not None:
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    def part(self) -> None:
+        """Close it, politely if that is possible."""
+        connection, self.connection = self.connection, None
+        if connection is None:
+            return
+        with suppress(smtplib.SMTPException, OSError):
+            if connection.sock is not None:
+                connection.sock.settimeout(1)
+                connection.quit()
+        connection.close()
+
+
+class _Own(threading.local):
+    """What each thread has for itself: the connection of its session."""
+
+    line: Line | None = None
+
+
 class SmtpGateway:
     """Delivers to one mail server. Not idempotent: no mail server drops repeats.
 
@@ -99,31 +130,61 @@ class SmtpGateway:
         self.step_seconds = step_seconds
         self.call_seconds = call_seconds
         self.tls_context = tls_context
+        self._own = _Own()
 
     def find(self, key: str) -> Receipt | None:
         """Nobody can ask a mail server what it has accepted."""
         return None
 
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Send this thread's messages through one connection while the block runs; it is made when it is needed."""
+        line = self._own.line = Line()
+        try:
+            yield
+        finally:
+            self._own.line = None
+            line.part()
+
     def deliver(self, message: OutgoingMessage, about_to_send: Callable[[], None]) -> Receipt:
         """Send one message; see `notifiers.gateways.Gateway.deliver`."""
-        with self._connection() as connection:
-            with _harmless(for_all=True):
-                self._introduce(connection)
-            with _harmless():
-                content, options = self._envelope(connection, message)
-                _accept(connection.mail(message.from_address, options), "MAIL")
-                _accept(connection.rcpt(message.to_address), "RCPT")
+        lasting = self._own.line
+        line = lasting or Line()
+        watch = threading.Timer(self.call_seconds, line.cut)
+        watch.daemon = True
+        watch.start()
+        is_fine = False
+        try:
+            connection, content = self._addressed(line, message)
             about_to_send()
             with _harmless():  # no content has left before the server answers 354
                 code, answer = connection.docmd("DATA")
                 if code != 354:
                     _accept((code, answer), "DATA")
                     raise Unreachable(f"DATA: the server answered {code}")
-            return self._hand_over(connection, content)
+            receipt = self._hand_over(connection, content)
+            is_fine = True
+            return receipt
+        finally:
+            watch.cancel()
+            if lasting is None or not is_fine:
+                line.part()
 
-    @contextmanager
-    def _connection(self) -> Iterator[smtplib.SMTP]:
-        """Connect, watch the clock of the whole call, and part politely if that is possible."""
+    def _addressed(self, line: "Line", message: OutgoingMessage) -> tuple[smtplib.SMTP, bytes]:
+        """Get the server to take sender and recipient; gives the connection and what it gets next.
+
+        A server may have ended a connection that was idle, or wants no more mails by it: that is
+        no failure of this message, so it is tried once on a new one.
+        """
+        if line.connection is not None:
+            with suppress(Unreachable):
+                return line.connection, self._envelope(line.connection, message)
+            line.part()
+        connection = self._connected(line)
+        return connection, self._envelope(connection, message)
+
+    def _connected(self, line: "Line") -> smtplib.SMTP:
+        """Connect and introduce ourselves."""
         server = self.server
         if server.tls == "ssl":
             context = self.tls_context or ssl.create_default_context()
@@ -131,32 +192,20 @@ class SmtpGateway:
         else:
             connection = smtplib.SMTP(timeout=self.step_seconds)
         connection._host = server.host  # type: ignore[attr-defined]  # the name TLS checks; smtplib sets it only when it connects by itself
-        watch = threading.Timer(self.call_seconds, _cut, (connection,))
-        watch.daemon = True
-        watch.start()
-        try:
-            with _harmless(for_all=True):
-                _accept(connection.connect(server.host, server.port), "connect")
-            yield connection
-        finally:
-            watch.cancel()
-            with suppress(smtplib.SMTPException, OSError):
-                if connection.sock is not None:
-                    connection.sock.settimeout(1)
-                    connection.quit()
-            connection.close()
-
-    def _introduce(self, connection: smtplib.SMTP) -> None:
-        server = self.server
-        connection.ehlo_or_helo_if_needed()
-        if server.tls == "starttls":
-            context = self.tls_context or ssl.create_default_context()
-            _accept(connection.starttls(context=context), "STARTTLS")
+        line.connection = connection
+        with _harmless(for_all=True):
+            _accept(connection.connect(server.host, server.port), "connect")
             connection.ehlo_or_helo_if_needed()
-        if server.user:
-            connection.login(server.user, server.password)
+            if server.tls == "starttls":
+                context = self.tls_context or ssl.create_default_context()
+                _accept(connection.starttls(context=context), "STARTTLS")
+                connection.ehlo_or_helo_if_needed()
+            if server.user:
+                connection.login(server.user, server.password)
+        return connection
 
-    def _envelope(self, connection: smtplib.SMTP, message: OutgoingMessage) -> tuple[bytes, list[str]]:
+    def _envelope(self, connection: smtplib.SMTP, message: OutgoingMessage) -> bytes:
+        """Name sender and recipient; gives the content."""
         international = not (message.to_address.isascii() and message.from_address.isascii())
         if international and not connection.has_extn("smtputf8"):
             raise Rejected("the mail server takes no address outside ASCII", address_is_bad=True)
@@ -164,7 +213,11 @@ class SmtpGateway:
         limit = connection.esmtp_features.get("size", "")
         if limit.isdigit() and 0 < int(limit) < len(content):
             raise Rejected(f"the message has {len(content)} bytes, the mail server takes {limit}")
-        return content, ["SMTPUTF8", "BODY=8BITMIME"] if international else []
+        with _harmless():
+            options = ["SMTPUTF8", "BODY=8BITMIME"] if international else []
+            _accept(connection.mail(message.from_address, options), "MAIL")
+            _accept(connection.rcpt(message.to_address), "RCPT")
+        return content
 
     def _hand_over(self, connection: smtplib.SMTP, content: bytes) -> Receipt:
         """From here on only an answer tells what became of the message."""
@@ -205,13 +258,6 @@ def _accept(answer: tuple[int, bytes], step: str) -> None:
     if step in ("MAIL", "RCPT", "DATA") and 500 <= code < 600:
         raise Rejected(said, address_is_bad=step == "RCPT" and code in BAD_ADDRESS_CODES)
     raise Unreachable(said)
-
-
-def _cut(connection: smtplib.SMTP) -> None:
-    """End a conversation that takes too long; the waiting thread sees a closed connection."""
-    with suppress(OSError):
-        if connection.sock is not None:
-            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _text(answer: bytes) -> str:

@@ -102,6 +102,23 @@ class OneWayGateway(CountingGateway):
             return [key for (key,) in connection.execute("select key from taken order by key")]
 
 
+class LastCall:
+    """Takes a message, and then the worker dies."""
+
+    def __init__(self, inner):
+        self.inner, self.name, self.idempotent = inner, inner.name, inner.idempotent
+
+    def deliver(self, message, about_to_send):
+        self.inner.deliver(message, about_to_send)
+        raise SystemExit
+
+
+@pytest.fixture
+def dying_after():
+    """The class itself: ``dying_after(gateway)``."""
+    return LastCall
+
+
 def out_of_order(keys):
     """Keys that arrived before an earlier step of the same customer."""
     seen, wrong = set(), []

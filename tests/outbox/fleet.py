@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import conftest
 
-from engine import claims, outbox
+from engine import claims, outbox, settlements
 from engine.database import connect
 from engine.diary import ResolveUncertain
 from engine.runtime import Runtime, build, system_clock
@@ -410,7 +410,7 @@ class Fleet:
 
 def without_generation():
     """Take the generation out of the fence."""
-    outbox._owned = lambda claimed: Action.id == claimed.action_id
+    settlements.owned = lambda claimed: Action.id == claimed.action_id
 
 
 def main():

@@ -162,13 +162,14 @@ def test_without_an_address_somebody_looks_for_one(runtime, owes, decided, clock
 
 
 @pytest.mark.parametrize("printer_was_there", [False, True])
-def test_a_worker_that_dies_prints_nothing_twice(runtime, owes, decided, clock, printer_was_there):
+def test_a_worker_that_dies_prints_nothing_twice(runtime, owes, decided, clock, dying_after, printer_was_there):
     """Delivered, then dead before the settlement: the sweep finds the letter's note, also once the file is gone."""
     owes("1001", POSTAL)
     action = decided()["1001"]
     door = doors.doors_of(runtime)["letter"]
     (claimed,), _ = outbox.claim(runtime, runtime.now_at(), gateway=door)
-    door.deliver(claimed.message, lambda: None)
+    with pytest.raises(SystemExit):
+        outbox.send(runtime, dying_after(door), [claimed])
     if printer_was_there:
         (path,) = letters(runtime)
         path.unlink()

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine import outbox
+from engine import outbox, settlements
 from engine.commands import Conflict, Invalid, NotFound, Refused
 from engine.diary import CancelAction, CompleteAction, ConfirmMessage, ResolveUncertain, RetryMessage
 from engine.doors import gateway_of
@@ -300,10 +300,10 @@ def test_a_worker_that_wakes_after_its_lease_settles_nothing(
     assert outbox.sweep(runtime, gateway=counting).counts == {"due": 1}
     second = held(runtime, counting, prepare)
     assert (late.generation, second.generation) == (1, 3)
-    assert outbox.send(runtime, counting, late) == "lost"
-    assert outbox._sent(runtime, late, Receipt("counting", "late")) == "lost"
+    assert outbox.send(runtime, counting, [late]) == ["lost"]
+    assert settlements.settle(runtime, late, Receipt("counting", "late")) == "lost"
     assert of(action).state == "claimed"
-    assert outbox.send(runtime, counting, second) == "sent"
+    assert outbox.send(runtime, counting, [second]) == ["sent"]
     assert counting.effects() == [action.key]
 
 
@@ -318,7 +318,7 @@ def test_a_late_worker_hands_nothing_to_a_receiver_that_takes_repeats(
     outbox.sweep(runtime, gateway=one_way)
     assert outbox.deliver(runtime, gateway=one_way, prepare=prepare)["sent"] == 1
     forever = replace(late, lease_until_at=2**62)  # also when its own clock stood still
-    assert outbox.send(runtime, one_way, forever) == "lost"
+    assert outbox.send(runtime, one_way, [forever]) == ["lost"]
     assert one_way.effects() == [action.key]
 
 
@@ -330,7 +330,7 @@ def test_the_lease_is_checked_before_the_content(
     make_action(make_customer("1"))
     claimed = held(runtime, one_way, prepare)
     clock.advance(microseconds=outbox.LEASE_US + beyond_us)
-    assert outbox.send(runtime, one_way, replace(claimed, lease_until_at=2**62)) == state
+    assert outbox.send(runtime, one_way, [replace(claimed, lease_until_at=2**62)]) == [state]
 
 
 # --- sweeping --------------------------------------------------------------------------
@@ -347,11 +347,15 @@ def test_a_claim_whose_lease_is_over_is_due_again(
     assert outbox.sweep(runtime, gateway=counting).counts == found
 
 
-def test_a_claim_that_was_delivered_is_settled_as_sent(runtime, make_customer, make_action, counting, prepare, clock):
+def test_a_claim_that_was_delivered_is_settled_as_sent(
+    runtime, make_customer, make_action, counting, prepare, clock, dying_after
+):
     """The receiver is asked first: a customer who has paid since is not said to be unreminded."""
     action = make_action(make_customer("1"))
     claimed = held(runtime, counting, prepare)
-    counting.deliver(claimed.message, lambda: None)  # and then the worker dies
+    with pytest.raises(SystemExit):
+        outbox.send(runtime, dying_after(counting), [claimed])
+    assert of(action).state == "claimed"
     clock.advance(hours=1)
     assert outbox.sweep(runtime, gateway=counting).counts == {"sent": 1}
     assert of(action).state == "sent"

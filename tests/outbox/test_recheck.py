@@ -229,8 +229,7 @@ def test_who_paid_before_the_claim_gets_no_reminder(runtime, books, decided):
         claims, looked_at = outbox.claim(
             runtime, runtime.now_at(), gateway=doors.gateway_of(runtime), batch=chance.randint(1, 5)
         )
-        for claimed in claims:
-            outbox.send(runtime, doors.gateway_of(runtime), claimed)
+        outbox.send(runtime, doors.gateway_of(runtime), claims)
         if not looked_at.total and not payers:
             break
     sent = {action.customer_id for action in Action.select().where(Action.state == "sent")}

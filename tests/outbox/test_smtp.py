@@ -118,6 +118,44 @@ def test_never_two_mails_for_one_key(
         assert server.accepted == []
 
 
+def test_a_batch_leaves_by_one_connection(runtime, make_customer, make_action, prepare, dying_server):
+    """Connecting, and proving who one is, costs more than a mail."""
+    for number in range(5):
+        make_action(make_customer(str(number)))
+    with dying_server() as server:
+        assert outbox.deliver(runtime, gateway=gateway_to(server.port), prepare=prepare).counts == {"sent": 5}
+    assert (len(server.accepted), server.sessions) == (5, 1)
+
+
+@pytest.mark.promise("A2")
+@pytest.mark.parametrize(("line", "when", "failure", "accepted"), DEATHS)
+def test_a_kept_connection_fails_like_a_new_one(dying_server, line, when, failure, accepted):
+    """The second of two mails; before the content a new connection is tried first, after it nothing is."""
+    with dying_server() as server:
+        gateway = gateway_to(server.port)
+        with gateway.session():
+            gateway.deliver(a_message(), lambda: None)
+            server.dies_at, server.when = line, when
+            if line in ("connect", "EHLO"):  # nobody connects again
+                gateway.deliver(a_message(), lambda: None)
+            else:
+                with pytest.raises(failure):
+                    gateway.deliver(a_message(), lambda: None)
+    assert len(server.accepted) == 1 + (line in ("connect", "EHLO")) + accepted
+    assert server.sessions == (2 if failure is Unreachable and line in ("MAIL", "RCPT") else 1)
+
+
+def test_a_connection_the_server_has_ended_is_made_anew(dying_server):
+    """Servers end what is idle; no message pays for it with an attempt."""
+    with dying_server() as server:
+        gateway = gateway_to(server.port)
+        with gateway.session():
+            gateway.deliver(a_message(), lambda: None)
+            gateway._own.line.cut()
+            assert gateway.deliver(a_message(), lambda: None).answer == "250 taken"
+    assert (len(server.accepted), server.sessions) == (2, 2)
+
+
 def test_a_refused_mailbox_makes_the_contact_unusable(runtime, make_customer, make_action, prepare, dying_server):
     """550 at RCPT is about the address; 554 after the content is about the message."""
     action = make_action(make_customer("1"))

@@ -1,0 +1,94 @@
+"""Writing: a claimed message becomes the text that leaves, sealed and kept before it does.
+
+What it says was fixed at the claim. Writing it out takes long, so it happens in no transaction.
+"""
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.claims import Claim
+from engine.tables import Message
+from ledger.canonical import sha256_of
+from notifiers.gateways import OutgoingMessage, message_id_of
+from notifiers.manuscripts import Manuscript, written
+from notifiers.printing import Printed
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A message ready to leave, and what is kept of it.
+
+    Args:
+        sealed: the text, with the key of the person it goes to.
+        body_sha256: of what was sealed.
+    """
+
+    message: OutgoingMessage
+    sealed: bytes
+    body_sha256: str
+
+
+def write(runtime: "Runtime", claimed: Claim) -> Written:
+    """Write a claimed message out and seal it; nothing is stored yet.
+
+    Raises:
+        ValueError: it cannot be written; its text says why.
+    """
+    go = claimed.go
+    letter = written(go.letter) if isinstance(go.letter, Manuscript) else go.letter
+    on_paper = isinstance(letter, Printed)
+    message = OutgoingMessage(
+        key=claimed.key,
+        message_id=_message_id(claimed),
+        from_address=go.from_address,
+        from_name=go.from_name,
+        to_address=go.to_address,
+        to_name=go.to_name,
+        subject=letter.subject,
+        text="" if isinstance(letter, Printed) else letter.text,
+        html="" if isinstance(letter, Printed) else letter.html,
+        language=letter.language,
+        at=claimed.at,
+        pdf=letter.pdf if isinstance(letter, Printed) else b"",
+    )
+    kept = _kept(message, on_paper)
+    return Written(message, runtime.vault.seal(go.person, kept), sha256_of(kept))
+
+
+def keep(claimed: Claim, text: Written, gateway: str) -> None:
+    """Store the text beside its action; in the transaction that has made sure that the action is ours."""
+    Message.insert(
+        action=claimed.action_id,
+        person=claimed.go.person.id,
+        message_id=text.message.message_id,
+        sealed=text.sealed,
+        body_sha256=text.body_sha256,
+        gateway=gateway,
+        composed_at=claimed.at,
+    ).on_conflict(
+        conflict_target=[Message.action],
+        preserve=[Message.person, Message.sealed, Message.body_sha256, Message.gateway, Message.composed_at],
+    ).execute()
+
+
+def _message_id(claimed: Claim) -> str:
+    """The same at each try, whatever the sender's address is by now."""
+    known = Message.get_or_none(Message.action == claimed.action_id) if claimed.generation > 1 else None
+    return message_id_of(claimed.key, claimed.go.from_address) if known is None else str(known.message_id)
+
+
+def _kept(message: OutgoingMessage, on_paper: bool) -> dict[str, Any]:
+    """What is kept of a message, to be sealed: the very words, or the very page, and what goes along."""
+    kept: dict[str, Any] = {"to": message.to_address, "subject": message.subject}
+    if message.attachments:
+        kept["attachments"] = [
+            {"name": one.name, "media_type": one.media_type, "content": base64.b64encode(one.content).decode()}
+            for one in message.attachments
+        ]
+    if on_paper:
+        return kept | {"pdf": base64.b64encode(message.pdf).decode()}
+    return kept | {"text": message.text, "html": message.html}
