@@ -17,6 +17,7 @@ from engine.differences import AWAY
 from engine.editions import Edition
 from engine.frames import collected, from_rows
 from engine.queries import MADE, OVERRIDDEN, PREVIOUS, STANDING
+from ledger.days import days_since_month_end
 from ledger.expressions import in_force, lit
 from rules.escalation import Plan, stood_columns
 from rules.stages import POINT_OUTCOMES
@@ -106,17 +107,20 @@ def under(state: Carried, policy_key: str) -> Carried:
     return replace(state, policy_key=policy_key, previous=collected(previous), shelved=shelved)
 
 
-def frames_of(state: Carried, ledger: Mapping[str, Frame], overrides: Frame) -> dict[str, Frame]:
+def frames_of(state: Carried, ledger: Mapping[str, Frame], overrides: Frame, day: int) -> dict[str, Frame]:
     """The frames a day is decided from.
 
     Args:
+        day: that is decided.
         ledger: as read; what the state carries on takes its place.
         overrides: in force on the day, of the customers that ever had any.
     """
     by_hand = [f"override_{outcome}" for outcome, _dtype in OVERRIDDEN.values()]
-    previous = state.previous.with_columns(nw.lit(True).alias("step_finished")).join(
-        overrides.select("customer_id", *by_hand), on="customer_id", how="left"
-    )
+    stands = ~nw.col("at_step_key").is_null()
+    previous = state.previous.with_columns(
+        nw.when(stands).then(lit(day) - nw.col("at_since_day")).alias("step_state"),
+        lit(days_since_month_end(day)).alias("since_month_end"),
+    ).join(overrides.select("customer_id", *by_hand), on="customer_id", how="left")
     return {**ledger, "previous": previous, "contact_made": state.contacts, "credit_limit": state.limits}
 
 

@@ -215,7 +215,7 @@ def _decide(
     edition = side.editions[day]
     side.state = under(side.state, edition.policy_key)
     ask = replace(asking(runtime, entity, day, edition), begins=_begins(entity, side, day))
-    frames = frames_of(side.state, ledger, ledger[f"overrides {day}"])
+    frames = frames_of(side.state, ledger, ledger[f"overrides {day}"], day)
     known = next((kept for basis, kept in rows if basis == ask.basis), None)
     if known is None:
         known = booked(runtime, ask, frames)

@@ -29,7 +29,7 @@ from engine.frames import (
     typed_rows,
 )
 from engine.kept_frames import scan_frame
-from engine.queries import Question, Table, questions
+from engine.queries import STEP_PENDING, Question, Table, questions
 from engine.ready_plans import PLAN_DAY, Slot, Slots
 from engine.tables import Customer, Entity, Run
 from ledger.lines import LINE_COLUMNS, LINE_TECHNICAL, line_facts
@@ -124,6 +124,9 @@ def _known_before(facts: Frame, frames: Frames, ask: Asking) -> Frame:
 def _before(ask: Asking) -> list[nw.Expr]:
     """Facts about what stood before, from ``was_*`` (outcomes) and ``at_*`` (standing)."""
     number = {"previous_level": nw.coalesce(nw.col("at_level"), nw.lit(0, dtype=nw.Int64))}
+    done, none = nw.col("step_state"), nw.lit(0, dtype=nw.Int64)
+    number["leader_month_end_days"] = nw.col("leader_days_past_due") - nw.col("since_month_end")
+    number["days_since_step_done"] = nw.when(done >= none).then(done)
     texts = {"previous_step": nw.col("at_step_key")}
     kept = {f"previous_{name}": nw.col(f"was_{name}") for name in OUTCOMES if name not in {"level", "step"}}
     today = nw.lit(ask.as_of_day, dtype=nw.Int64)
@@ -132,7 +135,7 @@ def _before(ask: Asking) -> list[nw.Expr]:
     claims = {
         "episode_open": nw.col("at_open").fill_null(False),
         "same_leader": (nw.col("leader_line_id") == nw.col("at_leader_line_id")).fill_null(False),
-        "step_finished": nw.col("step_finished").fill_null(True),
+        "step_finished": (done != nw.lit(STEP_PENDING, dtype=nw.Int64)).fill_null(True),
         "promise_broken": (today - nw.col("days_since_promise_broken") >= nw.col("at_since_day")).fill_null(False),
         # While nothing may begin, every step waits as if one had been taken today.
         "raised_today": raised.fill_null(False) if ask.begins else nw.lit(True),

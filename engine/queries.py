@@ -19,12 +19,13 @@ from peewee import Model
 
 from engine.database import Store
 from engine.tables import TABLES
-from ledger.days import date_of
+from ledger.days import date_of, days_since_month_end
 from ledger.state import FRAMES
 
 DAY_US = 86_400 * 1_000_000
 DERIVED = ("contact_made", "group_other")
 # A step is finished once its message is sent, or a person ended it; a failed or doubtful one is not.
+STEP_PENDING, STEP_OPEN = -2, -1  # in place of the days since the step stood at was done
 UNFINISHED_MESSAGE = ("waiting", "due", "claimed", "sending", "uncertain", "failed")
 
 
@@ -176,19 +177,23 @@ def _selected(columns: list[Field], prefix: str = "") -> str:
 
 def _contact_made(question: Question, store: Store) -> Table:
     columns = tuple(Field(name, dtype) for name, dtype in FRAMES["contact_made"].items())
-    offset = _offset_us(question)
-    settled = f"((settled_at + {offset}) / {DAY_US})"
-    # A run of a past day is carried out today: there the business day of the contact is its due day.
-    day = (
-        f"case when {settled} > {question.as_of_day:d} then due_day "
-        f"when {settled} > due_day then {settled} else due_day end"
-    )
     sql = (
-        f"select customer_id, {day} as day from action where {store.unindexed}entity_id = {question.entity_id:d} "
+        f"select customer_id, {_settled_day(question)} as day from action "
+        f"where {store.unindexed}entity_id = {question.entity_id:d} "
         "and settled_at is not null and (state = 'sent' or (state = 'done' and channel = 'call' "
         "and coalesce(result, '') not in ('no_answer', 'wrong_contact')))"
     )
     return Table(columns, sql, f"{sql} and customer_id in {store.listed}")
+
+
+def _settled_day(question: Question) -> str:
+    """The business day on which an action was settled."""
+    settled = f"((settled_at + {_offset_us(question)}) / {DAY_US})"
+    # A run of a past day is carried out today: there the business day of the contact is its due day.
+    return (
+        f"case when {settled} > {question.as_of_day:d} then due_day "
+        f"when {settled} > due_day then {settled} else due_day end"
+    )
 
 
 def _offset_us(question: Question) -> int:
@@ -265,7 +270,11 @@ SQL_TYPES: Mapping[Any, str] = {nw.Int64: "bigint", nw.String: "text", nw.Boolea
 
 
 def _previous(question: Question, store: Store) -> Table:
-    """What was decided before: ``was_*`` of outcomes, ``at_*`` of the standing, ``override_*``."""
+    """What was decided before: ``was_*`` of outcomes, ``at_*`` of the standing, ``override_*``.
+
+    Beside them ``step_state``: days since the step stood at was done, ``STEP_PENDING`` while it holds back
+    the next one, ``STEP_OPEN`` while it does not but is open, null without a step; and ``since_month_end``.
+    """
     columns = [Field("customer_id", nw.Int64), Field("known", nw.Boolean)]
     parts = ["c.id as customer_id", "o.customer_id is not null as known"]
     joins = "left join outcome o on o.customer_id = c.id"
@@ -277,8 +286,11 @@ def _previous(question: Question, store: Store) -> Table:
         columns.append(Field(f"at_{name}", dtype, empty_is_null=dtype is nw.String))
         column = store.first_of("s.waiting_for") if name == "waiting" else f"s.{name}"
         parts.append(_part(column, f"at_{name}", dtype))
-    columns.append(Field("step_finished", nw.Boolean))
-    parts.append(f"{_finished(question)} as step_finished")
+    columns += [Field("step_state", nw.Int64), Field("since_month_end", nw.Int64)]
+    parts += [
+        f"{_step_state(question)} as step_state",
+        f"{days_since_month_end(question.as_of_day):d} as since_month_end",
+    ]
     for by_hand, part in _overridden(question, store):
         columns.append(by_hand)
         parts.append(part)
@@ -300,17 +312,23 @@ def _part(expression: str, name: str, dtype: Any) -> str:
     return f"coalesce({expression}, '') as {name}" if dtype is nw.String else f"{expression} as {name}"
 
 
-def _finished(question: Question) -> str:
+def _step_state(question: Question) -> str:
     states = ", ".join(f"'{state}'" for state in UNFINISHED_MESSAGE)
-    pending = (
-        "exists (select 1 from action a where a.customer_id = c.id and a.policy_key = s.policy_key "
-        "and a.episode = s.episode and a.step_key = s.step_key and ((a.channel not in ('call', 'task') "
-        f"and a.state in ({states})) or (a.blocks and a.state = 'open')))"
+    pending = f"((a.channel not in ('call', 'task') and a.state in ({states})) or (a.blocks and a.state = 'open'))"
+    # Where the step has no action (it was imported, or resumed at) it counts as done on the day it was reached.
+    state = (
+        f"coalesce((select case when sum(case when {pending} then 1 else 0 end) > 0 then {STEP_PENDING:d} "
+        f"when sum(case when a.state = 'open' then 1 else 0 end) > 0 then {STEP_OPEN:d} "
+        f"else {question.as_of_day:d} - max({_settled_day(question)}) end "
+        "from action a where a.customer_id = c.id and a.policy_key = s.policy_key "
+        f"and a.episode = s.episode and a.step_key = s.step_key), {question.as_of_day:d} - s.since_day)"
     )
     unsent = (
-        "false" if question.sent_until_day is None else f"coalesce(s.since_day > {question.sent_until_day:d}, false)"
+        ""
+        if question.sent_until_day is None
+        else f"when s.since_day > {question.sent_until_day:d} then {STEP_PENDING:d} "
     )
-    return f"not ({pending} or (coalesce(s.step_key, '') != '' and {unsent}))"
+    return f"case when coalesce(s.step_key, '') = '' then null {unsent}else {state} end"
 
 
 def _override(target: str, value: str, question: Question) -> str:

@@ -7,7 +7,7 @@ from rules.policies import PAPERS, WORK_CHANNELS, Policy, Step
 
 # What a step may say already and the product does not do yet: whoever builds it takes the name out.
 NOT_YET_CHANNELS = frozenset({"sms", "chat", "webhook", "internal"})
-NOT_YET = frozenset({"end_of_month", "after_previous", "otherwise", "penalties", "attach"})
+NOT_YET = frozenset({"otherwise", "penalties", "attach"})
 
 
 def step_problems(policy: Policy, templates: Collection[str] | None = None) -> list[Problem]:
@@ -30,29 +30,17 @@ def _problems(step: Step, place: str, templates: Collection[str] | None) -> Iter
         where = f"{place}/otherwise/{index}"
         if channel in (step.channel, *step.otherwise[:index]):
             yield Problem(where, f"the channel {channel} was tried before", "name each channel once")
-    for name, asked in (("otherwise", step.otherwise), ("penalties", step.penalties), ("attach", step.attach)):
-        if asked and not message:
-            yield Problem(
-                f"{place}/{name}", f"a {step.channel} sends nothing", "take it out, or choose another channel"
-            )
+    asked = (("otherwise", step.otherwise), ("penalties", step.penalties), ("attach", step.attach))
+    for name in (name for name, said in asked if said):
+        if not message:
+            yield Problem(f"{place}/{name}", f"a {step.channel} sends nothing", "take it out")
+        if name in NOT_YET:
+            yield Problem(f"{place}/{name}", f"{name} is not available yet", "leave it out")
     if step.attach and message and not PAPERS & {step.channel, *step.otherwise}:
         cure = f"take it out, or choose {', '.join(sorted(PAPERS))}"
         yield Problem(f"{place}/attach", f"{step.channel} carries no document", cure)
     if message and templates is not None and step.template not in templates:
         cure = f"choose from {', '.join(sorted(templates))}"
         yield Problem(f"{place}/template", f"there is no letter {step.template!r}", cure)
-    yield from _unavailable(step, place)
-
-
-def _unavailable(step: Step, place: str) -> Iterator[Problem]:
-    asked = {
-        "end_of_month": step.end_of_month is not None,
-        "after_previous": step.after_previous is not None,
-        "otherwise": bool(step.otherwise),
-        "penalties": step.penalties,
-        "attach": bool(step.attach),
-    }
-    for name in (name for name in asked if asked[name] and name in NOT_YET):
-        yield Problem(f"{place}/{name}", f"{name} is not available yet", "leave it out")
     if step.channel in NOT_YET_CHANNELS:
         yield Problem(f"{place}/channel", f"the channel {step.channel} is not available yet", "choose another one")
