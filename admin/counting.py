@@ -9,14 +9,16 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user
+from peewee import fn
 
 from admin import formatting, gate, policies
 from admin.versions import body_of, governed, sees_whole, visible_document
 from engine import access
 from engine.editions import Unusable
 from engine.live_counts import Count, Counts, customers_in_gaps, live_counts
-from engine.tables import Customer, Document, Entity
+from engine.tables import Customer, Document, Entity, Standing
 from ledger.problems import Problem
+from rules.documents import parse
 
 
 @policies.blueprint.get("/<int:document_id>/counts")
@@ -46,7 +48,29 @@ def counted(document: Document, body: Mapping[str, Any]) -> dict[str, Any]:
         place: {"customers": one.customers, "words": count_words(one, counts.currency)}
         for place, one in counts.places.items()
     }
+    if body.get("stage") == "escalation":
+        places |= steps_counted(body, counts, entities)
     return {"ok": True, "version": document.version, "places": places, "note": note_of(counts, bool(entities))}
+
+
+def steps_counted(body: Mapping[str, Any], counts: Counts, entities: Sequence[Entity]) -> dict[str, Any]:
+    """The steps of an escalation: for how many each is the one that is due today, and how many stand at it so far."""
+    policy = parse({**body, "cases": []})[0]
+    if policy is None:
+        return {}
+    query = Standing.select(Standing.step_key, fn.COUNT(Standing.id)).where(
+        Standing.policy_key == policy.key, Standing.open, Standing.entity_id.in_([one.id for one in entities])
+    )
+    standing = dict(query.group_by(Standing.step_key).tuples())
+    found = {}
+    for rule in policy.rules:
+        due = counts.places[rule.place].decides if rule.place in counts.places else None
+        if due is not None:
+            words = _("%(customers)s due", customers=customers_words(due.customers))
+            if standing.get(rule.key):
+                words += ", " + _("%(n)s here", n=number_text(standing[rule.key]))
+            found[rule.place] = {"customers": due.customers, "words": words}
+    return found
 
 
 def entities_of(document: Document) -> list[Entity]:

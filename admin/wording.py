@@ -18,11 +18,11 @@ from ledger.columns import Kind
 from rules.conditions import All, Condition, Const, Not, Op, Param, Test
 from rules.documents import parse
 from rules.effects import Effect, map_params
-from rules.policies import WORK_CHANNELS, Parameter, Policy, Rule, Step
+from rules.policies import TIMINGS, WORK_CHANNELS, Parameter, Policy, Rule, Step
 from rules.stages import POINT_OUTCOMES
 from rules.stepping import STANDARD
 from rules.thresholds import Threshold, thresholds_of
-from rules.words import Voice, condition_words, effect_words, test_words, value_words
+from rules.words import Voice, condition_words, effect_words, test_words, timing_words, value_words
 
 MARK = re.compile("\x01([0-9]+)\x01")
 CODE_LENGTH_MAX = 2  # a longer code is a word: "E", "DE", but "Key account"
@@ -227,23 +227,12 @@ class Speaker:
             label=_(step.label) if step.label else formatting.title(step.key),
             because=_(step.because) if step.because else "",
             is_early=step.is_early,
-            when=self._timing(step),
+            when=timing_words(step, self.voice),
             level=step.level,
             channel=channel_words(step.channel),
             how="; ".join([how, *further]),
             place=f"{place}/{step.timings[0][0]}",
         )
-
-    def _timing(self, step: Step) -> str:
-        ((timing, number),) = step.timings
-        days = value_words(abs(number), Kind.DAYS, self.voice)
-        if timing == "after_previous":
-            return _("%(days)s after the step before", days=days)
-        if timing == "end_of_month" and not number:
-            return _("end of the month")
-        if timing == "end_of_month":
-            return _("end of the month after %(days)s", days=days)
-        return _("%(days)s before", days=days) if step.is_early else _("%(days)s after", days=days)
 
     def bound(self, operand: Const | Param, kind: Kind) -> tuple[Piece, ...]:
         """A number of an escalation's terms."""
@@ -260,6 +249,12 @@ class Speaker:
             if dated.segment is None and (latest.segment is not None or dated.from_day >= latest.from_day):
                 latest = dated
         return trimmed(value_words(latest.value, known.kind, self.voice))
+
+
+def when_words(step: Mapping[str, Any]) -> str:
+    """When a step of a document comes, in words that nobody can take for the opposite."""
+    timing = {name: step[name] for name in TIMINGS if name in step}
+    return timing_words(Step(key="", level=0, channel="", template="", **timing), voice(""))
 
 
 def channel_words(channel: str) -> str:
@@ -386,8 +381,7 @@ def threshold_words(body: Mapping[str, Any], threshold: Threshold, currency: str
     if threshold.place.startswith("bands/"):
         return _("Class %(name)s reaches up to %(points)s points.", name=threshold.owner, points=value)
     if threshold.place.startswith("escalation/"):
-        words = _("%(days)s before the due date", days=number_words(-threshold.value, Kind.DAYS, currency))
-        return words if threshold.value < 0 else _("%(days)s after the due date", days=value)
+        return when_words({"days": threshold.value})
     if not threshold.fact:
         return _("The rule gives %(points)s points.", points=value)
     op = Op(threshold.op)

@@ -6,7 +6,7 @@ policy that is whole.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any as Json
 
 from ledger.columns import Column
@@ -73,7 +73,8 @@ def countable(
     policy = parse({**body, "cases": []})[0]  # cases say nothing about whom it matches
     search = _Search(stage, readable(stage, dictionary), declared, resolved, policy is not None, {})
     if policy is not None and policy.escalation is not None:
-        return search.escalation(policy)
+        steps = search.escalation(policy)
+        return replace(steps, stage=_whole(policy, resolved, dictionary)) if steps.is_whole else steps
     written = body.get("rules")
     places = []
     for index, rule in enumerate(written if isinstance(written, list) else ()):

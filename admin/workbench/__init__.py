@@ -2,13 +2,13 @@
 
 from flask import Flask
 
-from admin.workbench import bands, counting, histograms, table, table_upload  # their pages stand on the same blueprint
+from admin.workbench import bands, counting, histograms, table, table_upload, timeline  # on the same blueprint
 from admin.workbench.desk import blueprint
 from admin.workbench.editors import keyed
 from admin.workbench.fields import unit_words
 from rules.editing import pointer
 
-__all__ = ["bands", "blueprint", "counting", "histograms", "register_words", "table", "table_upload"]
+__all__ = ["bands", "blueprint", "counting", "histograms", "register_words", "table", "table_upload", "timeline"]
 
 
 def register_words(app: Flask) -> None:

@@ -23,6 +23,7 @@ class Asked:
         focus: id of the element the reader goes on with.
         given: the fields, to be shown again where they could not be read.
         part: what the form makes of its part, however wrong.
+        scenario: of an escalation, the one the reader goes on with; empty for the one they see.
     """
 
     document: dict[str, Any] | None
@@ -33,6 +34,7 @@ class Asked:
     focus: str = ""
     given: Mapping[str, str] = field(default_factory=dict)
     part: Any = None
+    scenario: str = ""
 
     def then(self, edited: Edited, focus: str) -> None:
         """Go on with a further edit."""

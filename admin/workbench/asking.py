@@ -38,6 +38,8 @@ def asked_of(body: Mapping[str, Any], given: Mapping[str, str], world: World) ->
         return asked
     asked.document, asked.problems = parts.with_value(body, place, value)
     asked.words = _("%(part)s changed", part=part.title(value))
+    if asked.document is not None and part.word:  # a step of another day stands elsewhere
+        asked.place = place = parts.found_again(asked.document, place, part.named(value))
     if asked.document is not None and do != SAVE:
         WITHIN[do](asked, target, given, world)
     for problem in asked.problems:  # beside the field it is about, as far as there is one

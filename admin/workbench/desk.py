@@ -63,9 +63,16 @@ def desk(document_id: int) -> ResponseReturnValue:
     row = editable(document_id)
     if row.kind in LISTS:
         return listed.desk(row, LISTS[row.kind])
+    if row.stage == "escalation" and "HX-Request" not in request.headers:
+        return redirect(url_for("workbench.timeline", document_id=row.id, **request.args))
+    return opened(row)
+
+
+def opened(row: Document) -> ResponseReturnValue:
+    """A draft, with the part open that the address names."""
     place = request.args.get("open", "")
-    opened = place if parts.stands(body_of(row), place) else ""
-    return desk_of(row, Asked(None, place=opened, focus=request.args.get("focus", "")))
+    there = place if parts.stands(body_of(row), place) else ""
+    return desk_of(row, Asked(None, place=there, focus=request.args.get("focus", "")))
 
 
 def editable(document_id: int) -> Document:
@@ -114,7 +121,8 @@ def saved(row: Document, asked: Asked) -> ResponseReturnValue:
     """The desk after an edit; a browser without scripts is sent to it."""
     if "HX-Request" in request.headers:
         return desk_of(row, asked)
-    way = url_for("workbench.desk", document_id=row.id, open=asked.place or None, focus=asked.focus or None)
+    at = asked.scenario or request.form.get("at") or None
+    way = url_for("workbench.desk", document_id=row.id, at=at, open=asked.place or None, focus=asked.focus or None)
     return redirect(f"{way}#{asked.focus}" if asked.focus else way, 303)
 
 

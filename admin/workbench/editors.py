@@ -12,7 +12,7 @@ from admin.wording import channel_words, hit_words, paper_words
 from admin.workbench import parts
 from admin.workbench.asked import Asked
 from admin.workbench.fields import Choice, Drawing
-from admin.workbench.reading import column_of
+from admin.workbench.reading import AFTER, BEFORE, column_of
 from admin.workbench.world import World
 from engine.access import ROLES
 from ledger.columns import Column, Kind
@@ -102,15 +102,11 @@ def _terms(drawing: Drawing, value: Any) -> dict[str, Any]:
 def _step(drawing: Drawing, value: Any) -> dict[str, Any]:
     given = drawing.given
     channels = [(channel, channel_words(channel)) for channel in CHANNELS]
-    timing = next(name for name in TIMINGS if name in value)
+    timing, days = timing_of(value)
     return {
-        "timings": [
-            ("days", _("days from the due date, before it a negative number")),
-            ("end_of_month", _("at the end of the month so many days after the due date")),
-            ("after_previous", _("days after the step before was done")),
-        ],
-        "timing": timing,
-        "days": given.get("days", str(value[timing])),
+        "days": given.get("days", str(days)),
+        "timing": given.get("timing", timing),
+        "timings": timings(),
         "level": given.get("level", str(value.get("level", ""))),
         "channels": channels,
         "otherwise": [*value.get("otherwise", ()), ""],
@@ -119,6 +115,23 @@ def _step(drawing: Drawing, value: Any) -> dict[str, Any]:
         "templates": TEMPLATES,
         "owners": [(role, formatting.title(role)) for role in ROLES],
     }
+
+
+def timings() -> list[tuple[str, str]]:
+    """What the days of a step are counted from."""
+    return [
+        (BEFORE, _("days before the due date")),
+        (AFTER, _("days after the due date")),
+        ("end_of_month", _("days after the due date, then to the end of that month")),
+        ("after_previous", _("days after the step before was done")),
+    ]
+
+
+def timing_of(step: Mapping[str, Any]) -> tuple[str, int]:
+    """What the days of a step are counted from, and how many they are."""
+    timing = next(name for name in TIMINGS if name in step)
+    side = timing if timing != "days" else BEFORE if step["days"] < 0 else AFTER
+    return side, abs(step[timing])
 
 
 def _case(drawing: Drawing, value: Any) -> dict[str, Any]:

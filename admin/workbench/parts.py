@@ -10,6 +10,7 @@ from admin import formatting
 from admin.workbench.reading import Reading
 from rules import editing
 from rules.editing import Edited, pointer, steps_of, value_at
+from rules.step_editing import put_step
 
 HEAD = "/policy"  # what a policy is as a whole: no place of its document, but of the page
 
@@ -85,7 +86,10 @@ def stands(body: Mapping[str, Any], place: str) -> bool:
 
 def with_value(body: Mapping[str, Any], place: str, value: Any) -> Edited:
     """The draft with a part put in its place."""
-    return editing.replaced(value) if place == HEAD else editing.put(body, place, value)
+    if place == HEAD:
+        return editing.replaced(value)
+    part = part_at(place)
+    return (put_step if part is not None and part.name == "step" else editing.put)(body, place, value)
 
 
 def found_again(body: Mapping[str, Any], place: str, name: str) -> str:

@@ -20,6 +20,7 @@ from rules.policies import ATTACHMENTS, CHANNELS, TIMINGS, Parameter
 
 FIXED = "value"  # of a choice: what is written in the field beside it
 YES, NO = "const:true", "const:false"
+BEFORE, AFTER = "before", "after"  # the due date
 
 
 @dataclass
@@ -118,12 +119,7 @@ class Reading:
     def step(self, now: Any) -> dict[str, Any]:
         """One timed step of a scenario."""
         step: dict[str, Any] = {name: self.text(name) for name in ("key", "channel", "template")}
-        timing = self.text("timing") if self.text("timing") in TIMINGS else TIMINGS[0]
-        step[timing] = self.number("days", Kind.DAYS) or 0
-        if "days" not in self.wrong and timing == "days" and step["days"] == 0:
-            self.wrong["days"] = _(
-                "Give days before the due date as a negative number, days after it as a positive one."
-            )
+        step |= self.timing()
         level = self.number("level", Kind.COUNT, empty=True)
         if level is not None:
             step["level"] = level
@@ -143,6 +139,15 @@ class Reading:
         """Channels in their order; an empty place is left out."""
         asked = [self.text(f"otherwise/{index}") for index in range(len(CHANNELS))]
         return [channel for channel in asked if channel]
+
+    def timing(self) -> dict[str, int]:
+        """When a step comes: a number of days and what it is counted from; never a sign."""
+        timing, days = self.text("timing"), self.number("days", Kind.DAYS) or 0
+        least = 0 if timing == "end_of_month" else 1
+        if "days" not in self.wrong and days < least:
+            self.wrong["days"] = _("Give %(n)s days or more: before or after is chosen beside it.", n=least)
+        name = timing if timing in TIMINGS else TIMINGS[0]
+        return {name: -days if timing == BEFORE else days}
 
     def case(self, now: Any) -> dict[str, Any]:
         """An example: facts in, outcomes expected, parameters held fixed."""

@@ -16,7 +16,8 @@ from admin.counting import customers_there
 from admin.versions import address, body_of, may_change, replaced_by, title_of
 from admin.workbench import parts
 from admin.workbench.asked import Asked
-from admin.workbench.editors import part_shown, rules_named
+from admin.workbench.editors import part_shown, rules_named, timings
+from admin.workbench.line import line_of
 from admin.workbench.world import World, world_of
 from engine import drafts
 from engine.findings import findings
@@ -68,11 +69,13 @@ def desk_of(row: Document, asked: Asked, status: int = 200) -> ResponseReturnVal
     return render_template(
         page,
         row=row,
+        track=line_of(body, found, asked, request.values.get("at", ""), world),
         body=body,
         title=title_of(row),
         shown=wording.policy_shown(body, world.currency, world.parameters),
         asked=asked,
         part=part_shown(world, asked),
+        timings=timings(),
         found=found,
         confirmed=confirmation_words(row, body),
         cases=cases,

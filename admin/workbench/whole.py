@@ -1,24 +1,19 @@
 """What is done to a draft beside the open part: parts are added, moved, copied and removed."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
 
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from admin import formatting
 from admin.workbench import parts
 from admin.workbench.asked import Asked, gone
+from admin.workbench.scenarios import SCENARIOS, Body, Whole
 from admin.workbench.trials import answered, boundary_cases, restated_cases
 from admin.workbench.world import World
 from ledger.problems import Problem
 from rules import editing, offers
-from rules.editing import pointer, steps_of, value_at
+from rules.editing import pointer, steps_of
 
-Body: TypeAlias = Mapping[str, Any]
-Whole: TypeAlias = Callable[[Body, str, Mapping[str, str], World], Asked]
-
-DAYS_BETWEEN = 10  # of a new step, after the one before it
 POINTS_BETWEEN = 10  # of a new class
 
 
@@ -108,48 +103,6 @@ def _add_band(body: Body, _place: str, _given: Mapping[str, str], _world: World)
     return Asked(document, problems, place="/bands", words=_("Class added"), focus=focus)
 
 
-def _add_step(body: Body, _place: str, given: Mapping[str, str], _world: World) -> Asked:
-    """A step behind the last one of a scenario."""
-    name = given["target"]
-    where = pointer("escalation", "scenarios", name)
-    try:
-        steps = value_at(body, where)
-    except KeyError:
-        return gone(where)
-    timed = {"days": DAYS_BETWEEN}
-    if steps and "days" in steps[-1]:
-        timed = {"days": max(steps[-1]["days"], 0) + DAYS_BETWEEN}
-    elif steps:
-        timed = {"after_previous": DAYS_BETWEEN}  # behind a step whose day nobody knows beforehand
-    ((timing, days),) = timed.items()
-    key = f"{name}-p{days}" if timing == "days" else f"{name}-after-{days}"
-    step = {
-        "key": editing.unused(key[:60], editing.names_in(body, "key")),
-        **timed,
-        "channel": "email",
-        "template": "reminder_1",
-        "label": _("New step"),
-    }
-    document, problems = editing.insert(body, f"{where}/-", step)
-    return Asked(document, problems, place=f"{where}/{len(steps)}", words=_("Step added"), focus="label")
-
-
-def _add_scenario(body: Body, _place: str, given: Mapping[str, str], _world: World) -> Asked:
-    name = given.get("scenario", "").strip()
-    if not name or name in body.get("escalation", {}).get("scenarios", {}):
-        problem = Problem("", _("This name is empty, or there is such a scenario."), _("Give another name."))
-        return Asked(None, [problem], focus="scenario")
-    document, problems = editing.put(body, pointer("escalation", "scenarios", name), [])
-    return Asked(document, problems, words=_("Scenario “%(name)s” added", name=formatting.title(name)), focus="undo")
-
-
-def _remove_scenario(body: Body, _place: str, given: Mapping[str, str], _world: World) -> Asked:
-    name = given["target"]
-    document, problems = editing.drop(body, pointer("escalation", "scenarios", name))
-    words = _("Scenario “%(name)s” removed", name=formatting.title(name))
-    return Asked(document, problems, words=words, focus="undo")
-
-
 WHOLE: Mapping[str, Whole] = {
     "remove": _remove,
     "up": _move(-1),
@@ -160,7 +113,5 @@ WHOLE: Mapping[str, Whole] = {
     "boundary-cases": _boundary_cases,
     "restate-cases": _restate,
     "add-band": _add_band,
-    "add-step": _add_step,
-    "add-scenario": _add_scenario,
-    "remove-scenario": _remove_scenario,
+    **SCENARIOS,
 }
