@@ -145,7 +145,8 @@ class Reading:
         timing, days = self.text("timing"), self.number("days", Kind.DAYS) or 0
         least = 0 if timing == "end_of_month" else 1
         if "days" not in self.wrong and days < least:
-            self.wrong["days"] = _("Give %(n)s days or more: before or after is chosen beside it.", n=least)
+            words = _("The number of days is at least %(n)s: before or after is chosen beside it.", n=least)
+            self.wrong["days"] = words
         name = timing if timing in TIMINGS else TIMINGS[0]
         return {name: -days if timing == BEFORE else days}
 

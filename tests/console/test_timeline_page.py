@@ -128,7 +128,7 @@ def test_a_step_is_added_where_one_points(bench: Callable[..., Bench]) -> None:
     assert [step["days"] for step in at.steps()][:3] == [-10, -3, 4]
     refused = at.do("add-step:standard", days="0", timing="before")
     assert refused.status_code == 422
-    assert "Give a number of days, at least 1" in words_of(refused.text)
+    assert "The number of days is at least 1" in words_of(refused.text)
 
 
 def test_the_day_of_an_open_step_is_typed(bench: Callable[..., Bench]) -> None:
