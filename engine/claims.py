@@ -225,6 +225,7 @@ def _take(action: Action, go: Go, now_at: int, lease_us: int) -> Claim:
             attempts=action.attempts + 1,
             waiting_for=None,
             edition_sent=go.edition,
+            result=go.lacking,
             version=Action.version + 1,
         )
         .where((Action.id == action.id) & (Action.state == "due") & (Action.generation == action.generation))

@@ -81,6 +81,14 @@ def check(runtime: "Runtime", action: Action, entity: Entity, facts: Read) -> Ch
     return Checked(waiting_for=waiting_for, until_at=until_at, edition=edition, basis=basis)
 
 
+def attach_of(action: Action, ask: "Asking") -> tuple[str, ...]:
+    """What goes along with the message of an action, as its step in force says."""
+    stage = ask.edition.book.stages.get(ESCALATION)
+    terms = None if stage is None else stage.policy.escalation
+    steps = () if terms is None else terms.steps()
+    return next((step.attach for step in steps if step.key == action.step_key), ())
+
+
 def _gone(action: Action, row: dict[str, Any], decided: Decided, ask: "Asking") -> str | None:
     """Why the step is over, or None while it is still due."""
     stage = ask.edition.book.stages.get(ESCALATION)

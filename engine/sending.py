@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 from engine.doors import LETTER, sender_of
+from engine.invoice_documents import Enclosed
 from engine.outages import outage_of
 from engine.postal import is_postal, postal_lines
 from engine.tables import Action, Alarm, Contact, Customer, Entity, Person
@@ -42,6 +43,8 @@ class Go:
 
     Args:
         letter: what it says; written out after the claim where that takes long.
+        enclosed: invoice documents that go along.
+        lacking: what should go along and is not there, for the action.
     """
 
     person: Person
@@ -51,6 +54,8 @@ class Go:
     from_name: str
     letter: Manuscript | Composed | Printed
     edition: str | None
+    enclosed: tuple[Enclosed, ...] = ()
+    lacking: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +168,9 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
     if from_address is None:
         return Wait(now_at + HOUR_US, "no_sender")
     items = together.items(runtime, entity, checked.basis, action.customer_id)
-    letter = statements.letter_of(action, entity, day, reached, items)
-    if letter is None:
+    attach = recheck.attach_of(action, facts.ask)
+    asked = statements.letter_of(action, entity, day, reached, items, attach)
+    if asked is None:
         return Cancel("nothing is left to ask for")
     return Go(
         person=reached.contact.person,
@@ -172,8 +178,10 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
         to_name=reached.name,
         from_address=from_address,
         from_name=entity.name,
-        letter=letter,
+        letter=asked.manuscript,
         edition=checked.edition,
+        enclosed=asked.enclosed,
+        lacking=asked.lacking,
     )
 
 

@@ -1,13 +1,14 @@
 """The statement a letter carries: open lines and credits of one customer, as of a day."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
 from engine.doors import LETTER
 from engine.frames import Frames, read_rows, rows_of, schemas_of, typed_rows
+from engine.invoice_documents import Enclosed, documents_of, enclosed_in
 from engine.pipeline import asking
 from engine.queries import Question, Table, questions
 from engine.ready_plans import PLAN_DAY, Slot, Slots
@@ -16,7 +17,7 @@ from engine.tables import Action, Credit, Customer, Entity
 from ledger.state import Basis, Keep, parts_of
 from notifiers.banking import in_fours
 from notifiers.letters import Letter, LetterCredit, Letterhead, LetterLine
-from notifiers.manuscripts import Manuscript
+from notifiers.manuscripts import Manuscript, statement_name
 from notifiers.printing import Printed, print_letter
 
 if TYPE_CHECKING:
@@ -43,26 +44,63 @@ LINE_COLUMNS = (
 Items = Mapping[int, tuple[list[dict[str, Any]], list[LetterCredit]]]
 
 
-def letter_of(action: Action, entity: Entity, day: int, reached: Reached, items: Items) -> Manuscript | None:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a message will say and carry.
+
+    Args:
+        enclosed: documents of the invoices it asks for.
+        lacking: what should go along and is not there, in words.
+    """
+
+    manuscript: Manuscript
+    enclosed: tuple[Enclosed, ...] = ()
+    lacking: str | None = None
+
+
+def letter_of(
+    action: Action, entity: Entity, day: int, reached: Reached, items: Items, attach: Sequence[str] = ()
+) -> Asked | None:
     """Fix what the letter of an action says, for paper where it goes by post; None when there is nothing to ask for.
 
     Args:
         items: open items of its customer and perhaps of others, by customer.
+        attach: what goes along, of ``rules.policies.ATTACHMENTS``; a letter on paper is a statement itself.
     """
     customer, on_paper = action.customer, action.channel == LETTER
     lines, owed_back = items.get(customer.id, ([], []))
     letter = statement(entity, customer, lines, owed_back, day=day, template=str(action.template), contact=reached.name)
     if not letter.demanded:
         return None
+    language, mark = reached.contact.language, f"{entity.code}-{customer.number}-{action.id}"
+    enclosed, too_large, missing = _documents(customer, lines, letter) if "invoices" in attach else ([], [], [])
+    with_statement = "statement" in attach and not on_paper
+    names = [statement_name(letter, language)] if with_statement else []
+    letter = replace(letter, enclosed=(*names, *(one.name for one in enclosed)), not_enclosed=tuple(too_large))
     if on_paper:
-        letter = addressed(letter, entity, reached.lines, f"{entity.code}-{customer.number}-{action.id}")
-    return Manuscript(
+        letter = addressed(letter, entity, reached.lines, mark)
+    manuscript = Manuscript(
         template=str(action.template),
         letter=letter,
-        language=reached.contact.language,
+        language=language,
         country=customer.country or entity.country,
         on_paper=on_paper,
+        statement=addressed(letter, entity, (), mark) if with_statement else None,
     )
+    lacking = [f"no document of {', '.join(missing)}"] if missing else []
+    lacking += [f"the documents of {', '.join(too_large)} do not fit"] if too_large else []
+    return Asked(manuscript, tuple(enclosed), "; ".join(lacking) or None)
+
+
+def _documents(
+    customer: Customer, lines: list[dict[str, Any]], letter: Letter
+) -> tuple[list[Enclosed], list[str], list[str]]:
+    """Documents of the invoices a letter asks for, the oldest debt first (see ``invoice_documents.enclosed_in``)."""
+    asked = {line.number for line in letter.demanded}
+    several = _several(lines)
+    ordered = sorted(lines, key=lambda row: (row["due_day"] is None, row["due_day"] or 0, row["number"]))
+    wanted = list(dict.fromkeys(row["number"] for row in ordered if _shown(row, several) in asked))
+    return enclosed_in(wanted, documents_of(customer, wanted))
 
 
 def preview_of(runtime: "Runtime", customer: Customer, template: str) -> Printed | None:
@@ -182,13 +220,13 @@ def statement(
     if template == BEFORE_DUE:
         coming = [row["due_day"] for row in lines if row["due_day"] is not None and row["due_day"] >= day]
         horizon = max(day + EARLY_DAYS, min(coming, default=day))
-    several = {row["number"] for row in lines if row["ordinal"] > 1}
+    several = _several(lines)
     demanded: list[LetterLine] = []
     held: list[LetterLine] = []
     later: list[LetterLine] = []
     kept = list(owed_back)
     for row in lines:
-        number = f"{row['number']}/{row['ordinal']}" if row["number"] in several else row["number"]
+        number = _shown(row, several)
         if row["open_minor"] < 0:
             kept.append(
                 LetterCredit(
@@ -223,6 +261,16 @@ def statement(
         later=tuple(later),
         credits=tuple(kept),
     )
+
+
+def _several(lines: list[dict[str, Any]]) -> set[str]:
+    """Invoices with instalments."""
+    return {row["number"] for row in lines if row["ordinal"] > 1}
+
+
+def _shown(row: dict[str, Any], several: set[str]) -> str:
+    """The number of a line as a letter shows it."""
+    return f"{row['number']}/{row['ordinal']}" if row["number"] in several else str(row["number"])
 
 
 def payment_details_of(entity: Entity) -> str:

@@ -4,6 +4,7 @@ Erasing a person destroys their key: what was sealed with it, in any table or ba
 afterwards, cannot be read again, while rows that only refer to the person stay whole.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -36,8 +37,8 @@ class Vault:
     """
 
     def __init__(self, secret_key: str) -> None:
-        derive = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"dunwell persons 1")
-        self._master = AESGCM(derive.derive(secret_key.encode()))
+        self._master = _derived(secret_key, b"dunwell persons 1")
+        self._files = _derived(secret_key, b"dunwell files 1")
 
     def create_person(self, values: Mapping[str, Any]) -> Person:
         """Store a person (name, email, phone, address) sealed with a new key."""
@@ -78,6 +79,21 @@ class Vault:
         opened: dict[str, Any] = json.loads(_open(self._key(person), bytes(sealed)))
         return opened
 
+    def seal_file(self, content: bytes) -> bytes:
+        """Seal a file that is no person's own."""
+        return _seal(self._files, content)
+
+    def open_file(self, sealed: bytes, sha256: str) -> bytes:
+        """Open what ``seal_file`` gave, and make sure that it is the file of that name.
+
+        Raises:
+            WrongSecret: it is sealed with another secret, or is another file.
+        """
+        content = _open(self._files, bytes(sealed))
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise WrongSecret("a kept file is not the one its name says")
+        return content
+
     def erase(self, person: Person, at: int) -> None:
         """Destroy the person's key and what was sealed in their row."""
         Person.update(sealed=b"", key_sealed=None, erased_at=at).where(Person.id == person.id).execute()
@@ -86,6 +102,11 @@ class Vault:
         if person.key_sealed is None:
             raise Erased(f"person {person.id} was erased")
         return AESGCM(_open(self._master, bytes(person.key_sealed)))
+
+
+def _derived(secret_key: str, purpose: bytes) -> AESGCM:
+    derive = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose)
+    return AESGCM(derive.derive(secret_key.encode()))
 
 
 def _encode(values: Mapping[str, Any]) -> bytes:

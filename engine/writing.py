@@ -4,14 +4,17 @@ What it says was fixed at the claim. Writing it out takes long, so it happens in
 """
 
 import base64
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.claims import Claim
+from engine.invoice_documents import PDF, Enclosed, content_of
 from engine.tables import Message
 from ledger.canonical import sha256_of
-from notifiers.gateways import OutgoingMessage, message_id_of
-from notifiers.manuscripts import Manuscript, written
+from notifiers.gateways import Attachment, OutgoingMessage, message_id_of
+from notifiers.manuscripts import Manuscript, statement_of, written
 from notifiers.printing import Printed
 
 if TYPE_CHECKING:
@@ -54,9 +57,18 @@ def write(runtime: "Runtime", claimed: Claim) -> Written:
         language=letter.language,
         at=claimed.at,
         pdf=letter.pdf if isinstance(letter, Printed) else b"",
+        attachments=_attachments(runtime, claimed),
     )
-    kept = _kept(message, on_paper)
+    kept = _kept(message, on_paper, go.enclosed)
     return Written(message, runtime.vault.seal(go.person, kept), sha256_of(kept))
+
+
+def _attachments(runtime: "Runtime", claimed: Claim) -> tuple[Attachment, ...]:
+    """The statement, then the documents of invoices in the order of what is owed."""
+    go = claimed.go
+    statement = statement_of(go.letter) if isinstance(go.letter, Manuscript) else None
+    documents = [Attachment(one.name, PDF, content_of(runtime, one.sha256)) for one in go.enclosed]
+    return (*((statement,) if statement else ()), *documents)
 
 
 def keep(claimed: Claim, text: Written, gateway: str) -> None:
@@ -81,14 +93,31 @@ def _message_id(claimed: Claim) -> str:
     return message_id_of(claimed.key, claimed.go.from_address) if known is None else str(known.message_id)
 
 
-def _kept(message: OutgoingMessage, on_paper: bool) -> dict[str, Any]:
+def _kept_file(file: Attachment, documents: set[str]) -> dict[str, str]:
+    """A file in what is kept: by its hash where it lies among the documents, else whole."""
+    sha256 = hashlib.sha256(file.content).hexdigest()
+    kept = {"name": file.name, "media_type": file.media_type, "sha256": sha256}
+    return kept if sha256 in documents else kept | {"content": base64.b64encode(file.content).decode()}
+
+
+def files_of(runtime: "Runtime", kept: Mapping[str, Any]) -> list[Attachment]:
+    """The files that went with a message, byte for byte, from what was kept of it."""
+    return [
+        Attachment(
+            one["name"],
+            one["media_type"],
+            base64.b64decode(one["content"]) if "content" in one else content_of(runtime, one["sha256"]),
+        )
+        for one in kept.get("attachments", ())
+    ]
+
+
+def _kept(message: OutgoingMessage, on_paper: bool, enclosed: Sequence[Enclosed]) -> dict[str, Any]:
     """What is kept of a message, to be sealed: the very words, or the very page, and what goes along."""
     kept: dict[str, Any] = {"to": message.to_address, "subject": message.subject}
     if message.attachments:
-        kept["attachments"] = [
-            {"name": one.name, "media_type": one.media_type, "content": base64.b64encode(one.content).decode()}
-            for one in message.attachments
-        ]
+        own = {one.sha256 for one in enclosed}
+        kept["attachments"] = [_kept_file(one, own) for one in message.attachments]
     if on_paper:
         return kept | {"pdf": base64.b64encode(message.pdf).decode()}
     return kept | {"text": message.text, "html": message.html}

@@ -528,6 +528,17 @@ def up(migrator, db):
 
     db.create_tables([DocumentComment])
 
+    class DocumentContent(Model):
+        sha256 = CharField(primary_key=True, max_length=64)
+        sealed = BlobField()
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "document_content"
+
+    db.create_tables([DocumentContent])
+
     class Edition(Model):
         sha256 = CharField(primary_key=True, max_length=64)
         body = TextField()
@@ -592,6 +603,24 @@ def up(migrator, db):
             table_name = "import"
 
     db.create_tables([Import])
+
+    class InvoiceDocument(Model):
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+        number = TextField()
+        name = TextField()
+        sha256 = CharField(max_length=64)
+        size = IntegerField()
+        added_at = BigIntegerField()
+        added_by = ForeignKeyField(User, null=True)
+        removed_at = BigIntegerField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "invoice_document"
+            indexes = ((("customer", "number", "sha256"), True),)
+
+    db.create_tables([InvoiceDocument])
 
     class Message(Model):
         action = ForeignKeyField(Action, unique=True, on_delete="RESTRICT")
@@ -854,10 +883,12 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("override"))
     migrator.migrate(migrator.drop_table("outcome"))
     migrator.migrate(migrator.drop_table("message"))
+    migrator.migrate(migrator.drop_table("invoice_document"))
     migrator.migrate(migrator.drop_table("import"))
     migrator.migrate(migrator.drop_table("go_live"))
     migrator.migrate(migrator.drop_table("exchange_rate"))
     migrator.migrate(migrator.drop_table("edition"))
+    migrator.migrate(migrator.drop_table("document_content"))
     migrator.migrate(migrator.drop_table("document_comment"))
     migrator.migrate(migrator.drop_table("document"))
     migrator.migrate(migrator.drop_table("dispute_closing"))

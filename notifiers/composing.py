@@ -105,7 +105,7 @@ def compose(template: str, letter: Letter, language: str, country: str | None = 
         "preheader": said(words["preheader"]),
         "greeting": said(labels["greeting_named"] if letter.contact else labels["greeting"]),
         "opening": tuple(said(part) for part in words["opening"]),
-        "closing": tuple(said(part) for part in words["closing"]),
+        "closing": (*(said(part) for part in words["closing"]), *enclosures(letter, labels)),
         "sections": _sections(template, letter, locale, labels, words),
         "totals": tuple(_total_rows(total, locale, labels, words) for total in sums),
         "payable": fields["payable"],
@@ -215,6 +215,17 @@ def fields_of(letter: Letter, sums: tuple[Total, ...], locale: Locale, labels: M
         "oldest_due": day_text(min(due_days, default=None), locale, "long"),
         "latest_due": day_text(max(due_days, default=None), locale, "long"),
     }
+
+
+def enclosures(letter: Letter, labels: Mapping[str, str]) -> list[str]:
+    """What the letter says of files that go along, and of those that do not fit."""
+    said = []
+    if letter.enclosed:
+        said.append(fill(labels["enclosed"], {"files": ", ".join(one_line(name, 120) for name in letter.enclosed)}))
+    if letter.not_enclosed:
+        numbers = ", ".join(one_line(number, 60) for number in letter.not_enclosed)
+        said.append(fill(labels["not_enclosed"], {"numbers": numbers}))
+    return said
 
 
 def _sections(

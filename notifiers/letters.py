@@ -81,6 +81,8 @@ class Letter:
         head: what only a printed letter says of its sender.
         recipient: lines of the postal address, for a printed letter.
         mark: our own reference, by which an answer is found again.
+        enclosed: names of the files that go along.
+        not_enclosed: numbers of invoices whose documents are too large to go along.
     """
 
     creditor: str
@@ -99,6 +101,8 @@ class Letter:
     head: Letterhead = Letterhead()
     recipient: tuple[str, ...] = ()
     mark: str = ""
+    enclosed: tuple[str, ...] = ()
+    not_enclosed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,10 @@ what is said while nobody else can write, and has it written when everybody can.
 
 from dataclasses import dataclass
 
-from .composing import Composed, compose
+from .composing import Composed, compose, spoken, wording_of
+from .gateways import Attachment
 from .letters import Letter
-from .printing import Printed, print_letter
+from .printing import Printed, print_letter, print_statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Manuscript:
         language: of the contact.
         country: ISO 3166 code of the contact, for the way dates and amounts are written.
         on_paper: printed, instead of text and HTML.
+        statement: the same values with what a statement prints beside them; None: none goes along.
     """
 
     template: str
@@ -28,6 +30,32 @@ class Manuscript:
     language: str
     country: str | None = None
     on_paper: bool = False
+    statement: Letter | None = None
+
+
+def statement_name(letter: Letter, language: str) -> str:
+    """The file name of a letter's statement.
+
+    >>> from notifiers.letters import Letter
+    >>> plain = {"creditor": "A", "payment_details": "", "customer": "B", "contact": "", "reference": ""}
+    >>> statement_name(Letter(**plain, customer_number="10/1", as_of_day=0, pay_by_day=0, demanded=()), "de")
+    'Kontoauszug 10-1.pdf'
+    """
+    number = "".join(c if c.isalnum() else "-" for c in letter.customer_number)
+    return f"{wording_of(spoken(language))['labels']['statement']} {number}.pdf"
+
+
+def statement_of(manuscript: Manuscript) -> Attachment | None:
+    """Print the statement that goes along, if one does.
+
+    Raises:
+        Unprintable: a name holds characters that no font of ours has.
+    """
+    if manuscript.statement is None:
+        return None
+    own = manuscript.statement
+    printed = print_statement(manuscript.template, own, manuscript.language, manuscript.country)
+    return Attachment(statement_name(own, manuscript.language), "application/pdf", printed.pdf)
 
 
 def written(manuscript: Manuscript) -> Composed | Printed:

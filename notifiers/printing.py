@@ -24,6 +24,7 @@ from .composing import (
     FOLDER,
     check,
     day_text,
+    enclosures,
     fields_of,
     fill,
     locale_of,
@@ -79,6 +80,22 @@ def print_letter(template: str, letter: Letter, language: str, country: str | No
     return Printed(str(seen["subject"]), typeset(seen, letter.as_of_day), str(seen["language"]))
 
 
+def print_statement(template: str, letter: Letter, language: str, country: str | None = None) -> Printed:
+    """Typeset the statement of open items that goes along with a letter: its tables, age, credits, how to pay.
+
+    Args:
+        template: of the letter, which names what it asks for.
+
+    Raises:
+        ValueError: there is no such template, or the letter demands nothing.
+        Unprintable: a name holds characters that no font of ours has.
+    """
+    seen = layout_of(template, letter, language, country)
+    title = seen["labels"]["statement"]
+    seen |= {"subject": title, "kind": title, "greeting": "", "opening": [], "closing": [], "regards": False}
+    return Printed(title, typeset(seen, letter.as_of_day), str(seen["language"]))
+
+
 def typeset(seen: Mapping[str, Any], as_of_day: int) -> bytes:
     """Lay out what ``layout_of`` gave.
 
@@ -124,6 +141,7 @@ def layout_of(template: str, letter: Letter, language: str, country: str | None 
     tables = [table for total in sums for table in _tables(letter, total.currency, locale, labels, words)]
     return {
         "language": language,
+        "regards": True,
         "accent": ACCENTS[template],
         "labels": labels,
         "window": "right" if head.country in RIGHT_WINDOW else "left",
@@ -137,7 +155,7 @@ def layout_of(template: str, letter: Letter, language: str, country: str | None 
         "running": " · ".join((fields["customer"], fields["customer_number"], fields["as_of"])),
         "greeting": said(labels["greeting_named"] if letter.contact else labels["greeting"]),
         "opening": [said(part) for part in words["opening"]],
-        "closing": [said(part) for part in words["closing"]],
+        "closing": [*(said(part) for part in words["closing"]), *enclosures(letter, labels)],
         "tables": tables,
         "longest": max(
             len(cell) for table in tables for row in (*table["rows"], table["sums"][-1:]) for cell in row[-2:]

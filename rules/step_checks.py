@@ -7,7 +7,7 @@ from rules.policies import PAPERS, WORK_CHANNELS, Policy, Step
 
 # What a step may say already and the product does not do yet: whoever builds it takes the name out.
 NOT_YET_CHANNELS = frozenset({"sms", "chat", "webhook", "internal"})
-NOT_YET = frozenset({"otherwise", "penalties", "attach"})
+NOT_YET = frozenset({"otherwise", "penalties"})
 
 
 def step_problems(policy: Policy, templates: Collection[str] | None = None) -> list[Problem]:

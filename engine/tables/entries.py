@@ -1,6 +1,6 @@
 """The ledger: append-only entries, imports, exchange rates."""
 
-from peewee import BigIntegerField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
+from peewee import BigIntegerField, BlobField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
 
 from engine.tables.base import Table
 from engine.tables.parties import Customer, Entity, User
@@ -143,3 +143,26 @@ class ExchangeRate(Table):
 
     class Meta:
         indexes = ((("base", "currency", "day"), True),)
+
+
+class DocumentContent(Table):
+    """A file, sealed; never changed, and kept for the letters it went out with."""
+
+    sha256 = CharField(max_length=64, primary_key=True)  # of the bytes before they were sealed
+    sealed = BlobField()
+
+
+class InvoiceDocument(Table):
+    """The PDF of an invoice, kept beside it."""
+
+    customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+    number = TextField()  # of the invoice
+    name = TextField()  # of the file
+    sha256 = CharField(max_length=64)  # of its DocumentContent
+    size = IntegerField()  # bytes
+    added_at = BigIntegerField()
+    added_by = ForeignKeyField(User, null=True)
+    removed_at = BigIntegerField(null=True)
+
+    class Meta:
+        indexes = ((("customer", "number", "sha256"), True),)

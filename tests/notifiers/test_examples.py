@@ -4,11 +4,13 @@ import doctest
 
 import pytest
 
-from engine import outbox
-from notifiers import composing, gateways, mailbox, mime
+from engine import invoice_documents, settlements
+from notifiers import composing, gateways, mailbox, manuscripts, mime
+
+MODULES = [composing, gateways, mailbox, manuscripts, mime, settlements, invoice_documents]
 
 
-@pytest.mark.parametrize("module", [composing, gateways, mailbox, mime, outbox], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_examples(module):
     """Each is run."""
     found = doctest.testmod(module)
