@@ -11,7 +11,7 @@ from admin.forms import Ask, Shape
 from admin.signs import signs
 from engine import diary
 from engine.access import ROLES
-from engine.overrides import segments_in_force
+from engine.overrides import scenarios_in_force, segments_in_force
 from engine.people import proposed_roles
 from engine.pipeline import asking
 from engine.tables import Document, DueLine, Entity, UserRole
@@ -81,7 +81,8 @@ def _values(subject: Any) -> list[tuple[str, str]]:
     scorecard = book.stages.get("scorecard")
     classes = [] if scorecard is None else [band.risk_class for band in scorecard.policy.bands]
     segments = segments_in_force(runtime, subject.entity, runtime.today(subject.entity))
-    named = [("risk_class", classes), ("segment", segments), ("hold", ["yes", "no"])]
+    scenarios = scenarios_in_force(runtime, subject.entity, runtime.today(subject.entity))
+    named = [("risk_class", classes), ("segment", segments), ("hold", ["yes", "no"]), ("scenario", scenarios)]
     return [(value, target) for target, values in named for value in values]
 
 
@@ -120,6 +121,7 @@ TARGETS = {
     "terms": _l("Payment terms (days)"),
     "hold": _l("Orders held (yes or no)"),
     "level": _l("Dunning level"),
+    "scenario": _l("Dunning scenario"),
 }
 
 SHAPES: dict[str, Shape] = {
@@ -186,7 +188,9 @@ SHAPES: dict[str, Shape] = {
                 "target": Ask(_l("What"), options=lambda _s: list(TARGETS.items())),
                 "value": Ask(
                     _l("Value"),
-                    _l("A class, a segment, an amount, a number of days, a level, or yes and no."),
+                    _l(
+                        "A class, a segment, an amount, a number of days, a level, a scenario (none: no dunning), or yes and no."
+                    ),
                     suggest=_values,
                 ),
                 "until_day": Ask(_l("Until"), _l("It ends by itself; how late at most is a parameter."), first=_in(30)),

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from peewee import fn
+
 from engine.editions import documents_in_force
-from engine.tables import Document, Entity, Standing
+from engine.tables import Customer, Document, Entity, Override, Run, Standing
 from ledger.columns import Column
 from ledger.problems import Problem
 from rules.checks import check
@@ -137,4 +139,16 @@ def _dropped(policy: Policy, others: Sequence[Mapping[str, Any]], entity: Entity
     before = [parse(one)[0] for one in others if one.get("key") == policy.key and one.get("kind") == "policy"]
     own = next((one for one in before if one is not None and one.entity == policy.entity), None)
     steps = {step for step, _ in found if step is not None}
-    return dropped_problems(policy, own, steps, {level for step, level in found if step is None})
+    levels = {level for step, level in found if step is None}
+    return dropped_problems(policy, own, steps, levels, _tied(entity))
+
+
+def _tied(entity: Entity | None) -> set[str]:
+    """The scenarios that customers are tied to by overrides that may still count."""
+    latest = Run.select(fn.max(Run.as_of_day)).where(Run.state == "done")
+    rows = Override.select(Override.value).where(
+        Override.target == "scenario", Override.ended_day.is_null(), Override.until_day > latest
+    )
+    if entity is not None:
+        rows = rows.join(Customer).where(Customer.entity == entity)
+    return {json.loads(value) for (value,) in rows.distinct().tuples()}

@@ -15,13 +15,14 @@ from engine.tables import CreditLimit, Customer, Entity, Outcome, Override, Reve
 from ledger.columns import MONEY_BOUND
 from rules.conditions import Const
 from rules.stages import LEVEL_MAX
+from rules.stepping import NO_SCENARIO
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 OVERRIDE_DAYS = "override_maximum_days"  # the parameter
 OVERRIDE_DAYS_MAX = 90  # while no parameter says another
-TARGETS = ("risk_class", "segment", "limit", "terms", "hold", "level", "collector")
+TARGETS = ("risk_class", "segment", "limit", "terms", "hold", "level", "scenario", "collector")
 INTEGER_BOUNDS = {"limit": MONEY_BOUND, "terms": 365, "level": LEVEL_MAX, "collector": 2**31}
 
 
@@ -30,8 +31,8 @@ class SetOverride(Command):
     """Put a person's value in place of a rule's, until a day.
 
     Args:
-        target: risk_class | segment | limit | terms | hold | level | collector.
-        value: of the target's type; for a limit minor units.
+        target: risk_class | segment | limit | terms | hold | level | scenario | collector.
+        value: of the target's type; for a limit minor units; a scenario by name, or ``none``.
         until_day: first day it no longer holds; how far away at most is a parameter (90 days).
     """
 
@@ -49,6 +50,8 @@ def set_override(context: Context, command: SetOverride) -> Change:
     _check_override(command, today, longest_override(context.runtime, customer.entity, today))
     if command.target == "segment":
         _check_segment(context, customer, str(command.value), today)
+    if command.target == "scenario":
+        _check_scenario(context, customer, str(command.value), today)
     needs_approval = _gives_more(customer, command.target, command.value, today)
     override = Override.create(
         customer=customer,
@@ -324,6 +327,22 @@ def _check_segment(context: Context, customer: Customer, value: str, today: int)
     if value not in known:
         cure = f"choose from {', '.join(known)}" if known else "put a segmentation policy in force first"
         raise Invalid.because("value", f"{value!r} is no segment of the policy in force", cure)
+
+
+def scenarios_in_force(runtime: "Runtime", entity: Entity, day: int) -> list[str]:
+    """Scenarios of the policy in force and the one that does nothing; none where no such policy is in force."""
+    stage = edition_for(runtime, entity, day).book.stages.get("escalation")
+    if stage is None or stage.policy.escalation is None:
+        return []
+    return [*stage.policy.escalation.scenarios, NO_SCENARIO]
+
+
+def _check_scenario(context: Context, customer: Customer, value: str, today: int) -> None:
+    """A scenario that the policy does not have would do nothing and not say so: refused by name."""
+    known = scenarios_in_force(context.runtime, customer.entity, today)
+    if value not in known:
+        cure = f"choose from {', '.join(known)}" if known else "put an escalation policy in force first"
+        raise Invalid.because("value", f"{value!r} is no scenario of the policy in force", cure)
 
 
 def _gives_more(customer: Customer, target: str, value: object, today: int) -> bool:

@@ -263,6 +263,7 @@ OVERRIDDEN: Mapping[str, tuple[str, Any]] = {
     "terms": ("proposed_terms_days", nw.Int64),
     "hold": ("hold", nw.Boolean),
     "level": ("level", nw.Int64),
+    "scenario": ("scenario", nw.String),
 }
 
 

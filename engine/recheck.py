@@ -21,6 +21,7 @@ OVER = {
     Wait.PROMISE.value: "what is overdue is promised",
     Wait.DISPUTE.value: "what is overdue is disputed",
     Wait.EXCLUDED.value: "the policy leaves this customer alone now",
+    Wait.LEFT_ALONE.value: "a person tied the customer to no scenario",
 }
 
 

@@ -15,7 +15,7 @@ import narwhals as nw
 
 from rules.plans import Bound, Coming, Plan, PlanStep, coming, plan_of
 from rules.settling import INPUTS, OUTPUTS, Move, Settled, Wait, settle
-from rules.stepping import STANDARD
+from rules.stepping import STANDARD, TIED
 
 __all__ = [
     "INPUTS",
@@ -215,10 +215,12 @@ def _come(plan: Plan, conditional: bool) -> nw.Expr:
     named = sorted(plan.scenarios - {STANDARD})
     ours = nw.col(plan.scenario_by)
     others = ours.is_in(named).fill_null(False) if named else nw.lit(False)
+    free, tied = nw.col(TIED).is_null(), nw.col(TIED)
     cases = []
     for step in sorted(plan.steps, key=lambda step: (-step.level, step.order)):
         if conditional or step.when is None:
             member = ~others if step.scenario == STANDARD else (ours == _text(step.scenario)).fill_null(False)
+            member = (free & member) | (tied == _text(step.scenario)).fill_null(False)
             cases.append((member & _has_come(step), _lit(step.level)))
     return _choose(cases, _lit(-1))
 
@@ -256,8 +258,10 @@ def _reasons(plan: Plan) -> list[nw.Expr]:
     )
     stands = early & (_own("stood_rank") > _lit(_NO_RANK))
     floor = nw.when((base == _lit(0)) & early & ~stands).then(_lit(-1)).otherwise(base)
+    alone = ~nw.col(TIED).is_null() & ~nw.col(TIED).is_in(sorted(plan.scenarios)).fill_null(True)
     silent = _codes(
         [
+            (alone, Wait.LEFT_ALONE),
             (_own("come") <= floor, Wait.NONE),
             ((amount <= _bound(plan.tolerance)).fill_null(False), Wait.WITHIN_TOLERANCE),
             (small, Wait.MINIMUM),

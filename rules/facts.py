@@ -14,6 +14,7 @@ from ledger.state import CUSTOMER_COLUMNS
 from rules.conditions import Scalar
 from rules.formulas import DerivedFact, Formula
 from rules.stages import OUTCOMES, PREVIOUS, STAGE_NAMES, earlier
+from rules.stepping import TIED
 
 SUBJECTS = ("customer", "invoice")
 SCORE = (
@@ -78,6 +79,13 @@ STANDING = (
         nullable=True,
         label="Promise broken",
         meaning="A promise to pay was broken since the present step was taken, so that the step comes again.",
+    ),
+    Column(
+        name=TIED,
+        kind=Kind.CODE,
+        nullable=True,
+        label="Scenario by hand",
+        meaning="The scenario a person tied the customer to, until a day; unknown while the policy chooses it.",
     ),
     Column(
         name="leader_month_end_days",

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 from ledger.problems import Problem
 from rules.policies import Escalation, Policy
+from rules.stepping import NO_SCENARIO
 
 PLACE = "/escalation/mapping"
 
@@ -29,14 +30,19 @@ def mapping_problems(terms: Escalation) -> list[Problem]:
 
 
 def dropped_problems(
-    policy: Policy, before: Policy | None, steps: Collection[str], levels: Collection[int]
+    policy: Policy,
+    before: Policy | None,
+    steps: Collection[str],
+    levels: Collection[int],
+    scenarios: Collection[str] = (),
 ) -> list[Problem]:
-    """Steps and levels in use that a version has no more and maps to nothing: nobody would know what comes next.
+    """Steps, levels and scenarios in use that a version has no more: nobody would know what comes next.
 
     Args:
         before: the version in force, whose steps may have had other levels.
         steps: keys of the steps at which customers stand.
         levels: levels at which customers stand without a step.
+        scenarios: those that a person tied customers to.
     """
     terms = policy.escalation
     if terms is None:
@@ -52,6 +58,9 @@ def dropped_problems(
             what = f"the step {key} is in use at level {was[key]} and would be at {now[key]}"
             place = next(rule.place for rule in policy.rules if rule.key == key)
             problems.append(Problem(place, what, "give it another key, and map the old one to it"))
+    for name in sorted(set(scenarios) - {*terms.scenarios, NO_SCENARIO}):
+        what = f"the scenario {name} is in use: a person tied customers to it"
+        problems.append(Problem("/escalation/scenarios", what, "keep it, or end those overrides first"))
     known = {0, *now.values(), *terms.mapped_levels}
     problems += [
         Problem(f"{PLACE}/levels", f"level {level} is in use: customers stand at it", f'map it: "{level}": ...')

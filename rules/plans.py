@@ -8,7 +8,7 @@ from rules.closures import holds_of
 from rules.conditions import Condition, Const, Param, Scalar, nnf
 from rules.policies import Escalation, Resolved, Step
 from rules.resolving import resolve_condition
-from rules.stepping import STANDARD
+from rules.stepping import STANDARD, TIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +136,21 @@ class Plan:
             return self.mapped_levels.get(level, level), None
         return self.mapped_steps.get(step, (level, step))
 
+    def is_left_alone(self, row: Mapping[str, Scalar | None]) -> bool:
+        """Whether a person tied a row to no scenario, or to one there is no more."""
+        by_hand = row.get(TIED)
+        return isinstance(by_hand, str) and by_hand not in self.scenarios
+
     def is_meant(self, key: str, row: Mapping[str, Scalar | None]) -> bool:
         """Whether a step is meant for a row; derived facts and outcomes stand in it."""
         return all(step.when is None or holds_of(step.when)(row) for step in self.steps if step.key == key)
 
     def scenario_of(self, row: Mapping[str, Scalar | None]) -> tuple[PlanStep, ...]:
         """The steps a row follows, in their order."""
+        by_hand = row.get(TIED)
         value = row.get(self.scenario_by)
         name = value if isinstance(value, str) and value in self.scenarios else STANDARD
+        name = by_hand if isinstance(by_hand, str) else name
         own = (step for step in self.steps if step.scenario == name)
         return tuple(sorted(own, key=lambda step: step.order))
 

@@ -6,6 +6,7 @@ from typing import Any as Json
 from ledger.problems import Problem
 from rules.condition_reading import condition_of, constant_of
 from rules.policies import TIMINGS, Escalation, Step
+from rules.stepping import NO_SCENARIO
 
 LONGEST_MONTH = 31
 
@@ -41,11 +42,13 @@ def _steps(steps: Sequence[Mapping[str, Json]], scenario: str) -> tuple[Step, ..
 
 def scenario_problems(terms: Escalation) -> list[Problem]:
     """Where the steps of a scenario have no timing, or do not come one after the other."""
-    return [
-        problem
-        for name, steps in terms.scenarios.items()
-        for problem in _step_problems(steps, f"/escalation/scenarios/{name}")
-    ]
+    problems = []
+    if NO_SCENARIO in terms.scenarios:
+        what = f"{NO_SCENARIO} is what customers follow whom a person lets follow no scenario"
+        problems.append(Problem(f"/escalation/scenarios/{NO_SCENARIO}", what, "give it another name"))
+    for name, steps in terms.scenarios.items():
+        problems += _step_problems(steps, f"/escalation/scenarios/{name}")
+    return problems
 
 
 def _step_problems(steps: Sequence[Step], place: str) -> list[Problem]:

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from rules.conditions import Scalar
 from rules.plans import Plan, PlanStep
+from rules.stepping import TIED
 
 
 class Wait(StrEnum):
@@ -35,6 +36,7 @@ class Wait(StrEnum):
     MIN_DAYS = "min_days"
     STOPPED = "stopped"  # a person stopped the policy: everything stays
     EXCLUDED = "excluded"  # a step's day has come, but the policy leaves this customer alone
+    LEFT_ALONE = "left_alone"  # a person tied this customer to no scenario
     NOT_MEANT = "not_meant"  # a step's day has come, but it is not for this customer
 
 
@@ -58,6 +60,7 @@ INPUTS = (
     "dunning_block",
     "insolvent",
     "segment",
+    TIED,
     "previous_level",
     "previous_step",
     "leader_month_end_days",
@@ -209,6 +212,8 @@ def _silent(
     row: Mapping[str, Scalar | None], plan: Plan, base: int, stood: int, amount: int | None, stands: bool
 ) -> Wait:
     """Why no rule holds although the time of a further step has come."""
+    if plan.is_left_alone(row):
+        return Wait.LEFT_ALONE
     early = base == 0 and (_number(row, "leader_days_past_due") or 0) < 0
     if early and stands:
         return Wait.NONE

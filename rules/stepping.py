@@ -6,6 +6,8 @@ from rules.conditions import NULL_TESTS, All, Any, Condition, Const, FactRef, No
 from rules.policies import Escalation, Rule, Step
 
 STANDARD = "standard"  # the scenario of every value that has none of its own
+NO_SCENARIO = "none"  # by hand: the customer follows no scenario, nothing is sent
+TIED = "override_scenario"
 DAYS = "leader_days_past_due"
 NET = "overdue_net_minor"
 LEADER = "leader_open_minor"
@@ -65,16 +67,11 @@ def rules_of(terms: Escalation, place: str = "/escalation/scenarios") -> tuple[R
     tolerance and not below the minimum. A step before the due date holds from its day
     until the day before, on the open amount of the leader, and lapses when it is due.
     """
-    named = tuple(sorted(name for name in terms.scenarios if name != STANDARD))
     rules: list[Rule] = []
     for scenario, steps in terms.scenarios.items():
         for index, step in enumerate(steps):
             where = f"{place}/{scenario}/{index}"
-            parts: list[Condition] = []
-            if scenario != STANDARD:
-                parts.append(is_one_of(terms.scenario_by, (scenario,), where))
-            elif named:
-                parts.append(is_none_of(terms.scenario_by, named, where))
+            parts: list[Condition] = [follows(scenario, terms, where)]
             if terms.unless is not None:
                 parts.append(is_not_so(nnf(terms.unless)))
             if step.when is not None:
@@ -94,6 +91,19 @@ def rules_of(terms: Escalation, place: str = "/escalation/scenarios") -> tuple[R
                 )
             )
     return tuple(rules)
+
+
+def follows(scenario: str, terms: Escalation, place: str) -> Condition:
+    """Whether a customer follows a scenario: tied to it by a person, or else chosen by its fact."""
+    named = tuple(sorted(name for name in terms.scenarios if name != STANDARD))
+    tied = Test(TIED, Op.EQ, Const(scenario), place)
+    free = Test(TIED, Op.IS_NULL, None, place)
+    if scenario == STANDARD and not named:
+        return Any((tied, free))
+    chosen = is_none_of(terms.scenario_by, named, place)
+    if scenario != STANDARD:
+        chosen = is_one_of(terms.scenario_by, (scenario,), place)
+    return Any((tied, All((free, chosen))))
 
 
 def timing_of(steps: Sequence[Step], index: int, terms: Escalation, place: str) -> list[Condition]:

@@ -51,7 +51,7 @@ CHANGED = (  # names of values in the audit trail and in a conflict
     *("comment", "place", "about", "text", "settles", "stopped", "resume", "messages_waiting"),
     *("address", "mail_from", "account_holder", "iban", "bic", "payment_details"),
 )
-TARGETS = ("risk_class", "segment", "limit", "terms", "hold", "level", "collector")  # of an override
+TARGETS = ("risk_class", "segment", "limit", "terms", "hold", "level", "scenario", "collector")  # of an override
 STEPS = ("facts", "stages", "store", "again", "confirm and write", "reasons for waiting", "sample of points", "after")
 SEGMENTS = ("standard", "risky", "key_account", "new", "insolvent")  # of the shipped policies
 HOLD_REASONS = ("group", "insolvent", "key_account", "over_limit", "overdue")

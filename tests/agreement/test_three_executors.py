@@ -221,6 +221,7 @@ def random_row(dice: random.Random, constants: dict[str, list[Any]], stage: str)
         row |= {"raised_today": dice.random() < 0.2, "previous_level": dice.randint(0, 4)}
         timed = ("leader_month_end_days", "days_since_step_done")
         row |= {name: value(dice, DICTIONARY[name], constants.get(name, [])) for name in timed}
+        row["override_scenario"] = dice.choice([None, None, None, "standard", "DE", "none"])
         row |= {
             "previous_step": dice.choice(["s-1", "d-2", "s--10", None]),
             "overdue_net_minor": dice.choice([0, 499, 500, 501, 2_000, 9_000]),

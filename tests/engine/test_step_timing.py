@@ -1,14 +1,18 @@
-"""Steps timed by the end of a month and by the step before them, from the run to the letter and back."""
+"""Steps timed by the end of a month and by the step before them, and customers tied to a scenario, day by day."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
 from engine import outbox
+from engine.commands import Invalid
+from engine.events import drain_dirty
 from engine.forward import look_ahead
 from engine.frames import rows_of
+from engine.overrides import SetOverride
 from engine.runs import run_entity
-from engine.tables import Contact, Entity, Standing
+from engine.tables import Action, Contact, Entity, Standing
 from ledger.days import date_of
 
 from .conftest import escalation, in_force
@@ -78,6 +82,25 @@ def test_the_end_of_a_month_comes_on_its_day_and_is_known_beforehand(runtime, wo
     assert (stands(), date_of(DUE + 50).isoformat()) == (("month", 50), "2026-03-31")
     on(runtime, clock, 52, 53)
     assert stands() == ("last", 53)
+
+
+def test_who_is_tied_to_no_scenario_gets_nothing_until_the_override_ends(runtime, world, clock, users):
+    """What was due is called off, the silence has a code of its own; afterwards the steps go on where they stood."""
+    on(runtime, clock, 4, deliver=False)
+    tie = {"customer": world.customer.id, "target": "scenario", "until_day": DUE + 12, "reason": "key customer"}
+    common = {**tie, "actor": users.manager.id}
+    with pytest.raises(Invalid) as refused:
+        runtime.execute(SetOverride(value="gold", **common))
+    assert "choose from standard, none" in refused.value.problems[0].cure
+    assert runtime.execute(SetOverride(value="none", **common))["needs_approval"] is False
+    assert drain_dirty(runtime) == 1
+    outbox.deliver(runtime)
+    action = Action.get()
+    assert (action.state, action.result) == ("cancelled", "a person tied the customer to no scenario")
+    on(runtime, clock, 10)
+    assert (stands(), json.loads(Standing.get().waiting_for)) == (("first", 4), ["left_alone"])
+    on(runtime, clock, 12)
+    assert stands() == ("call", 12)
 
 
 def steps_of(day):

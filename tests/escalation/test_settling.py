@@ -84,7 +84,7 @@ def frame_of(
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Rows with a boolean per rule, and the names of those columns."""
     types = dict.fromkeys(INPUTS, pl.Int64)
-    types |= dict.fromkeys(("segment", "previous_step"), pl.String)
+    types |= dict.fromkeys(("segment", "previous_step", "override_scenario"), pl.String)
     claims = ("dunning_block", "insolvent", "episode_open", "same_leader", "step_finished", "raised_today")
     claims += ("promise_broken",)
     types |= dict.fromkeys(claims, pl.Boolean)
@@ -363,6 +363,21 @@ def test_a_level_above_the_new_scenarios_highest_stays() -> None:
         assert decide(row) == Settled(3, "s-p14", Wait.NONE, False, Move.SAME)
 
 
+@pytest.mark.parametrize(("tied", "step"), [("risky", "r-p3"), ("standard", None), (None, None), ("quiet", None)])
+def test_a_customer_follows_the_scenario_a_person_tied_it_to(tied: str | None, step: str | None) -> None:
+    """Day 3: risky has a step, standard none yet, quiet never; the segment says standard."""
+    assert decide(customer(3, override_scenario=tied)).step == step
+
+
+@pytest.mark.parametrize("tied", ["none", "gone"])
+@pytest.mark.parametrize("facts", [{}, {"previous_level": 1, "previous_step": "s-p4"}, {"leader_days_past_due": -10}])
+def test_who_is_tied_to_no_scenario_is_left_alone_and_the_reason_is_a_code(tied: str, facts: dict[str, Any]) -> None:
+    """The level stays; nothing begins, before or after the due date; a scenario there is no more counts as none."""
+    settled = decide(customer(20) | facts | {"override_scenario": tied})
+    assert settled.waiting is Wait.LEFT_ALONE
+    assert (settled.level, settled.enters_step) == (facts.get("previous_level", 0), False)
+
+
 # --- laws ------------------------------------------------------------------------------------------
 
 near_steps = st.sampled_from([-11, -10, -9, -8, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 7, 8, 13, 14, 15, 400])
@@ -382,6 +397,7 @@ rows = st.fixed_dictionaries(
         "dunning_block": claims,
         "insolvent": claims,
         "segment": st.sampled_from([None, "standard", "risky", "quiet", "timed", "other"]),
+        "override_scenario": st.sampled_from([None, None, None, "standard", "timed", "none", "gone"]),
         "previous_level": st.sampled_from([None, 0, 0, 1, 2, 3, 9]),
         "previous_step": keys,
         "episode_open": claims,
@@ -482,20 +498,24 @@ def test_duckdb_settles_like_polars() -> None:
         "promised_minor": [0, 5_000],
         "disputed_minor": [0, 5_000],
         "days_since_contact": [None, 2, 3],
-        "segment": [None, "standard", "risky", "quiet"],
+        "segment": [None, "standard", "risky", "quiet", "timed"],
         "previous_level": [None, 0, 1, 2, 3],
-        "previous_step": [None, "s-m10", "s-p4", "r-m8"],
+        "previous_step": [None, "s-m10", "s-p4", "r-m8", "t-after"],
+        "override_scenario": [None, None, "timed", "none"],
+        "leader_month_end_days": [None, 0, 9, 10],
+        "days_since_step_done": [None, 4, 5],
     }
+    plan = replace(PLAN, steps=(*PLAN.steps, *TIMED), scenarios=PLAN.scenarios | {"timed"})
     cases = [
         {name: dice.choice(pools.get(name, [None, False, True, True])) for name in INPUTS} | {"row": number}
         for number in range(400)
     ]
-    matched = [rules_that_hold(row, PLAN) for row in cases]
-    rows_frame, holds = frame_of(cases, matched, PLAN)
+    matched = [rules_that_hold(row, plan) for row in cases]
+    rows_frame, holds = frame_of(cases, matched, plan)
     table = rows_frame.with_columns(pl.Series("row", range(400))).to_arrow()
     with duckdb.connect() as connection:
         relation = connection.from_arrow(table)
-        settled = settle_columns(nw.from_native(relation).lazy(), holds, PLAN).select("row", *OUTPUTS)
+        settled = settle_columns(nw.from_native(relation).lazy(), holds, plan).select("row", *OUTPUTS)
         found = settled.to_native().order('"row"').fetchall()
-    expected = [settle(row, keys, PLAN) for row, keys in zip(cases, matched)]
+    expected = [settle(row, keys, plan) for row, keys in zip(cases, matched)]
     assert [Settled(r[1], r[2], Wait(r[3]), r[4], Move(r[5])) for r in found] == expected

@@ -166,6 +166,8 @@ class Maker:
             return value + self.random.choice([-1, 0, 1])
         if column.name == "leader_days_past_due":
             return self.random.choice([-11, -10, -3, -1, 0, 1, 3, 4, 5, 10, 30, 60])
+        if column.name == "override_scenario":
+            return self.random.choice([None, None, None, "standard", "risky", "none"])
         if column.name in ("leader_month_end_days", "days_since_step_done"):
             return self.random.choice([-3, 0, 2, 3, 4, 5, 10, 20, 39, 40, 41])
         if column.name == "overdue_net_minor":
@@ -176,7 +178,7 @@ class Maker:
 ROW = [
     *FACTS,
     *("promised_minor", "disputed_minor", "days_since_contact", "previous_step", "episode_open", "same_leader"),
-    *("leader_month_end_days", "days_since_step_done"),
+    *("leader_month_end_days", "days_since_step_done", "override_scenario"),
     *("step_finished", "raised_today", "previous_risk_class", "previous_hold_reason", "previous_points"),
 ]
 START = "2020-01-01"
