@@ -188,9 +188,7 @@ SHAPES: dict[str, Shape] = {
                 "target": Ask(_l("What"), options=lambda _s: list(TARGETS.items())),
                 "value": Ask(
                     _l("Value"),
-                    _l(
-                        "A class, a segment, an amount, a number of days, a level, a scenario (none: no dunning), or yes and no."
-                    ),
+                    _l("A class, segment or scenario (none: no dunning), an amount, days, a level, or yes and no."),
                     suggest=_values,
                 ),
                 "until_day": Ask(_l("Until"), _l("It ends by itself; how late at most is a parameter."), first=_in(30)),
