@@ -20,12 +20,13 @@ from admin.customers import customer_link
 from admin.steps import step_label
 from admin.views import CUSTOMER_FILTERS, MESSAGE_STATES, OfCustomers, _coded, link
 from engine import access
-from engine.statements import BEFORE_DUE, preview_of
+from engine.statements import preview_of
 from engine.tables import Action, Customer, Decision, Entity, Message, Person
 from engine.vault import Erased
+from engine.wordings import wording_for
 from notifiers.printing import Unprintable
 
-PREVIEWED = "reminder_1"  # what a preview is written as, unless nothing is overdue yet
+PREVIEWED = ("reminder_1", "before_due")  # what a preview is written as; the second where nothing is overdue
 NEVER_CLOSED = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
 
 
@@ -187,10 +188,12 @@ class MessagesView(OfCustomers):
         customer = access.visible_to(current_user.id, query).first()
         if customer is None:
             abort(404)
+        runtime = gate.runtime()
+        day = runtime.today(customer.entity)
+        known = [wording_for(runtime, customer.entity, key, day) for key in PREVIEWED]
         try:
-            printed = preview_of(gate.runtime(), customer, PREVIEWED) or preview_of(
-                gate.runtime(), customer, BEFORE_DUE
-            )
+            letters = (preview_of(runtime, customer, wording) for wording in known if wording is not None)
+            printed = next((letter for letter in letters if letter is not None), None)
         except Unprintable:
             flash(_("The letter holds characters that our fonts cannot print."), "error")
             return redirect(url_for("customers.customer_page", customer_id=customer_id), 303)

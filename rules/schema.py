@@ -363,7 +363,7 @@ def _validator(kind: str) -> Draft202012Validator:
 
 def shape_problems(document: Json, kind: str) -> list[Problem]:
     """What keeps a value from being a document of a kind (``policy``, ``parameters`` or ``derived_facts``)."""
-    problems = _plain_problems(document)
+    problems = plain_problems(document)
     if problems:
         return problems
     for error in _validator(kind).iter_errors(document):
@@ -373,7 +373,7 @@ def shape_problems(document: Json, kind: str) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.what))
 
 
-def _plain_problems(document: Json) -> list[Problem]:
+def plain_problems(document: Json) -> list[Problem]:
     """Whether this is plain JSON of bounded size: no float, no odd text, no endless nesting."""
     problems: list[Problem] = []
     waiting: list[tuple[Json, str, int]] = [(document, "", 0)]

@@ -23,6 +23,7 @@ from engine.invoice_documents import (
     travelling_bytes,
 )
 from engine.runs import run_entity
+from engine.setting_up import shipped_documents
 from engine.tables import (
     Action,
     AuditEntry,
@@ -40,7 +41,6 @@ from engine.vault import WrongSecret
 from engine.writing import files_of
 from ledger.canonical import canonical, sha256_of
 from notifiers.gateways import MESSAGE_BYTES_MAX
-from rules.documents import shipped
 
 pytestmark = pytest.mark.long
 
@@ -59,7 +59,7 @@ def books(runtime, entity):
     def put(channel="email"):
         changes = {"portfolio_share_bp": 10_000, "daily_cap": 10_000, "iban": "DE02120300000000202051"}
         Entity.update(**changes).where(Entity.id == entity.id).execute()
-        for document in shipped():
+        for document in shipped_documents():
             for steps in document.get("escalation", {}).get("scenarios", {}).values():
                 for step in steps:
                     if step["key"] == "standard-p4":
