@@ -169,7 +169,7 @@ def test_a_document_taken_away_stays_with_the_letter_it_went_out_with(runtime, u
     """It is shown and sent no more; what was sent can still be read."""
     answer = attached("R-1")
     found = sent()
-    runtime.execute(RemoveInvoiceDocument(actor=users.analyst.id, reason="wrong file", document=answer["document"]))
+    runtime.execute(RemoveInvoiceDocument(actor=users.analyst.id, reason="wrong", invoice_document=answer["document"]))
     assert list(documents_of(found.action.customer)) == []
     message = Message.get(Message.action == found.action)
     assert files_of(runtime, runtime.vault.open(message.person, message.sealed))[1].content == a_pdf(b"R-1")
