@@ -199,7 +199,9 @@ def edition_for(runtime: "Runtime", entity: Entity, day: int) -> Edition:
     if key not in books:
         if len(books) > BOOKS_KEPT:
             books.pop(next(iter(books)))
-        book = Book.build(policies, parameters, day, derived=derived, entity=entity.code, stopped=stopped)
+        book = Book.build(
+            policies, parameters, day, derived=derived, entity=entity.code, currency=entity.currency, stopped=stopped
+        )
         books[key] = _same_or(book, list(books.values()))
     return _edition(runtime, entity, books[key], shas, None if champion is None else champion, rates_on(entity, day))
 
@@ -294,7 +296,9 @@ def edition_of(runtime: "Runtime", entity: Entity, sha256: str, day: int) -> Edi
     champion = None if body["model"] is None else ScoreModel.get(ScoreModel.sha256 == body["model"])
     stopped = body.get("stopped", ())
     book = _same_or(
-        Book.build(policies, parameters, day, derived=derived, entity=entity.code, stopped=stopped),
+        Book.build(
+            policies, parameters, day, derived=derived, entity=entity.code, currency=entity.currency, stopped=stopped
+        ),
         list(runtime.cache.get("books", {}).values()),
     )
     rebuilt = {**body, **book.edition()}

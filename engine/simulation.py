@@ -295,6 +295,7 @@ def trial_book(entity: Entity, day: int, changes: Sequence[Mapping[str, Any]]) -
             day,
             derived=derived.values(),
             entity=entity.code,
+            currency=entity.currency,
             stopped=stopped,
         )
     except ValueError as error:

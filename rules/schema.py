@@ -276,7 +276,8 @@ def _nullable(form: dict[str, Json]) -> dict[str, Json]:
 
 
 def _parameters() -> dict[str, Json]:
-    value = _record({"from": DATE, "value": SCALAR}, {"segment": _nullable(CODE)})
+    currency = {"type": "string", "pattern": "^[A-Z]{3}$"}
+    value = _record({"from": DATE, "value": SCALAR}, {"segment": _nullable(CODE), "currency": _nullable(currency)})
     parameter = _record(
         {
             "name": NAME,
