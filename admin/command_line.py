@@ -11,7 +11,6 @@ import click
 
 from admin import starting
 from admin.command_decisions import decisions_group
-from admin.command_documents import documents_group
 from admin.command_parts import (
     DAY,
     actor_option,
@@ -28,6 +27,7 @@ from admin.command_parts import (
 )
 from admin.command_policy import policy_group
 from admin.command_proofs import replay_command, verify_command
+from admin.command_silence import why_silent_command
 from engine.runtime import Runtime
 from engine.settings import SETTINGS
 from engine.tables import Entity
@@ -61,9 +61,9 @@ def dunwell() -> None:
 
 dunwell.add_command(policy_group)
 dunwell.add_command(decisions_group)
-dunwell.add_command(documents_group)
 dunwell.add_command(verify_command)
 dunwell.add_command(replay_command)
+dunwell.add_command(why_silent_command)
 
 
 @dunwell.command("settings")

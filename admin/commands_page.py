@@ -19,20 +19,7 @@ from admin.signs import alarms_of
 from engine import access
 from engine.catalogue import COMMANDS
 from engine.commands import Conflict, Invalid
-from engine.tables import (
-    Action,
-    Alarm,
-    Alert,
-    Block,
-    Customer,
-    Dispute,
-    DueLine,
-    Entity,
-    InvoiceDocument,
-    Override,
-    Run,
-    User,
-)
+from engine.tables import Action, Alarm, Alert, Block, Customer, Dispute, DueLine, Entity, Override, Run, User
 from ledger.problems import Problem
 
 blueprint = Blueprint("commands", __name__, url_prefix="/commands")
@@ -45,7 +32,6 @@ OF_CUSTOMER = {
     "dispute": Dispute,
     "block": Block,
     "due_line": DueLine,
-    "invoice_document": InvoiceDocument,
 }
 
 
@@ -63,6 +49,7 @@ def _shape(name: str) -> forms.Shape:
     return SHAPES[name]
 
 
+OF_ENTITY = frozenset({"SetLetterhead", "SetSendingTerms"})
 SUBJECTS = frozenset({*OF_CUSTOMER, "customer", "alarm", "run", "user"})
 
 
@@ -92,7 +79,7 @@ def subject_of(shape: forms.Shape, given: Any) -> Any:
         return _found(alarms_of(user).where(Alarm.id == int(given["alarm"])))
     if given.get("run", "").isdigit():
         return _found(Run.select().where(Run.id == int(given["run"]), Run.entity.in_(access.visible_entities(user))))
-    if shape.name == "SetLetterhead":
+    if shape.name in OF_ENTITY:
         seen = access.visible_entities(user)
         return _found(Entity.select().where(Entity.code == given.get("entity", ""), Entity.id.in_(seen)))
     if given.get("user", "").isdigit():

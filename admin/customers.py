@@ -13,10 +13,11 @@ from flask_login import current_user
 from markupsafe import Markup
 from peewee import JOIN, ModelSelect, Value, fn
 
-from admin import alerts_shown, explaining, figures, formatting, gate
+from admin import alerts_shown, explaining, figures, formatting, gate, silence
 from admin.console import PAGE_ROWS, Asked, Choice, ConsoleView, Page, Tab, cursor
 from admin.customer_page import file_of
 from engine import access
+from engine.silence import silence_of
 from engine.tables import Customer, CustomerWord, Entity, Outcome
 from ledger.money import exponent
 
@@ -384,6 +385,7 @@ class CustomersView(ConsoleView):
             file=file,
             stages=explaining.of_row(file.row, file.ask.edition.book, file.currency),
             facts=explaining.facts_shown(file.row, file.currency),
+            silence=silence.shown(silence_of(gate.runtime(), file.customer, file.ask.as_of_day), file.customer),
             alerts=alerts_shown.on_customer(customer, url_for(".customer_page", customer_id=customer.id)),
         )
 

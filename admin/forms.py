@@ -24,20 +24,7 @@ from ledger.money import parse_amount
 from ledger.problems import Problem
 
 CARRIED = frozenset(
-    {
-        "version",
-        "key",
-        "customer",
-        "action",
-        "alarm",
-        "alert",
-        "override",
-        "dispute",
-        "block",
-        "run",
-        "user",
-        "invoice_document",
-    }
+    {"version", "key", "customer", "action", "alarm", "alert", "override", "dispute", "block", "run", "user"}
 )
 TEXT_LENGTH_MAX = 2_000
 

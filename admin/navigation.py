@@ -56,7 +56,6 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
             Line(_l("Policies"), "policies.index", "layers", "proposals"),
             Line(_l("Parameters"), "parameters.index", "sliders-horizontal"),
             Line(_l("Derived facts"), "derived_facts.index", "gauge"),
-            Line(_l("Letter templates"), "templates.index", "mail"),
             Line(_l("Simulation"), "simulations.index", "flask-conical"),
             Line(_l("Looking ahead"), "forward.page", "calendar-clock"),
             Line(_l("Documents"), "documents.index_view", "file-text"),
@@ -83,6 +82,7 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
 WITHIN = {
     **{"importing": "imports", "accounts": "users", "decision_log": "decisions", "comparisons": "decisions"},
     **{"explanations": "customers", "timelines": "customers"},
+    **{"silence": "customers", "pauses": "customers"},
 }  # pages that belong to the line of another room
 
 

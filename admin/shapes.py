@@ -6,11 +6,12 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from admin import formatting, gate, places, versions
+from admin import formatting, gate, places, sending_terms, versions
 from admin.forms import Ask, Shape
 from admin.signs import signs
 from engine import diary
 from engine.access import ROLES
+from engine.contact_times import times_of
 from engine.overrides import scenarios_in_force, segments_in_force
 from engine.people import proposed_roles
 from engine.pipeline import asking
@@ -114,6 +115,16 @@ def _printed(name: str, label: Any, hint: Any = "", kind: str = "") -> Ask:
     return Ask(label, hint, first=lambda entity: entity.__data__[name], kind=kind)
 
 
+def _hours(channel: str, label: Any, hint: Any) -> Ask:
+    """Sending hours of a channel, with what holds now."""
+    return Ask(label, hint, first=lambda entity: "{}-{}".format(*times_of(entity).of(channel)))
+
+
+def _weekdays(entity: Any) -> list[tuple[str, str]]:
+    """What may be chosen; what holds now is among it."""
+    return sending_terms.weekday_choices(sending_terms.weekdays_given(entity))
+
+
 TARGETS = {
     "risk_class": _l("Risk class"),
     "segment": _l("Segment"),
@@ -177,12 +188,6 @@ SHAPES: dict[str, Shape] = {
                 "until_day": Ask(_l("Until"), _l("First day it no longer holds."), first=_in(14)),
                 "due_line": Ask(_l("Invoice"), options=_lines),
             },
-        ),
-        Shape(
-            "RemoveInvoiceDocument",
-            _l("Take a document away"),
-            _l("It is shown and sent no more; letters it went out with keep it."),
-            _l("Take it away"),
         ),
         Shape("EndBlock", _l("End a block"), _l("The rules decide again at once."), _l("End the block")),
         Shape(
@@ -311,6 +316,42 @@ SHAPES: dict[str, Shape] = {
             _l("Approve and start"),
             {"entity": Ask(_l("Entity"), options=_this_entity)},
             danger=True,
+        ),
+        Shape(
+            "SetSendingTerms",
+            _l("When and how much it sends"),
+            _l("What permits no more than before counts at once. What permits more waits for a second person."),
+            _l("Keep it"),
+            {
+                "entity": Ask(_l("Entity"), options=lambda entity: [(entity.code, entity.name)]),
+                "daily_cap": Ask(_l("Letters a collector a day, at most"), first=lambda entity: entity.daily_cap),
+                "email_hours": _hours("email", _l("E-mail, hours"), _l("Of the customer's day: 0-24 is any hour.")),
+                "letter_hours": _hours("letter", _l("Letter, hours"), ""),
+                "sms_hours": _hours("sms", _l("Short message, hours"), _l("At least four hours, as in 9-18.")),
+                "chat_hours": _hours("chat", _l("Chat, hours"), ""),
+                "quiet_weekdays": Ask(
+                    _l("Days of the week without messages"), options=_weekdays, first=sending_terms.weekdays_given
+                ),
+                "quiet_dates": Ask(
+                    _l("Further quiet days"),
+                    _l("A line each: 2026-12-24, or 2026-12-24 to 2027-01-03."),
+                    first=sending_terms.dates_given,
+                    kind="area",
+                ),
+                "holidays": Ask(
+                    _l("On public holidays where the customer is"),
+                    options=_yes_no(_l("nothing is sent"), _l("it sends as on other days")),
+                    first=lambda entity: "yes" if times_of(entity).holidays else "no",
+                ),
+                "version": Ask("", first=lambda entity: entity.version, kind="hidden"),
+            },
+        ),
+        Shape(
+            "ApproveSendingTerms",
+            _l("Approve other sending terms"),
+            _l("They count for the next message on."),
+            _l("Approve"),
+            {"entity": Ask(_l("Entity"), options=_this_entity)},
         ),
         Shape(
             "StopSending",

@@ -17,7 +17,7 @@ from engine.queries import DAY_US
 from engine.sending import MICROSECONDS, Wait, contact_day, instant_of
 from engine.tables import Action, ActionWait, Customer, Entity, Outcome
 from ledger.days import day_of
-from rules.contact_hours import Place, Times, first_open_day, later
+from rules.contact_hours import Place, Times, first_open_day, later, quiet
 
 if TYPE_CHECKING:
     from rules.book import Book
@@ -164,6 +164,15 @@ def foretold_day(entity: Entity, country: str | None, channel: str, day: int) ->
         return day
     place = _place(country or "", entity.country, entity.zone, entity.region)
     return first_open_day(times_of(entity), place, day)
+
+
+def quiet_code(customer: Customer, channel: str, day: int) -> str | None:
+    """Why nothing could leave on a whole day where a customer is, or None."""
+    from engine.claims import CONTACT_CHANNELS
+
+    if channel not in CONTACT_CHANNELS:
+        return None
+    return quiet(times_of(customer.entity), place_of(customer, customer.entity), day)
 
 
 # --- what held messages back -----------------------------------------------------------

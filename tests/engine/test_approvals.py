@@ -23,6 +23,7 @@ from engine.overrides import ApproveLimit, ApproveOverride, SetOverride
 from engine.people import ApproveRole, GrantRole
 from engine.restoring import RestoreDocument, WithdrawDocument
 from engine.runs import run_entity
+from engine.sending_terms import ApproveSendingTerms, SetSendingTerms
 from engine.stopping import ApproveResume, ProposeResume, StopPolicy
 from engine.tables import Document, Entity, Outcome, Run, ScoreModel, UserRole
 from engine.training import PromoteModel
@@ -283,10 +284,17 @@ def asked_for_once_more_by_another(world: World) -> Waiting:
     return Waiting(lambda actor: ApproveResume(actor=actor, reason="read", policy="hold"), frozenset("b"))
 
 
+def higher_daily_cap(world: World) -> Waiting:
+    world.promote_all()
+    world.do(SetSendingTerms, "a", entity="main", daily_cap=51)
+    return Waiting(lambda actor: ApproveSendingTerms(actor=actor, reason="read", entity="main"), frozenset("a"))
+
+
 WAYS: dict[str, tuple[Callable[[World], Waiting], ...]] = {
     "ApproveDocument": tuple(_of_document(route) for route in DOCUMENT_ROUTES),
     "RejectDocument": (),  # saying no to one's own harms nobody
     "ApproveGoLive": (go_live,),
+    "ApproveSendingTerms": (higher_daily_cap,),
     "ApproveRun": (run_through_the_gate,),
     "ApproveOverride": (released_hold,),
     "ApproveLimit": (proposed_limit,),
