@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_skeleton
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -14,6 +13,7 @@ from admin.steps import step_label
 from engine.claims import WAITING
 from engine.silence import ComingStep
 from engine.silence_actions import Finding
+from ledger.days import day_of
 
 CHANNELS: Mapping[str, Any] = {
     "email": _l("E-mail"),
@@ -222,9 +222,8 @@ def _text(name: str, value: Any, currency: str) -> str:
     if name.endswith("_day") or name == "day":
         return formatting.day_text(value)
     if name.endswith("_at"):
-        zone = ZoneInfo(gate.runtime().settings.zone)
-        local = formatting.moment(value).astimezone(zone)
-        return str(format_skeleton("yMMMdHm", local, tzinfo=zone, locale=formatting.locale()))
+        local = formatting.moment(value).astimezone(ZoneInfo(gate.runtime().settings.zone))
+        return f"{formatting.day_text(day_of(local.date()))}, {local:%H:%M}"
     if name in ("step", "earlier"):
         return step_label(value)
     if name == "channel":
