@@ -8,7 +8,7 @@ import narwhals as nw
 
 from engine import frames
 from engine.commands import Change, Command, Context, NotFound, Refused, register
-from engine.decisions import Applying, write_actions
+from engine.decisions import Applying, Subject, write_actions
 from engine.differences import columns_to_apply
 from engine.tables import Action, Alarm, Credit, CreditLimit, Customer, Decision, DueLine, Outcome, Run, Standing
 from rules import reference
@@ -33,7 +33,8 @@ def complete(applying: Applying, decided: "Frame") -> None:
     if run.undecided:
         _tell_missing_rates(applying)
     if run.kind != "adoption" and run.acts:
-        _refer(applying, decided)
+        if run.undecided:
+            _refer(applying, decided)
         band = applying.edition.book.parameters.get(BAND)
         proposing = applying.edition.book.stages.get("credit_limit")
         stopped = proposing is not None and proposing.stopped
@@ -49,6 +50,15 @@ def complete(applying: Applying, decided: "Frame") -> None:
             )
 
 
+def complete_lines(applying: Applying, decided: "Frame") -> None:
+    """The same for due lines, whose customers have their limits and rates from ``complete``."""
+    if not applying.run.acts:
+        return
+    if applying.begins:
+        _act_for_missed_days(applying)
+    _refer(applying, decided)
+
+
 def _act_for_missed_days(applying: Applying) -> None:
     """Create the action of each step that was reached on a missed day and still stands: once, today."""
     run = applying.run
@@ -62,19 +72,21 @@ def _act_for_missed_days(applying: Applying) -> None:
         Standing.since_day > run.sent_until_day,
         Standing.since_day < run.as_of_day,
     )
+    own = Standing.line_id != 0 if applying.of_lines else Standing.line_id == 0
     standing = []
-    for row in rows.order_by(Standing.customer):
-        stand = Stand.of(row.__data__, prefix="")
-        standing.append((row.customer_id, stand, _last_decision(row.customer_id)))
+    for row in rows.where(own).order_by(Standing.customer, Standing.line_id):
+        subject = (row.customer_id, row.line_id)
+        standing.append((subject, Stand.of(row.__data__, prefix=""), _last_decision(subject)))
     for start in range(0, len(standing), BATCH):
         with applying.runtime.database.atomic():
             write_actions(applying, standing[start : start + BATCH])
 
 
-def _last_decision(customer_id: int) -> int | None:
+def _last_decision(subject: Subject) -> int | None:
+    customer, line = subject
     found: int | None = (
         Decision.select(Decision.id)
-        .where(Decision.customer == customer_id)
+        .where(Decision.customer == customer, Decision.line_id == line)
         .order_by(Decision.id.desc())
         .limit(1)
         .scalar()
@@ -107,8 +119,6 @@ def _refer(applying: Applying, decided: "Frame") -> None:
     """A diary item for each customer whom a stage refers to a person, naming the missing facts."""
     book = applying.edition.book
     undecided = [f"undecided_{name}" for name in book.stages]
-    if not applying.run.undecided:
-        return
     rows = decided.filter(nw.any_horizontal(*(nw.col(name) for name in undecided), ignore_nulls=True))
     wanted = columns_to_apply(tuple(decided.collect_schema().names()), book)
     made = 0

@@ -1,15 +1,15 @@
 """Claims: taking over the next due messages, each decided again in the same transaction (see ``engine.outbox``)."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from peewee import ModelSelect, fn
 
-from engine import contact_times, diary, sending
+from engine import contact_times, covering, diary, sending
 from engine.outages import outage_of
-from engine.sending import Cancel, Go, NoAddress, Prepare, Wait
+from engine.sending import Cancel, Go, NoAddress, Prepare, Verdict, Wait
 from engine.tables import Action, Customer, Entity
 from notifiers.gateways import Gateway
 
@@ -42,6 +42,8 @@ WAITING = {
     "hours": "It is outside the sending hours where the customer is.",
     "quiet_day": "Nothing is sent on this day of the week or on this date.",
     "holiday": "It is a public holiday where the customer is.",
+    "another_today": "The customer has another message by the same channel today; this one goes later.",
+    "covered": "It goes along with another message to the customer.",
     "retry": "The last try failed; the next one comes by itself.",
 }
 
@@ -120,28 +122,76 @@ def claim(
     claims: list[Claim] = []
     tally = Tally()
     with runtime.database.atomic():
+        covering.let_stand_again()
         actions = due(runtime, now_at, batch, channels)
-        decide = prepare or sending.Together(runtime, actions).prepare
-        for action in actions:
-            try:
-                with runtime.database.atomic():  # a message that cannot be prepared stops no other
-                    verdict = _daily_cap(runtime, action, now_at) or decide(runtime, action, now_at, gateway)
-                    taken = _apply(runtime, action, verdict, now_at, lease_us)
-            except Exception as error:
-                if outage_of(error) is not None:
-                    raise  # not the message's fault: nothing of this claim counts
-                log.exception("action %s cannot be prepared", action.key)
-                _give_up(action, f"the message cannot be prepared: {type(error).__name__}", now_at)
-                tally.add("failed")
-                continue
-            tally.add("claimed" if isinstance(verdict, Go) else type(verdict).__name__.lower())
+        beside = covering.Beside(actions, now_at, fn.EXISTS(_earlier(of_subject=True)))
+        groups = beside.groups(actions)
+        decide = prepare or sending.Together(runtime, [one for group in groups for one in group]).prepare
+
+        def decided(action: Action, group: Sequence[Action]) -> Verdict:
+            early = beside.wait(action, group) or _daily_cap(runtime, action, now_at)
+            return early or decide(runtime, action, now_at, gateway)
+
+        for group in groups:
+            taken = _claim_together(runtime, group, decided, now_at, lease_us, tally)
             if taken is not None:
                 claims.append(taken)
     return claims, tally
 
 
+Decide = Callable[[Action, Sequence[Action]], Verdict]
+
+
+def _claim_together(
+    runtime: "Runtime", group: Sequence[Action], decided: Decide, now_at: int, lease_us: int, tally: Tally
+) -> Claim | None:
+    """Claim one message of a customer, with those that leave in it; put off or cancel the others."""
+    going: list[tuple[Action, Go]] = []
+    for action in group:
+        verdict = _tried(runtime, action, group, decided, now_at, tally)
+        if isinstance(verdict, Go):
+            going.append((action, verdict))
+        elif action is group[0] and action.generation:
+            return None  # what went along with it is claimed by itself, once its turn comes
+    if not going:
+        return None
+    carrier = covering.carrier_of([action for action, _ in going])
+    go: Verdict | None = next(go for action, go in going if action is carrier)
+    covered = [action for action, _ in going if action is not carrier]
+    if covered:
+        covering.cover(covered, carrier)
+        go = _tried(runtime, carrier, group, decided, now_at, tally)  # once more: it lists what it carries
+        if not isinstance(go, Go):
+            covering.release([carrier.id])
+            return None
+        tally.add("covered", len(covered))
+    tally.add("claimed")
+    return _take(carrier, go, now_at, lease_us) if isinstance(go, Go) else None
+
+
+def _tried(
+    runtime: "Runtime", action: Action, group: Sequence[Action], decided: Decide, now_at: int, tally: Tally
+) -> Verdict | None:
+    """The verdict about a message; one that it does not leave by is written down. None: it has failed."""
+    try:
+        with runtime.database.atomic():  # a message that cannot be prepared stops no other
+            verdict = decided(action, group)
+            if not isinstance(verdict, Go):
+                _put_off(runtime, action, verdict, now_at)
+    except Exception as error:
+        if outage_of(error) is not None:
+            raise  # not the message's fault: nothing of this claim counts
+        log.exception("action %s cannot be prepared", action.key)
+        _give_up(action, f"the message cannot be prepared: {type(error).__name__}", now_at)
+        tally.add("failed")
+        return None
+    if not isinstance(verdict, Go):
+        tally.add(type(verdict).__name__.lower())
+    return verdict
+
+
 def due(runtime: "Runtime", now_at: int, batch: int, channels: Sequence[str] = MESSAGE_CHANNELS) -> list[Action]:
-    """The next due messages of entities that send, at most one per customer."""
+    """The next due messages of entities that send; of each policy and subject one."""
     open_entities = [
         entity.id
         for entity in Entity.select().where(Entity.sending & Entity.live_from_day.is_null(False))
@@ -163,16 +213,25 @@ def due(runtime: "Runtime", now_at: int, batch: int, channels: Sequence[str] = M
     return list(rows)
 
 
-def _earlier() -> ModelSelect:
-    """Messages of the same customer that must be over first: level 2 never before level 1."""
+def _earlier(*, of_subject: bool = False) -> ModelSelect:
+    """Messages that must be over first: level 2 never before level 1, and one to a customer at a time.
+
+    Args:
+        of_subject: only those of the same policy and subject.
+    """
     other = Action.alias()
-    same_episode = (other.policy_key == Action.policy_key) & (other.episode == Action.episode)
-    return other.select(other.id).where(
+    same_subject = (other.policy_key == Action.policy_key) & (other.line_id == Action.line_id)
+    same_episode = same_subject & (other.episode == Action.episode)
+    found = other.select(other.id).where(
         other.customer == Action.customer,
         other.channel.in_(MESSAGE_CHANNELS),
+        other.covered_by.is_null(),
         other.id < Action.id,
-        other.state.in_(IN_FLIGHT) | (other.state.in_(STUCK) & same_episode),
+        other.state.in_(("claimed", "sending"))
+        | ((other.state == "due") & same_subject)
+        | (other.state.in_(STUCK) & same_episode),
     )
+    return found.where(same_subject) if of_subject else found
 
 
 def _daily_cap(runtime: "Runtime", action: Action, now_at: int) -> Wait | None:
@@ -188,6 +247,7 @@ def _daily_cap(runtime: "Runtime", action: Action, now_at: int) -> Wait | None:
             Action.entity_id == entity.id,
             owner,
             Action.channel.in_(MESSAGE_CHANNELS),
+            Action.covered_by.is_null(),
             Action.state.in_(("claimed", "sending")) | ((Action.state == "sent") & (Action.settled_at >= start)),
         )
         .count()
@@ -195,9 +255,8 @@ def _daily_cap(runtime: "Runtime", action: Action, now_at: int) -> Wait | None:
     return Wait(end, "cap") if used >= entity.daily_cap else None
 
 
-def _apply(runtime: "Runtime", action: Action, verdict: Any, now_at: int, lease_us: int) -> Claim | None:
-    if isinstance(verdict, Go):
-        return _take(action, verdict, now_at, lease_us)
+def _put_off(runtime: "Runtime", action: Action, verdict: Verdict, now_at: int) -> None:
+    """Write down why a message does not leave now."""
     unclaimed = (Action.id == action.id) & (Action.state == "due")
     if isinstance(verdict, Cancel):
         changes: dict[str, Any] = {"state": "cancelled", "result": verdict.why, "settled_at": now_at}
@@ -211,7 +270,6 @@ def _apply(runtime: "Runtime", action: Action, verdict: Any, now_at: int, lease_
     else:
         raise TypeError(f"{type(verdict).__name__} is no verdict")
     Action.update(**changes, version=Action.version + 1).where(unclaimed).execute()
-    return None
 
 
 def _take(action: Action, go: Go, now_at: int, lease_us: int) -> Claim:

@@ -102,7 +102,11 @@ def contacts_of(customer_id: int, entity: Entity) -> list[tuple[int, int]]:
     message = Action.channel.in_(CONTACT_CHANNELS) & Action.state.in_(COUNTED)
     call = (Action.channel == "call") & (Action.state == "done")
     columns = (Action.id, Action.created_at, Action.due_day, Action.settled_at, Action.lease_until_at, Action.result)
-    rows = Action.select(*columns, Action.channel).where(Action.customer == customer_id, message | call).tuples()
+    rows = (
+        Action.select(*columns, Action.channel)
+        .where(Action.customer == customer_id, Action.covered_by.is_null(), message | call)
+        .tuples()
+    )
     return [
         (contact_day(entity.zone, created_at, due_day, settled_at or lease_until_at or created_at), number)
         for number, created_at, due_day, settled_at, lease_until_at, result, channel in rows

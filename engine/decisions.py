@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from peewee import Expression
+
 from engine.alerts import write_edges
 from engine.contact_times import foretold_day
 from engine.database import update_rows, upsert, write_rows
@@ -28,11 +30,12 @@ DECISIONS_PER_TRANSACTION = 500
 KEPT = (Wait.UNKNOWN.value, Wait.STOPPED.value)  # the escalation was not settled: where they stood, they stand
 CANCELLABLE = ("waiting", "due", "failed", "open")  # what is under way is decided again where it is sent
 OUTCOME_COLUMNS = tuple(name for name in PREVIOUS if name != "as_of_day")
+Subject = tuple[int, int]  # a customer, and one of its due lines or 0 for itself
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One customer's decision, agreed on by the executors and ready to be written.
+    """The decision about a customer or a due line, agreed on by the executors and ready to be written.
 
     Args:
         row: the facts, with ``was_*``, ``at_*`` and ``previous_*``.
@@ -49,6 +52,11 @@ class Verdict:
         """Whose it is."""
         return int(self.row["customer_id"])
 
+    @property
+    def subject(self) -> Subject:
+        """What it is about."""
+        return self.customer_id, int(self.row.get("line_id") or 0)
+
 
 @dataclass(frozen=True)
 class Applying:
@@ -59,6 +67,11 @@ class Applying:
     edition: Edition
     begins: bool
     at: int
+
+    @property
+    def of_lines(self) -> bool:
+        """Whether due lines are decided, whose customers' outcomes stand."""
+        return self.edition.book.subject != "customer"
 
 
 def write(applying: Applying, verdicts: Sequence[Verdict]) -> int:
@@ -71,8 +84,10 @@ def write(applying: Applying, verdicts: Sequence[Verdict]) -> int:
         batch = verdicts[start : start + DECISIONS_PER_TRANSACTION]
         with applying.runtime.database.atomic():
             ids = _write_decisions(applying, batch)
-            _write_outcomes(applying, batch, ids)
-            write_edges(applying, batch, ids)
+            if not applying.of_lines:
+                by_customer = {customer: number for (customer, _line), number in ids.items()}
+                _write_outcomes(applying, batch, by_customer)
+                write_edges(applying, batch, by_customer)
             _write_standings(applying, batch)
             _end_actions(applying, batch)
             _rename_actions(applying, batch, ids)
@@ -82,20 +97,21 @@ def write(applying: Applying, verdicts: Sequence[Verdict]) -> int:
 
 
 DECISION_COLUMNS = (
-    "id", "run_id", "entity_id", "customer_id", "as_of_day", "edition", "changes", "facts", "confirmed_by", "created_at"
+    "id", "run_id", "entity_id", "customer_id", "line_id", "as_of_day",
+    "edition", "changes", "facts", "confirmed_by", "created_at",
 )  # fmt: skip
 
 
-def _write_decisions(applying: Applying, batch: Sequence[Verdict]) -> dict[int, int]:
+def _write_decisions(applying: Applying, batch: Sequence[Verdict]) -> dict[Subject, int]:
     book, run = applying.edition.book, applying.run
     numbers = applying.runtime.database.numbers(Decision, len(batch))
-    ids = {verdict.customer_id: number for verdict, number in zip(batch, numbers)}
+    ids = {verdict.subject: number for verdict, number in zip(batch, numbers)}
     rows = [
         (
-            ids[verdict.customer_id],
+            ids[verdict.subject],
             run.id,
             run.entity_id,
-            verdict.customer_id,
+            *verdict.subject,
             run.as_of_day,
             applying.edition.sha256,
             canonical(changes_of(applying, verdict)),
@@ -207,13 +223,19 @@ STANDING_COLUMNS = (
 
 def _write_standings(applying: Applying, batch: Iterable[Verdict]) -> None:
     found = [row for verdict in batch if (row := standing_row(applying, verdict)) is not None]
-    columns = ("customer_id", "entity_id", "policy_key", *STANDING_COLUMNS)
+    columns = ("customer_id", "line_id", "entity_id", "policy_key", *STANDING_COLUMNS)
     rows = [
-        (row["customer"], row["entity_id"], row["policy_key"], *(row[name] for name in STANDING_COLUMNS))
+        (
+            row["customer"],
+            row["line_id"],
+            row["entity_id"],
+            row["policy_key"],
+            *(row[name] for name in STANDING_COLUMNS),
+        )
         for row in found
     ]
     # Of a standing that is there the last contact stays: the outbox writes it.
-    clause = upsert(["customer_id", "policy_key"], STANDING_COLUMNS)
+    clause = upsert(["customer_id", "policy_key", "line_id"], STANDING_COLUMNS)
     write_rows(applying.runtime.database, Standing, columns, rows, clause)
 
 
@@ -240,6 +262,7 @@ def standing_row(applying: Applying, verdict: Verdict) -> dict[str, Any] | None:
         )
     return {
         "customer": verdict.customer_id,
+        "line_id": verdict.subject[1],
         "entity_id": applying.run.entity_id,
         "policy_key": applying.edition.policy_key,
         **{name: getattr(stand, name) for name in Stand.__dataclass_fields__},
@@ -266,9 +289,7 @@ def waiting_codes(applying: Applying, verdict: Verdict) -> list[str]:
 def _end_actions(applying: Applying, batch: Iterable[Verdict]) -> None:
     """An episode that ends takes its open actions with it."""
     ended = [
-        verdict.customer_id
-        for verdict in batch
-        if verdict.decided.episode_move in (Move.CLOSE.value, Move.REOPEN.value)
+        verdict.subject for verdict in batch if verdict.decided.episode_move in (Move.CLOSE.value, Move.REOPEN.value)
     ]
     if not ended:
         return
@@ -278,13 +299,21 @@ def _end_actions(applying: Applying, batch: Iterable[Verdict]) -> None:
         settled_at=applying.at,
         version=Action.version + 1,
     ).where(
-        Action.customer.in_(ended),
+        _about(ended),
         Action.policy_key == applying.edition.policy_key,
         Action.state.in_(CANCELLABLE),
     ).execute()
 
 
-def _rename_actions(applying: Applying, batch: Sequence[Verdict], ids: Mapping[int, int]) -> None:
+def _about(subjects: Sequence[Subject]) -> Expression:
+    """Actions about some customers, or about some due lines."""
+    lines = [line for _customer, line in subjects if line]
+    if lines:
+        return Action.line_id.in_(lines) & Action.customer.in_([customer for customer, _line in subjects])
+    return Action.customer.in_([customer for customer, _line in subjects]) & (Action.line_id == 0)
+
+
+def _rename_actions(applying: Applying, batch: Sequence[Verdict], ids: Mapping[Subject, int]) -> None:
     """What a renamed step has not sent yet is sent by the step in its place; what it has sent is not sent again."""
     moved: dict[str, list[tuple[Verdict, Moved]]] = {}
     for verdict in batch:
@@ -293,46 +322,49 @@ def _rename_actions(applying: Applying, batch: Sequence[Verdict], ids: Mapping[i
             moved.setdefault(str(verdict.row["previous_step"]), []).append((verdict, event))
     for old, found in moved.items():
         own = (Action.policy_key == applying.edition.policy_key) & (Action.step_key == old)
-        own = own & Action.customer.in_([verdict.customer_id for verdict, _ in found])
+        own = own & _about([verdict.subject for verdict, _ in found])
         why = f"the step {old} has another name in the version that holds now"
         Action.update(
             state="cancelled", result=why, waiting_for=None, settled_at=applying.at, version=Action.version + 1
         ).where(own, Action.state.in_(CANCELLABLE)).execute()
-        ended = Action.select(Action.customer).where(own, Action.result == why, Action.settled_at == applying.at)
-        unsent = {customer for (customer,) in ended.tuples()}
+        ended = Action.select(Action.customer, Action.line_id).where(
+            own, Action.result == why, Action.settled_at == applying.at
+        )
+        unsent = set(ended.tuples())
         standing = [
-            (verdict.customer_id, fold(Stand.of(verdict.row), event), ids[verdict.customer_id])
+            (verdict.subject, fold(Stand.of(verdict.row), event), ids[verdict.subject])
             for verdict, event in found
-            if verdict.customer_id in unsent and event.move == Move.SAME.value and not event.enters
+            if verdict.subject in unsent and event.move == Move.SAME.value and not event.enters
         ]
         write_actions(applying, standing)
 
 
-def _write_actions(applying: Applying, batch: Sequence[Verdict], ids: Mapping[int, int]) -> None:
+def _write_actions(applying: Applying, batch: Sequence[Verdict], ids: Mapping[Subject, int]) -> None:
     if not (applying.run.acts and applying.begins):
         return
     standing = []
     for verdict in batch:
         event = event_for(applying, verdict)
         if event is not None and event.enters:
-            standing.append((verdict.customer_id, fold(Stand.of(verdict.row), event), ids[verdict.customer_id]))
+            standing.append((verdict.subject, fold(Stand.of(verdict.row), event), ids[verdict.subject]))
     write_actions(applying, standing)
 
 
-def write_actions(applying: Applying, standing: Sequence[tuple[int, Stand, int | None]]) -> int:
-    """Create the action of the step each customer stands at, once: its key is unique for ever.
+def write_actions(applying: Applying, standing: Sequence[tuple[Subject, Stand, int | None]]) -> int:
+    """Create the action of the step each subject stands at, once: its key is unique for ever.
 
     Args:
-        standing: customer, standing, decision.
+        standing: customer and due line, standing, decision.
     """
     policy = applying.edition.book.stages["escalation"].policy
     steps: dict[str, Step] = {} if policy.escalation is None else {s.key: s for s in policy.escalation.steps()}
-    owners = _collectors([customer for customer, _, _ in standing], applying.run.as_of_day)
+    owners = _collectors([customer for (customer, _), _, _ in standing], applying.run.as_of_day)
     rows = [
         {
-            "key": action_key(customer, policy.key, stand, steps[stand.step_key].channel),
+            "key": action_key(customer, policy.key, stand, steps[stand.step_key].channel, line),
             "entity_id": applying.run.entity_id,
             "customer": customer,
+            "line_id": line,
             "decision": decision,
             "policy_key": policy.key,
             "episode": stand.episode,
@@ -350,7 +382,7 @@ def write_actions(applying: Applying, standing: Sequence[tuple[int, Stand, int |
             "edition_planned": applying.edition.sha256,
             "created_at": applying.at,
         }
-        for customer, stand, decision in standing
+        for (customer, line), stand, decision in standing
         if stand.step_key in steps
     ]
     if rows:

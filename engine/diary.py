@@ -258,7 +258,8 @@ def retry_message(context: Context, command: RetryMessage) -> Change:
 
 def ask_for_contact(action: Action, at: int, today: int) -> Action:
     """The task "find a contact" for an action that reaches nobody; at most one is open at a time."""
-    stem = f"{action.customer_id}/{action.policy_key}/{action.episode}/{action.step_key}/{action.repeat_no}/task"
+    subject = f"line-{action.line_id}" if action.line_id else str(action.customer_id)
+    stem = f"{subject}/{action.policy_key}/{action.episode}/{action.step_key}/{action.repeat_no}/task"
     earlier = list(Action.select().where(Action.key.startswith(stem), Action.template == FIND_CONTACT))
     for task in earlier:
         if task.state == "open":
@@ -268,6 +269,7 @@ def ask_for_contact(action: Action, at: int, today: int) -> Action:
         key=stem if not earlier else f"{stem}/{len(earlier) + 1}",
         entity_id=action.entity_id,
         customer=action.customer_id,
+        line_id=action.line_id,
         decision=action.decision_id,
         policy_key=action.policy_key,
         episode=action.episode,
@@ -310,15 +312,18 @@ def raise_alarm(action: Action, kind: str, text: str, at: int) -> None:
 
 
 def feed_standing(action: Action, event: str, at: int) -> None:
-    """Let the standing know that the customer was reached by a message or a call."""
-    from engine import sending
+    """Let the standing know that the customer was reached by a message or a call; and those it carried."""
+    from engine import covering, sending
 
     day = sending.day_at(action, at)
     Standing.update(last_contact_day=day).where(
         Standing.customer == action.customer_id,
         Standing.policy_key == action.policy_key,
+        Standing.line_id == action.line_id,
         Standing.last_contact_day.is_null() | (Standing.last_contact_day < day),
     ).execute()
+    if event == "sent":
+        covering.settle_with(action.id, at)
 
 
 def _action(context: Context, action_id: int, version: int | None) -> "tuple[Action, Customer]":
@@ -368,7 +373,7 @@ def _repeat(action: Action, at: int, day: int) -> Action | None:
     if times_tried >= CALLS_MAX:
         return None
     copied = (
-        *("entity_id", "policy_key", "episode", "step_key", "repeat_no", "level"),
+        *("entity_id", "line_id", "policy_key", "episode", "step_key", "repeat_no", "level"),
         *("channel", "template", "owner_role", "blocks"),
     )
     made: Action = Action.create(
@@ -395,6 +400,7 @@ def _resume_waiting(task: Action, at: int) -> None:
 def _same_step(action: Action) -> Any:
     return (
         (Action.customer == action.customer_id)
+        & (Action.line_id == action.line_id)
         & (Action.policy_key == action.policy_key)
         & (Action.episode == action.episode)
         & (Action.step_key == action.step_key)

@@ -129,7 +129,7 @@ def has_moved(row: Row, decided: Decided) -> bool:
 
 def columns_to_apply(frame_columns: tuple[str, ...], book: Book) -> list[str]:
     """The columns of a decided frame that applying it needs; the rest stays on disk."""
-    wanted = {*facts_to_keep(book), *TECHNICAL, *OUTCOMES, "waiting", "enters_step", "episode_move"}
+    wanted = {*facts_to_keep(book), *TECHNICAL, "line_id", *OUTCOMES, "waiting", "enters_step", "episode_move"}
     prefixes = ("was_", "at_", "matched_", "undecided_", "changed_", OVERRIDE)
     return [
         name
@@ -142,7 +142,9 @@ def facts_to_keep(book: Book) -> frozenset[str]:
     """The facts a decision stores: those its policies read, enough to decide and explain it again."""
     kept: frozenset[str] | None = book.prepared.get("facts_to_keep")
     if kept is None:
-        kept = (book.facts() | set(INPUTS) | {"score_bp", "thin_history", "rival_bp"}) - set(OUTCOMES)
+        # Of a due line the outcomes of its customer are facts: it is decided again with them.
+        decided = {c.name for stage in STAGES if not book.brings(stage) for c in stage.outcomes}
+        kept = (book.facts() | set(INPUTS) | {"score_bp", "thin_history", "rival_bp"}) - decided
         kept |= {PREVIOUS + c.name for one in book.stages.values() if one.may_keep for c in one.stage.outcomes}
         book.prepared["facts_to_keep"] = kept
     return kept

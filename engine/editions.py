@@ -6,7 +6,7 @@ as canonical JSON. A run uses one edition from start to end; each decision store
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +18,8 @@ from ledger.problems import Hindrance, Problem
 from ledger.state import Basis
 from rules.book import Book
 from rules.derived import parse_derived
-from rules.documents import Parameters, parse, parse_parameters
+from rules.documents import Parameters, Policy, parse, parse_parameters
+from rules.formulas import DerivedFacts
 from scoring.model import Model, load
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Edition:
         book: the policies, compiled.
         model: the champion, or None when there is none.
         policy_key: key of the escalation policy; empty without one.
+        lines: the policies that decide due lines; None without any.
     """
 
     sha256: str
@@ -53,7 +55,22 @@ class Edition:
     book: Book
     model: Model | None
     policy_key: str
-    documents: tuple[int, ...] = field(default=(), compare=False)
+    lines: Book | None = None
+
+    def for_lines(self) -> "Edition":
+        """The same edition with the book that decides due lines in place of the customers'.
+
+        Raises:
+            ValueError: no policy decides them.
+        """
+        if self.lines is None:
+            raise ValueError("no policy of this edition decides due lines")
+        return replace(self, book=self.lines, policy_key=escalation_key(self.lines), lines=None)
+
+    @property
+    def line_policy_key(self) -> str:
+        """Key of the escalation policy of due lines; empty without one."""
+        return "" if self.lines is None else escalation_key(self.lines)
 
     def basis(self, entity: Entity, as_of_day: int) -> Basis:
         """The question the facts answer on a day under this edition."""
@@ -64,6 +81,12 @@ class Edition:
                 parts[name] = value if name == "promise_tolerance_days" else bool(value)
         rates = self.body["rates"]
         return Basis(as_of_day=as_of_day, entity=entity.code, currency=entity.currency, rates_e9=rates, **parts)
+
+
+def escalation_key(book: Book) -> str:
+    """Key of a book's escalation policy; empty without one."""
+    stage = book.stages.get("escalation")
+    return "" if stage is None else stage.policy.key
 
 
 def documents_in_force(entity: Entity | None, day: int) -> list[Document]:
@@ -172,9 +195,34 @@ def edition_for(runtime: "Runtime", entity: Entity, day: int) -> Edition:
     if key not in books:
         if len(books) > BOOKS_KEPT:
             books.pop(next(iter(books)))
-        book = Book.build(policies, parameters, day, derived=derived, entity=entity.code, stopped=stopped)
-        books[key] = _same_or(book, list(books.values()))
+        books[key] = _books(policies, parameters, day, derived, entity, stopped, list(books.values()))
     return _edition(runtime, entity, books[key], shas, None if champion is None else champion, rates_on(entity, day))
+
+
+Books = tuple[Book, Book | None]  # what decides customers, and what decides due lines
+
+
+def _books(
+    policies: list[Policy],
+    parameters: list[Parameters],
+    day: int,
+    derived: list[DerivedFacts],
+    entity: Entity,
+    stopped: Iterable[str],
+    known: list[Books],
+) -> Books:
+    """The books of a day; one that says the same as a known one is that one."""
+    stopped = tuple(stopped)
+
+    def built(subject: str, policies: list[Policy]) -> Book:
+        return Book.build(
+            policies, parameters, day, derived=derived, entity=entity.code, subject=subject, stopped=stopped
+        )
+
+    books = [book for pair in known for book in pair if book is not None]
+    customers = _same_or(built("customer", policies), books)
+    of_lines = [policy for policy in policies if policy.subject == "invoice" and policy.stage == "escalation"]
+    return customers, _same_or(built("invoice", of_lines), books) if of_lines else None
 
 
 def stopped_policies(entity: Entity | None) -> tuple[str, ...]:
@@ -191,14 +239,26 @@ BOOKS_KEPT = 64
 
 def _same_or(book: Book, known: list[Book]) -> Book:
     """A known book that says the same, with all that is prepared for it; else this one."""
-    said = (book.entity, book.edition())
-    return next((one for one in reversed(known) if (one.entity, one.edition()) == said), book)
+    said = (book.entity, book.subject, book.edition())
+    return next((one for one in reversed(known) if (one.entity, one.subject, one.edition()) == said), book)
+
+
+def _body_of(books: Books) -> dict[str, Any]:
+    """What of an edition the books say; policies of due lines only where there are any."""
+    customers, lines = books
+    body = customers.edition()
+    if lines is not None:
+        own = lines.edition()
+        body["line_policies"] = own["policies"]
+        if "stopped" in own:
+            body["stopped"] = sorted({*body.get("stopped", ()), *own["stopped"]})
+    return body
 
 
 def _edition(
     runtime: "Runtime",
     entity: Entity,
-    book: Book,
+    books: Books,
     shas: dict[str, list[str]],
     champion: ScoreModel | None,
     rates: dict[str, int],
@@ -208,19 +268,20 @@ def _edition(
         "engine": VERSION,
         "entity": entity.code,
         "currency": entity.currency,
-        **book.edition(),
+        **_body_of(books),
         **shas,
         "model": None if champion is None else champion.sha256,
         "calendars": {"country": entity.country, "region": entity.region, "holidays": HOLIDAYS},
         "rates": rates,
     }
-    escalation = book.stages.get("escalation")
+    book, lines = books
     return Edition(
         sha256=sha256_of(body),
         body=body,
         book=book,
         model=None if champion is None else _model(runtime, champion),
-        policy_key="" if escalation is None else escalation.policy.key,
+        policy_key=escalation_key(book),
+        lines=lines,
     )
 
 
@@ -257,25 +318,26 @@ def edition_of(runtime: "Runtime", entity: Entity, sha256: str, day: int) -> Edi
     if row is None:
         raise Unusable(f"the edition {sha256[:12]} is not stored")
     body = json.loads(row.body)
-    policies = [_read(runtime, _document(name), parse) for name in body["policies"].values()]
+    policies = [
+        _read(runtime, _document(name), parse)
+        for name in (*body["policies"].values(), *body.get("line_policies", {}).values())
+    ]
     parameters = [_read(runtime, _document(name), parse_parameters) for name in body["parameters_documents"]]
     derived = [_read(runtime, _document(name), parse_derived) for name in body.get("derived_documents", ())]
     champion = None if body["model"] is None else ScoreModel.get(ScoreModel.sha256 == body["model"])
     stopped = body.get("stopped", ())
-    book = _same_or(
-        Book.build(policies, parameters, day, derived=derived, entity=entity.code, stopped=stopped),
-        list(runtime.cache.get("books", {}).values()),
-    )
-    rebuilt = {**body, **book.edition()}
+    known = list(runtime.cache.get("books", {}).values())
+    books = _books(policies, parameters, day, derived, entity, stopped, known)
+    rebuilt = {**body, **_body_of(books)}
     if sha256_of(rebuilt) != sha256:
         raise Unusable(f"the edition {sha256[:12]} cannot be rebuilt: its documents give {sha256_of(rebuilt)[:12]}")
-    escalation = book.stages.get("escalation")
     kept[sha256] = Edition(
         sha256=sha256,
         body=body,
-        book=book,
+        book=books[0],
         model=None if champion is None else _model(runtime, champion),
-        policy_key="" if escalation is None else escalation.policy.key,
+        policy_key=escalation_key(books[0]),
+        lines=books[1],
     )
     return edition_of(runtime, entity, sha256, day)
 

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine import after_run
+from engine import after_run, line_rows
 from engine.confirming import Claimed, confirm, matcher_of
 from engine.decisions import Applying, Verdict, standing_row, write, write_points
 from engine.differences import STAGE_OUTCOMES, changed_stages, has_moved, points_changed, waiting_code
@@ -129,10 +129,11 @@ def decide_customers(runtime: "Runtime", ask: Asking, customers: list[int], matc
     started_at = runtime.now_at()
     rows = [r for r in facts_of(runtime, ask, customers) if (r["was_as_of_day"] or ask.as_of_day) <= ask.as_of_day]
     found = [_look(row, ask) for row in rows]
+    lines = _look_at_lines(runtime, ask, found)
     undecided = [one.row for one in found if one.decided.undecided]
     ranks = [one for one in found if one.points and not one.changed]
     write_points(runtime, [{"customer_id": one.row["customer_id"], **one.decided.outcomes} for one in ranks])
-    if not undecided and not any(one.changed or one.stale for one in found):
+    if not undecided and not any(one.changed or one.stale for one in (*found, *lines.found)):
         return len(rows)
     with runtime.database.atomic():
         keep(ask.edition)
@@ -143,19 +144,19 @@ def decide_customers(runtime: "Runtime", ask: Asking, customers: list[int], matc
             state="confirming",
             edition=ask.edition.sha256,
             policy_key=ask.edition.policy_key,
+            line_policy_key=ask.edition.line_policy_key,
             customers=len(rows),
             changed=sum(one.changed for one in found),
+            lines=len(lines.found),
+            lines_changed=sum(one.changed for one in lines.found),
             undecided=len(undecided),
             started_at=started_at,
         )
     applying = Applying(runtime, run, ask.edition, ask.begins, started_at)
-    claims = [_claim(one) for one in found if one.changed]
-    if claims:
-        write(applying, confirm(applying, matcher, claims))
+    _write(applying, matcher, found)
+    if lines.ask is not None:
+        _write(Applying(runtime, run, lines.ask.edition, lines.ask.begins, started_at), matcher, lines.found)
     with runtime.database.atomic():
-        for one in found:
-            if one.stale and not one.changed:
-                _write_waiting(applying, one)
         if ask.begins:
             after_run.refer_rows(applying, undecided, after_run.REFER_TASKS_MAX)
         Run.update(state="done", finished_at=runtime.now_at(), version=Run.version + 1).where(
@@ -163,6 +164,34 @@ def decide_customers(runtime: "Runtime", ask: Asking, customers: list[int], matc
         ).execute()
         runtime.database.after_commit(runtime.ring)
     return len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """The due lines of the customers decided; none without a policy of theirs."""
+
+    ask: Asking | None
+    found: list[_Found]
+
+
+def _look_at_lines(runtime: "Runtime", ask: Asking, customers: list[_Found]) -> _Lines:
+    of_lines = line_rows.asking_of_lines(ask)
+    if of_lines is None:
+        return _Lines(None, [])
+    decided = {one.row["customer_id"]: one.decided for one in customers}
+    rows = line_rows.rows_of_customers(runtime, of_lines, [one.row for one in customers], decided)
+    return _Lines(of_lines, [_look(row, of_lines) for row in rows])
+
+
+def _write(applying: Applying, matcher: Matcher, found: list[_Found]) -> None:
+    """Write what changed once it is confirmed, and why the others wait."""
+    claims = [_claim(one) for one in found if one.changed]
+    if claims:
+        write(applying, confirm(applying, matcher, claims))
+    with applying.runtime.database.atomic():
+        for one in found:
+            if one.stale and not one.changed:
+                _write_waiting(applying, one)
 
 
 def _look(row: dict[str, Any], ask: Asking) -> _Found:
@@ -189,5 +218,7 @@ def _write_waiting(applying: Applying, one: _Found) -> None:
     values = standing_row(applying, Verdict(one.row, one.decided, "reference"))
     if values is not None:
         Standing.update(**{name: values[name] for name in ("waiting_for", "next_step", "next_day")}).where(
-            Standing.customer == one.row["customer_id"], Standing.policy_key == applying.edition.policy_key
+            Standing.customer == one.row["customer_id"],
+            Standing.policy_key == applying.edition.policy_key,
+            Standing.line_id == values["line_id"],
         ).execute()

@@ -56,10 +56,12 @@ class Computed:
     Args:
         facts: of every customer.
         decided: with differences; every row, or those of ``rows_to_apply``.
+        lines: the same of due lines; None where no policy decides them.
     """
 
     facts: Frame
     decided: Frame
+    lines: "Computed | None" = None
 
 
 def rows_to_apply(decided: Frame, book: Book, customers: int, as_of_day: int) -> Frame:
@@ -80,7 +82,7 @@ def finish(
     run: Run,
     matcher: Matcher,
     ask: Asking | None = None,
-    decided: Frame | None = None,
+    computed: Computed | None = None,
     steps: Steps | None = None,
 ) -> Run:
     """Confirm and write what a run decided; from its stored facts when it was interrupted."""
@@ -89,6 +91,7 @@ def finish(
     edition = ask.edition if ask is not None else edition_of(runtime, entity, str(run.edition), run.as_of_day)
     begins = ask.begins if ask is not None else may_begin(entity, run.as_of_day, edition.policy_key)
     applying = Applying(runtime, run, edition, begins, runtime.now_at())
+    decided = None if computed is None else computed.decided
     if decided is None:
         with measured.step("again"):
             facts = kept_frames.scan_frame(runtime, str(run.facts_file))
@@ -103,6 +106,9 @@ def finish(
             confirm_sample(applying, matcher, _sample(applying, decided))
     with measured.step("after"):
         after_run.complete(applying, decided)
+    if run.lines_file is not None:
+        with measured.step("lines"):
+            _finish_lines(applying, matcher, None if computed is None else computed.lines)
     with runtime.database.atomic():
         if run.kind == "adoption":
             Entity.update(adopted_day=run.as_of_day, version=Entity.version + 1).where(Entity.id == entity.id).execute()
@@ -116,19 +122,36 @@ def finish(
     return found
 
 
+def _finish_lines(customers: Applying, matcher: Matcher, computed: Computed | None) -> None:
+    """Confirm and write what a run decided about due lines; what is written already is left."""
+    runtime, run, edition = customers.runtime, customers.run, customers.edition.for_lines()
+    begins = may_begin(run.entity, run.as_of_day, edition.policy_key, of_lines=True)
+    applying = Applying(runtime, run, edition, begins, customers.at)
+    if computed is None:
+        rows = kept_frames.scan_frame(runtime, str(run.lines_file))
+        decided = decided_day(runtime, run.entity, edition, run.as_of_day, begins, rows)
+    else:
+        decided = computed.decided
+    for verdicts in _confirmed(applying, matcher, decided):
+        write(applying, verdicts)
+    _write_rest(applying, decided)
+    after_run.complete_lines(applying, decided)
+
+
 def clean(entity: Entity, read_at: int) -> None:
     """Customers marked before the facts were read are decided now."""
     DirtyCustomer.delete().where(DirtyCustomer.entity_id == entity.id, DirtyCustomer.since_at < read_at).execute()
 
 
 def _confirmed(applying: Applying, matcher: Matcher, decided: Frame) -> Iterator[list[Verdict]]:
-    """Changed rows, confirmed, in the order of customers; without those this run has written already."""
+    """Changed rows, confirmed, in the order of subjects; without those this run has written already."""
     book = applying.edition.book
     wanted = columns_to_apply(tuple(decided.collect_schema().names()), book)
     rows = decided.filter(nw.col("changed") | nw.col("moved")).select(wanted)
-    done = _written(applying.run)
-    for batch in frames.batches(rows, CONFIRM_ROWS):
-        claims = [claim_of(row, book) for row in batch if row["customer_id"] not in done]
+    key = "line_id" if applying.of_lines else "customer_id"
+    done = _lines_written(applying.run) if applying.of_lines else _written(applying.run)
+    for batch in frames.batches(rows, CONFIRM_ROWS, key):
+        claims = [claim_of(row, book) for row in batch if row[key] not in done]
         if claims:
             yield confirm(applying, matcher, claims)
 
@@ -144,9 +167,17 @@ def claim_of(row: dict[str, Any], book: Book) -> Claimed:
 
 def _written(run: Run) -> set[int]:
     """Customers this run has decided, or a later one has while it was interrupted."""
-    own = Decision.select(Decision.customer).where(Decision.run == run).tuples()
+    own = Decision.select(Decision.customer).where(Decision.run == run, Decision.line_id == 0).tuples()
     later = Outcome.select(Outcome.customer).where(Outcome.entity_id == run.entity_id, Outcome.run_id > run.id).tuples()
     return {customer for (customer,) in (*own, *later)}
+
+
+def _lines_written(run: Run) -> set[int]:
+    """The same of due lines."""
+    found = Decision.select(Decision.line_id).where(
+        Decision.entity_id == run.entity_id, Decision.run >= run.id, Decision.line_id != 0
+    )
+    return {line for (line,) in found.tuples()}
 
 
 def _sample(applying: Applying, decided: Frame) -> list[Claimed]:
@@ -173,6 +204,8 @@ def _write_rest(applying: Applying, decided: Frame) -> None:
         rows = decided.filter(nw.col("stale") & quiet).select(columns_to_apply(names, book))
         for batch in frames.batches(rows, CONFIRM_ROWS):
             write_standings(applying, batch)
+    if applying.of_lines:
+        return
     points = decided.filter(nw.col("points_changed") & quiet).select("customer_id", *POINT_OUTCOMES)
     for batch in frames.batches(points, CONFIRM_ROWS):
         write_points(applying.runtime, batch)
@@ -190,7 +223,7 @@ def write_standings(applying: Applying, rows: list[dict[str, Any]]) -> None:
         found = standing_row(applying, Verdict(row, said, "columns"))
         if found is not None:
             changed = (found["waiting_for"], found["next_step"], found["next_day"])
-            values.append((*changed, row["customer_id"], applying.edition.policy_key))
+            values.append((*changed, row["customer_id"], applying.edition.policy_key, found["line_id"]))
     with applying.runtime.database.atomic():
-        columns, keys = ("waiting_for", "next_step", "next_day"), ("customer_id", "policy_key")
+        columns, keys = ("waiting_for", "next_step", "next_day"), ("customer_id", "policy_key", "line_id")
         update_rows(applying.runtime.database, Standing, columns, keys, values)

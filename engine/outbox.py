@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from peewee import fn
 
-from engine import diary, sending
+from engine import covering, diary, sending
 from engine.claims import (
     BATCH,
     IN_FLIGHT,
@@ -242,6 +242,8 @@ def sweep(runtime: "Runtime", *, gateway: Gateway | None = None) -> Tally:
         door = doors.get(action.channel)
         receipt = door.find(action.key) if door and action.state == "claimed" else None  # asked outside the transaction
         tally.add(_recover(runtime, action, receipt, now_at))
+    with runtime.database.atomic():
+        covering.let_stand_again()
     _resume_addressed(runtime, now_at, tally)
     return tally
 

@@ -98,13 +98,18 @@ def asking(
     return Asking(entity, as_of_day, found, may_begin(entity, as_of_day, found.policy_key), question)
 
 
-def may_begin(entity: Entity, as_of_day: int, policy_key: str) -> bool:
-    """Whether a step may begin: never before go-live, nor in the first run of a policy."""
+def may_begin(entity: Entity, as_of_day: int, policy_key: str, *, of_lines: bool = False) -> bool:
+    """Whether a step may begin: never before go-live, nor in the first run of a policy.
+
+    Args:
+        of_lines: whether the policy decides due lines.
+    """
     if not entity.sending or entity.live_from_day is None or as_of_day < entity.live_from_day:
         return False
+    decided_with = Run.line_policy_key if of_lines else Run.policy_key
     known = (
         Run.select()
-        .where(Run.entity == entity, Run.policy_key == policy_key, Run.state == "done", Run.kind != "event")
+        .where(Run.entity == entity, decided_with == policy_key, Run.state == "done", Run.kind != "event")
         .exists()
     )
     return bool(known)
@@ -118,11 +123,11 @@ def facts_frame(frames: Frames, ask: Asking, keep: Keep = keep) -> Frame:
 def _known_before(facts: Frame, frames: Frames, ask: Asking) -> Frame:
     """Add what was decided before, overrides and the score to the ledger's facts."""
     facts = facts.join(frames["previous"], on="customer_id", how="left")
-    return with_risk(score(facts.with_columns(*_before(ask)), ask.edition.model))
+    return with_risk(score(with_before(facts, ask), ask.edition.model))
 
 
-def _before(ask: Asking) -> list[nw.Expr]:
-    """Facts about what stood before, from ``was_*`` (outcomes) and ``at_*`` (standing)."""
+def with_before(rows: Frame, ask: Asking) -> Frame:
+    """Add the facts about what stood before, from ``was_*`` (outcomes) and ``at_*`` (standing)."""
     number = {"previous_level": nw.coalesce(nw.col("at_level"), nw.lit(0, dtype=nw.Int64))}
     done, none = nw.col("step_state"), nw.lit(0, dtype=nw.Int64)
     number["leader_month_end_days"] = nw.col("leader_days_past_due") - nw.col("since_month_end")
@@ -141,7 +146,7 @@ def _before(ask: Asking) -> list[nw.Expr]:
         "raised_today": raised.fill_null(False) if ask.begins else nw.lit(True),
     }
     named = {**number, **texts, **kept, **claims}
-    return [expression.alias(name) for name, expression in named.items()]
+    return rows.with_columns(*(expression.alias(name) for name, expression in named.items()))
 
 
 def decide_frame(facts: Frame, edition: Edition, keep: Keep = unkept) -> Frame:
@@ -155,23 +160,22 @@ def facts_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[
         return []
     tables = questions(ask.question, runtime.database)
     wanted = set(customers)
-    with _slots(runtime, ask, tables).slot() as slot:
+    with facts_slots(runtime, ask, tables).slot() as slot:
         facts = slot.answer(typed_rows(tables, read_rows(runtime, tables, customers)), ask.as_of_day)
     return [row for row in rows_of(facts) if row["customer_id"] in wanted]
 
 
-def _slots(runtime: "Runtime", ask: Asking, tables: Mapping[str, Table]) -> Slots:
+def facts_slots(runtime: "Runtime", ask: Asking, tables: Mapping[str, Table]) -> Slots:
+    """Plans of ``facts_frame`` that are ready."""
     of = (ask.entity.id, ask.edition, ask.begins)
-    return _kept_slots(runtime, "facts", of, lambda: _facts_slot(replace(ask, as_of_day=PLAN_DAY), tables))
+    return kept_slots(runtime, "facts", of, lambda: _facts_slot(replace(ask, as_of_day=PLAN_DAY), tables))
 
 
 def lines_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[Row]:
     """Open due lines of a few customers, with the technical columns and facts of a line; oldest first."""
     tables = questions(ask.question, runtime.database)
     of = (ask.entity.id, ask.edition, ask.begins)
-    with _kept_slots(
-        runtime, "lines", of, lambda: _lines_slot(replace(ask, as_of_day=PLAN_DAY), tables)
-    ).slot() as slot:
+    with kept_slots(runtime, "lines", of, lambda: _lines_slot(replace(ask, as_of_day=PLAN_DAY), tables)).slot() as slot:
         lines = rows_of(slot.answer(typed_rows(tables, read_rows(runtime, tables, customers)), ask.as_of_day))
     found = [row for row in lines if row["customer_id"] in set(customers)]
     return sorted(found, key=lambda row: (row["due_day"] is None, row["due_day"] or 0, row["number"], row["ordinal"]))
@@ -189,7 +193,7 @@ def _facts_slot(ask: Asking, tables: Mapping[str, Table]) -> Slot:
     return Slot(schemas_of(tables), lambda frames, keep: facts_frame(frames, ask, keep))
 
 
-def _kept_slots(
+def kept_slots(
     runtime: "Runtime",
     what: str,
     of: tuple[int, Edition, bool],
@@ -221,7 +225,7 @@ def decided_day(
         return with_differences(decide_frame(frames["facts"], edition), book, PLAN_DAY, begins)
 
     of = (entity.id, edition, begins)
-    with _kept_slots(runtime, "decisions", of, lambda: Slot({"facts": schema}, plan), frozenset(schema)).slot() as slot:
+    with kept_slots(runtime, "decisions", of, lambda: Slot({"facts": schema}, plan), frozenset(schema)).slot() as slot:
         return slot.answer({"facts": facts}, as_of_day)
 
 
@@ -306,7 +310,7 @@ def read_facts(runtime: "Runtime", ask: Asking) -> Frame:
         with frames_on_disk(runtime, ask.question) as frames:
             return collected(facts_frame(frames, ask), STREAM)
     frames = read_frames(runtime, ask.entity, as_of_day=ask.as_of_day, question=ask.question)
-    with _slots(runtime, ask, questions(ask.question, runtime.database)).slot() as slot:
+    with facts_slots(runtime, ask, questions(ask.question, runtime.database)).slot() as slot:
         return slot.answer(frames, ask.as_of_day)
 
 
@@ -322,7 +326,7 @@ def booked(runtime: "Runtime", ask: Asking, frames: Frames) -> Frame:
 
     schemas = {name: dict(frames[name].collect_schema()) for name in FRAMES}
     of = (ask.entity.id, ask.edition, ask.begins)
-    with _kept_slots(runtime, "booked", of, lambda: Slot(schemas, plan)).slot() as slot:
+    with kept_slots(runtime, "booked", of, lambda: Slot(schemas, plan)).slot() as slot:
         return slot.answer(frames, ask.as_of_day)
 
 
@@ -346,7 +350,7 @@ def decided_beside(runtime: "Runtime", ask: Asking, rows: Frame, frames: Frames,
     read = {name: frames[name] for name in ("previous", "contact_made", "credit_limit", "reversal")} | {"rows": rows}
     schemas = {name: dict(frame.collect_schema()) for name, frame in read.items()}
     of = (ask.entity.id, ask.edition, ask.begins)
-    with _kept_slots(runtime, "beside", of, lambda: Slot(schemas, plan)).slot() as slot:
+    with kept_slots(runtime, "beside", of, lambda: Slot(schemas, plan)).slot() as slot:
         facts = slot.answer(read, ask.as_of_day)
     return _only(decided_day(runtime, ask.entity, ask.edition, ask.as_of_day, ask.begins, facts), wanted)
 

@@ -79,6 +79,34 @@ def questions(question: Question, store: Store) -> dict[str, Table]:
     return tables
 
 
+def questions_of_lines(question: Question, store: Store) -> dict[str, Table]:
+    """The SQL of what deciding due lines needs beside the frames of a question.
+
+    Args:
+        question: with the key of the policy that decides them.
+
+    Returns:
+        ``line_standing``, where each line stands, and ``line_renewed``, which line took the place of
+        which when it was corrected: a line keeps the standing of the first.
+    """
+    columns = [Field("line_id", nw.Int64), Field("line_customer_id", nw.Int64)]
+    parts = ["s.line_id as line_id", "s.customer_id as line_customer_id"]
+    _add_standing(columns, parts, question, store)
+    standing = (
+        f"select {', '.join(parts)} from standing s where {store.unindexed}s.entity_id = {question.entity_id:d} "
+        f"and s.policy_key = '{_quoted(question.policy_key)}' and s.line_id != 0"
+    )
+    renewed = (
+        "select l.id as renewed_id, f.id as first_id from due_line l join due_line f on f.entity_id = l.entity_id "
+        f"and f.identity = l.identity and f.revision = 0 where l.entity_id = {question.entity_id:d} and l.revision > 0"
+    )
+    ids = (Field("renewed_id", nw.Int64), Field("first_id", nw.Int64))
+    return {
+        "line_standing": Table(tuple(columns), standing, f"{standing} and s.customer_id in {store.listed}"),
+        "line_renewed": Table(ids, renewed, f"{renewed} and l.customer_id in {store.listed}"),
+    }
+
+
 def questions_ahead(
     question: Question, store: Store, days: Sequence[int], policy_keys: Sequence[str]
 ) -> dict[str, Table]:
@@ -128,6 +156,7 @@ def _made(question: Question, store: Store) -> Table:
     sql = (
         f"select {', '.join(f'a.{name}' for name in MADE)} from action a "
         "join standing s on s.customer_id = a.customer_id and s.policy_key = a.policy_key and s.episode = a.episode "
+        "and s.line_id = 0 and a.line_id = 0 "
         f"where {store.unindexed}a.entity_id = {question.entity_id:d}"
     )
     return Table(columns, sql, f"{sql} and a.customer_id in {store.listed}")
@@ -283,21 +312,26 @@ def _previous(question: Question, store: Store) -> Table:
         columns.append(Field(f"was_{name}", dtype, empty_is_null=dtype is nw.String))
         parts.append(_part(f"o.{name}", f"was_{name}", dtype))
     joins += f" left join standing s on s.customer_id = c.id and s.policy_key = '{_quoted(question.policy_key)}'"
-    for name, dtype in STANDING.items():
-        columns.append(Field(f"at_{name}", dtype, empty_is_null=dtype is nw.String))
-        column = store.first_of("s.waiting_for") if name == "waiting" else f"s.{name}"
-        parts.append(_part(column, f"at_{name}", dtype))
-    columns += [Field("step_state", nw.Int64), Field("since_month_end", nw.Int64)]
-    parts += [
-        f"{_step_state(question)} as step_state",
-        f"{days_since_month_end(question.as_of_day):d} as since_month_end",
-    ]
+    joins += " and s.line_id = 0"
+    _add_standing(columns, parts, question, store)
+    columns.append(Field("since_month_end", nw.Int64))
+    parts.append(f"{days_since_month_end(question.as_of_day):d} as since_month_end")
     for by_hand, part in _overridden(question, store):
         columns.append(by_hand)
         parts.append(part)
     entity = f"{store.unindexed}c.entity_id = {question.entity_id:d}"
     sql = f"select {', '.join(parts)} from customer c {joins} where {entity}"
     return Table(tuple(columns), sql, f"{sql} and c.id in {store.listed}")
+
+
+def _add_standing(columns: list[Field], parts: list[str], question: Question, store: Store) -> None:
+    """``at_*`` of the standing ``s``, and how its step stands."""
+    for name, dtype in STANDING.items():
+        columns.append(Field(f"at_{name}", dtype, empty_is_null=dtype is nw.String))
+        column = store.first_of("s.waiting_for") if name == "waiting" else f"s.{name}"
+        parts.append(_part(column, f"at_{name}", dtype))
+    columns.append(Field("step_state", nw.Int64))
+    parts.append(f"{_step_state(question)} as step_state")
 
 
 def _overridden(question: Question, store: Store) -> list[tuple[Field, str]]:
@@ -321,7 +355,7 @@ def _step_state(question: Question) -> str:
         f"coalesce((select case when sum(case when {pending} then 1 else 0 end) > 0 then {STEP_PENDING:d} "
         f"when sum(case when a.state = 'open' then 1 else 0 end) > 0 then {STEP_OPEN:d} "
         f"else {question.as_of_day:d} - max({_settled_day(question)}) end "
-        "from action a where a.customer_id = c.id and a.policy_key = s.policy_key "
+        "from action a where a.customer_id = s.customer_id and a.line_id = s.line_id and a.policy_key = s.policy_key "
         f"and a.episode = s.episode and a.step_key = s.step_key), {question.as_of_day:d} - s.since_day)"
     )
     unsent = (

@@ -1,10 +1,10 @@
 """The recheck at claim: is the step of an action still due, under the edition in force now?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine import pipeline, sending
+from engine import line_rows, pipeline, sending
 from engine.tables import Action, Alarm, Entity
 from ledger.state import Basis
 from rules import reference
@@ -51,25 +51,46 @@ class Read:
     Args:
         ask: the question they answer.
         rows: by customer.
+        of_lines: the same question about due lines; None where no policy decides them, or nobody asks.
+        lines: rows of due lines, by line.
     """
 
     ask: "Asking"
     rows: Mapping[int, dict[str, Any]]
+    of_lines: "Asking | None" = None
+    lines: Mapping[int, dict[str, Any]] = field(default_factory=dict)
 
 
-def read(runtime: "Runtime", entity: Entity, day: int, customers: Sequence[int]) -> Read:
-    """Read what deciding some customers again needs; many cost hardly more than one."""
+def read(runtime: "Runtime", entity: Entity, day: int, customers: Sequence[int], of_lines: Sequence[int] = ()) -> Read:
+    """Read what deciding some customers again needs; many cost hardly more than one.
+
+    Args:
+        of_lines: the customers of whom due lines are decided again as well.
+    """
     ask = pipeline.asking(runtime, entity, day)
-    return Read(ask, {row["customer_id"]: row for row in pipeline.facts_of(runtime, ask, customers)})
+    rows = {row["customer_id"]: row for row in pipeline.facts_of(runtime, ask, customers)}
+    ask_lines = line_rows.asking_of_lines(ask) if of_lines else None
+    if ask_lines is None:
+        return Read(ask, rows)
+    own = [rows[customer] for customer in dict.fromkeys(of_lines) if customer in rows]
+    decided = {row["customer_id"]: reference.decide(row, ask.edition.book) for row in own}
+    lines = line_rows.rows_of_customers(runtime, ask_lines, own, decided)
+    return Read(ask, rows, ask_lines, {row["line_id"]: row for row in lines})
 
 
 def check(runtime: "Runtime", action: Action, entity: Entity, facts: Read) -> Checked:
-    """Decide the customer of an action again, from facts read in the same transaction."""
+    """Decide the customer, or due line, of an action again, from facts read in the same transaction."""
     ask = facts.ask
-    row = facts.rows.get(action.customer_id)
     edition, basis = ask.edition.sha256, ask.basis
+    row = facts.rows.get(action.customer_id)
     if row is None:
         return Checked(cancelled="the customer has no account any more", edition=edition, basis=basis)
+    if action.line_id:
+        if facts.of_lines is None:
+            return Checked(cancelled="no policy decides invoices any more", edition=edition, basis=basis)
+        ask, row = facts.of_lines, facts.lines.get(action.line_id)
+        if row is None:
+            return Checked(cancelled="the invoice is not open any more", edition=edition, basis=basis)
     decided = reference.decide(row, ask.edition.book)
     cancelled = None if _renamed(action, decided, ask) else _gone(action, row, decided, ask)
     if cancelled is not None:
@@ -103,14 +124,17 @@ def _gone(action: Action, row: dict[str, Any], decided: Decided, ask: "Asking") 
     if ESCALATION in decided.undecided or decided.waiting == Wait.UNKNOWN.value:
         return None  # nothing is known of the money: it waits (see _waits)
     if decided.episode_move in (Move.CLOSE.value, Move.NONE.value):
-        return "nothing is overdue any more" if action.level else "the step before the due date has lapsed"
+        if not action.level:
+            return "the step before the due date has lapsed"
+        return "the invoice is not overdue any more" if action.line_id else "nothing is overdue any more"
     if decided.waiting in OVER:
         return OVER[decided.waiting]
     if plan is not None and not plan.is_meant(action.step_key, {**row, **decided.derived, **decided.outcomes}):
         return "the step is not for this customer now"
     level, step = decided.outcomes.get("level"), decided.outcomes.get("step")
     if step != action.step_key or not isinstance(level, int) or level < action.level:
-        return f"the customer stands at level {level} now, step {step or 'none'}"
+        who = "invoice" if action.line_id else "customer"
+        return f"the {who} stands at level {level} now, step {step or 'none'}"
     return None
 
 

@@ -13,7 +13,7 @@ from engine.confirming import DISAGREEMENT
 from engine.decisions import Applying, Verdict, changes_of, event_for
 from engine.differences import STAGE_OUTCOMES, columns_to_apply, matched_in_columns
 from engine.editions import Edition, edition_of
-from engine.pipeline import decided_day
+from engine.pipeline import Frame, decided_day
 from engine.tables import Alarm, Decision, Entity, Run
 from ledger.canonical import canonical
 from ledger.days import date_of
@@ -105,7 +105,7 @@ def replay_day(runtime: "Runtime", entity: Entity, day: int) -> Replay:
     found, decisions, alone, kept = 0, 0, 0, []
     for run in runs:
         decisions += Decision.select().where(Decision.run == run).count()
-        whole = run.facts_file is not None and (runtime.settings.var / str(run.facts_file)).is_file()
+        whole = _is_kept(runtime, run)
         if not whole:
             alone += Decision.select().where(Decision.run == run).count()
         for difference in replay_run(runtime, run) if whole else _replay_rows(runtime, run):
@@ -114,6 +114,12 @@ def replay_day(runtime: "Runtime", entity: Entity, day: int) -> Replay:
                 kept.append(difference)
     portfolio = next((run for run in runs if run.kind != "event"), None)
     return Replay(entity.code, day, portfolio, len(runs), decisions, alone, tuple(kept), found)
+
+
+def _is_kept(runtime: "Runtime", run: Run) -> bool:
+    """Whether all that a run decided from is stored still."""
+    files = [run.facts_file] + ([run.lines_file] if run.lines else [])
+    return all(file is not None and (runtime.settings.var / str(file)).is_file() for file in files)
 
 
 def decided_on(day: int) -> list[Entity]:
@@ -153,24 +159,37 @@ def replay_run(runtime: "Runtime", run: Run) -> Iterator[Difference]:
     facts = facts.with_columns(
         nw.lit(None, dtype=dtype_of(OUTCOMES[name.removeprefix("was_")])).alias(name) for name in later
     )
+    yield from _replay_frame(runtime, run, edition, facts, later)
+    if run.lines_file is not None:
+        lines = kept_frames.scan_frame(runtime, str(run.lines_file))
+        yield from _replay_frame(runtime, run, edition.for_lines(), lines, [])
+
+
+def _replay_frame(
+    runtime: "Runtime", run: Run, edition: Edition, facts: Frame, later: Sequence[str]
+) -> Iterator[Difference]:
+    """Decide stored rows of customers, or of due lines, again; every difference to their decisions."""
     decided = decided_day(runtime, run.entity, edition, run.as_of_day, True, facts)
     book = edition.book
     wanted = columns_to_apply(tuple(decided.collect_schema().names()), book)
     by_rules = [name for name in decided.collect_schema().names() if name.endswith("_by_rules")]
-    customers = [number for (number,) in Decision.select(Decision.customer).where(Decision.run == run).tuples()]
-    rows = decided.filter(nw.col("changed") | nw.col("moved") | nw.col("customer_id").is_in(customers))
-    unseen, excused = set(customers), _excused(run)
-    for batch in frames.batches(rows.select(*wanted, *by_rules), BATCH):
-        numbers = [row["customer_id"] for row in batch]
-        unseen.difference_update(numbers)
-        kept = {d.customer_id: d for d in Decision.select().where(Decision.run == run, Decision.customer.in_(numbers))}
+    of_lines = book.subject != "customer"
+    key, subject = ("line_id", Decision.line_id) if of_lines else ("customer_id", Decision.customer)
+    own = Decision.select().where(Decision.run == run, Decision.line_id != 0 if of_lines else Decision.line_id == 0)
+    unseen = dict(own.select(subject, Decision.customer).tuples())
+    rows = decided.filter(nw.col("changed") | nw.col("moved") | nw.col(key).is_in(list(unseen)))
+    excused = _excused(run)
+    for batch in frames.batches(rows.select(*wanted, *by_rules), BATCH, key):
+        numbers = [row[key] for row in batch]
+        kept = {d.line_id if of_lines else d.customer_id: d for d in own.where(subject.in_(numbers))}
         for row in batch:
-            decision = kept.get(row["customer_id"])
+            unseen.pop(row[key], None)
+            decision = kept.get(row[key])
             if decision is not None:
                 yield from _compared(runtime, decision, row, _decided_in_columns(row, edition), edition)
             elif (row["changed"] or row["moved"]) and row["customer_id"] not in excused:
                 yield from _undecided(run, row, later)
-    for customer in sorted(unseen):
+    for customer in sorted(unseen.values()):
         yield Difference(run.id, None, customer, "facts", "a decision was made, but the run's facts have no such row")
 
 
@@ -185,10 +204,20 @@ def replay_decision(runtime: "Runtime", decision: Decision) -> list[Difference]:
     Raises:
         engine.editions.Unusable: its edition cannot be rebuilt.
     """
-    edition = edition_of(runtime, decision.run.entity, decision.edition, decision.as_of_day)
+    edition = edition_decided_by(runtime, decision)
     facts = json.loads(decision.facts)
     row = {**facts, "customer_id": decision.customer_id, "at_step_key": facts.get("previous_step")}
     return list(_compared(runtime, decision, row, reference.decide(facts, edition.book), edition))
+
+
+def edition_decided_by(runtime: "Runtime", decision: Decision) -> Edition:
+    """The edition of a decision, with the book of its subject.
+
+    Raises:
+        engine.editions.Unusable: it cannot be rebuilt.
+    """
+    edition = edition_of(runtime, decision.run.entity, decision.edition, decision.as_of_day)
+    return edition.for_lines() if decision.line_id else edition
 
 
 def replayed_changes(runtime: "Runtime", decision: Decision) -> str:
@@ -197,7 +226,7 @@ def replayed_changes(runtime: "Runtime", decision: Decision) -> str:
     Raises:
         engine.editions.Unusable: its edition cannot be rebuilt.
     """
-    edition = edition_of(runtime, decision.run.entity, decision.edition, decision.as_of_day)
+    edition = edition_decided_by(runtime, decision)
     facts, stored = json.loads(decision.facts), json.loads(decision.changes)
     decided = reference.decide(facts, edition.book)
     row = {**facts, "customer_id": decision.customer_id, "at_step_key": facts.get("previous_step")}

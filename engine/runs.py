@@ -8,19 +8,20 @@ order, and only the last of them creates actions.
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
-from engine import frames, kept_frames
+from engine import frames, kept_frames, line_rows
 from engine.commands import Invalid
 from engine.confirming import matcher_of
 from engine.editions import activate, keep
 from engine.finishing import Computed, Steps, clean, finish
+from engine.frames import STREAM, collected
 from engine.locks import Busy, alone
 from engine.matching import Matcher
-from engine.pipeline import Asking, asking, decided_day, last_portfolio_run, read_facts
+from engine.pipeline import Asking, asking, decided_day, last_portfolio_run
 from engine.replaying import replayed_run
 from engine.tables import Alarm, Entity, Run
 from ledger.days import date_of
@@ -169,14 +170,15 @@ def _last_acting_day(entity: Entity) -> int | None:
 
 @dataclass(frozen=True)
 class Counted:
-    """What deciding a frame found."""
+    """What deciding a frame found; of due lines also where their frame is stored."""
 
-    customers: int
+    rows: int
     changed: int
     moved: int
     stale: int
     points: int
     undecided: int
+    stored: kept_frames.Stored | None = None
 
     @property
     def nothing(self) -> bool:
@@ -199,19 +201,24 @@ def _decide_day(
     activate(runtime, day)
     last = last_portfolio_run(entity)
     ask = asking(runtime, entity, day, sent_until_day=sent_until_day)
-    if not ask.edition.book.stages:
+    if not ask.edition.book.stages and ask.edition.lines is None:
         raise Invalid.because(
             "policies", f"none is live for {entity.code} on {date_of(day)}", "propose and approve policies first"
         )
     with computing(runtime, ask, steps) as computed:
         counted = _count(computed, ask.edition.book)
-        if last is not None and last.as_of_day == day and counted.nothing:
+        lines = None
+        if computed.lines is not None:
+            lines = _count(computed.lines, ask.edition.for_lines().book)
+        if last is not None and last.as_of_day == day and counted.nothing and (lines is None or lines.nothing):
             clean(entity, started_at)
             return last
         with steps.step("store"):
             stored = kept_frames.store_frame(runtime, computed.facts)
-        run = _begin(runtime, ask, stored, counted, last, acts=acts, started_at=started_at, steps=steps)
-        return run if run.state == "gated" else finish(runtime, run, matcher, ask, computed.decided, steps)
+            if computed.lines is not None and lines is not None:
+                lines = replace(lines, stored=kept_frames.store_frame(runtime, computed.lines.facts, "line_id"))
+        run = _begin(runtime, ask, stored, counted, lines, last, acts=acts, started_at=started_at, steps=steps)
+        return run if run.state == "gated" else finish(runtime, run, matcher, ask, computed, steps)
 
 
 def _begin(
@@ -219,6 +226,7 @@ def _begin(
     ask: Asking,
     stored: kept_frames.Stored,
     counted: Counted,
+    lines: Counted | None,
     last: Run | None,
     *,
     acts: bool,
@@ -226,7 +234,16 @@ def _begin(
     steps: Steps,
 ) -> Run:
     """Write down the run: its facts are stored, nothing of it has taken effect yet."""
-    gated = last is not None and _is_gated(ask.entity, counted)
+    gated = last is not None and any(_is_gated(ask.entity, part) for part in (counted, lines) if part is not None)
+    of_lines: dict[str, Any] = {}
+    if lines is not None and lines.stored is not None:
+        of_lines = {
+            "line_policy_key": ask.edition.line_policy_key,
+            "lines_sha256": lines.stored.sha256,
+            "lines_file": lines.stored.file,
+            "lines": lines.rows,
+            "lines_changed": lines.changed,
+        }
     with runtime.database.atomic():
         keep(ask.edition)
         run: Run = Run.create(
@@ -240,25 +257,32 @@ def _begin(
             policy_key=ask.edition.policy_key,
             facts_sha256=stored.sha256,
             facts_file=stored.file,
-            customers=counted.customers,
+            customers=counted.rows,
             changed=counted.changed,
             undecided=counted.undecided,
+            **of_lines,
             seconds=steps.as_json(),
             started_at=started_at,
         )
         if gated:
-            _tell_gated(ask.entity, run, counted, started_at)
+            _tell_gated(ask.entity, run, started_at)
     return run
 
 
 @contextmanager
 def _here(runtime: "Runtime", ask: Asking, steps: Steps) -> Iterator[Computed]:
     """Facts and outcomes by Polars, in this process."""
+    of_lines = line_rows.asking_of_lines(ask)
     with steps.step("facts"):
-        facts = read_facts(runtime, ask)
+        facts, own = line_rows.read_portfolio(runtime, ask, of_lines)
     with steps.step("stages"):
         decided = decided_day(runtime, ask.entity, ask.edition, ask.as_of_day, ask.begins, facts)
-    yield Computed(facts, decided)
+        lines = None
+        if of_lines is not None and own is not None:
+            rows = collected(line_rows.line_rows(own, decided, of_lines), STREAM)
+            entity, edition, begins = ask.entity, of_lines.edition, of_lines.begins
+            lines = Computed(rows, decided_day(runtime, entity, edition, ask.as_of_day, begins, rows))
+    yield Computed(facts, decided, lines)
 
 
 def _computing(runtime: "Runtime", engine: Engine | None) -> Computing:
@@ -276,7 +300,7 @@ def _count(computed: Computed, book: Book) -> Counted:
     marks = ["changed", "moved", "stale", "points_changed"]
     columns = frames.sums_of(computed.decided, marks, undecided)
     return Counted(
-        customers=frames.count_of(computed.facts),
+        rows=frames.count_of(computed.facts),
         changed=columns["changed"],
         moved=columns["moved"],
         stale=columns["stale"],
@@ -286,12 +310,12 @@ def _count(computed: Computed, book: Book) -> Counted:
 
 
 def _is_gated(entity: Entity, counted: Counted) -> bool:
-    """Whether a run would change more than its share of customers.
+    """Whether a run would change more than its share of customers, or of due lines.
 
     Adoption is not gated: it contacts nobody, and everything is new. Nor is the first run after a
     go-live: two people have just approved, with figures, what it sends.
     """
-    if counted.changed * 10_000 <= counted.customers * entity.portfolio_share_bp:
+    if counted.changed * 10_000 <= counted.rows * entity.portfolio_share_bp:
         return False
     if entity.live_after_run is None:
         return True
@@ -301,12 +325,13 @@ def _is_gated(entity: Entity, counted: Counted) -> bool:
     return bool(lived.exists())
 
 
-def _tell_gated(entity: Entity, run: Run, counted: Counted, at: int) -> None:
+def _tell_gated(entity: Entity, run: Run, at: int) -> None:
+    lines = f" and {run.lines_changed} of {run.lines} due lines" if run.lines else ""
     share = f"{entity.portfolio_share_bp // 100}.{entity.portfolio_share_bp % 100:02d} %"
     Alarm.create(
         entity_id=entity.id,
         kind="gated",
-        text=f"run {run.id} would change {counted.changed} of {counted.customers} customers, more than {share}",
+        text=f"run {run.id} would change {run.changed} of {run.customers} customers{lines}, more than {share}",
         raised_at=at,
     )
 

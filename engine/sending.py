@@ -91,9 +91,12 @@ class Together:
 
     def __init__(self, runtime: "Runtime", actions: Sequence[Action]) -> None:
         self._customers: dict[tuple[int, int], list[int]] = {}
+        self._of_lines: dict[tuple[int, int], list[int]] = {}
         for action in actions:
-            found = self._customers.setdefault((action.entity_id, business_day(runtime, action)), [])
-            found.append(action.customer_id)
+            key = (action.entity_id, business_day(runtime, action))
+            self._customers.setdefault(key, []).append(action.customer_id)
+            if action.line_id:
+                self._of_lines.setdefault(key, []).append(action.customer_id)
         self._facts: dict[tuple[int, int], Read | None] = {}
         self._items: dict[tuple[int, int], Items | None] = {}
 
@@ -107,10 +110,9 @@ class Together:
 
         key = (entity.id, day)
         if key not in self._facts:
-            self._facts[key] = self._tried(
-                runtime, lambda: recheck.read(runtime, entity, day, self._customers.get(key, [customer]))
-            )
-        return self._facts[key] or recheck.read(runtime, entity, day, [customer])
+            asked, of_lines = self._customers.get(key, [customer]), self._of_lines.get(key, [])
+            self._facts[key] = self._tried(runtime, lambda: recheck.read(runtime, entity, day, asked, of_lines))
+        return self._facts[key] or recheck.read(runtime, entity, day, [customer], [customer])
 
     def items(self, runtime: "Runtime", entity: Entity, basis: "Basis", customer: int) -> "Items":
         """Open items of a customer and of those asked for together with it."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from peewee import Expression
 
-from engine import diary
+from engine import covering, diary
 from engine.claims import SECOND_US, Claim, LeaseLost
 from engine.contact_times import note_wait
 from engine.tables import Action, Contact, Message
@@ -119,6 +119,7 @@ def _fail(runtime: "Runtime", claimed: Claim, why: str) -> str:
         ours = change(runtime, claimed, state="failed", result=why, settled_at=now_at, waiting_for=None)
         if ours:
             diary.raise_alarm(claimed.action, "message_failed", why, now_at)
+            covering.release([claimed.action_id])
     return "failed" if ours else "lost"
 
 

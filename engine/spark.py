@@ -65,6 +65,11 @@ def computed(runtime: "Runtime", ask: Asking, steps: Steps) -> Iterator[Computed
     """
     settings = runtime.settings
     require(settings)
+    if ask.edition.lines is not None:
+        raise ClusterError(
+            f"the policy {ask.edition.line_policy_key} decides due lines, which Spark does not. "
+            "Cure: run this entity without a cluster (--engine polars)"
+        )
     with _folder_of_run(settings.spark_folder, ask.entity.code) as folder:
         tables = questions(ask.question, runtime.database)
         with steps.step("export"):

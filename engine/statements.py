@@ -13,7 +13,7 @@ from engine.pipeline import asking
 from engine.queries import Question, Table, questions
 from engine.ready_plans import PLAN_DAY, Slot, Slots
 from engine.sending import Reached, postal_of
-from engine.tables import Action, Credit, Customer, Entity
+from engine.tables import Action, Credit, Customer, DueLine, Entity
 from ledger.state import Basis, Keep, parts_of
 from notifiers.banking import in_fours
 from notifiers.letters import Letter, LetterCredit, Letterhead, LetterLine
@@ -69,6 +69,9 @@ def letter_of(
     """
     customer, on_paper = action.customer, action.channel == LETTER
     lines, owed_back = items.get(customer.id, ([], []))
+    listed = lines_listed(action)
+    if listed is not None:
+        lines = [row for row in lines if (row["number"], row["ordinal"]) in listed]
     letter = statement(entity, customer, lines, owed_back, day=day, template=str(action.template), contact=reached.name)
     if not letter.demanded:
         return None
@@ -101,6 +104,17 @@ def _documents(
     ordered = sorted(lines, key=lambda row: (row["due_day"] is None, row["due_day"] or 0, row["number"]))
     wanted = list(dict.fromkeys(row["number"] for row in ordered if _shown(row, several) in asked))
     return enclosed_in(wanted, documents_of(customer, wanted))
+
+
+def lines_listed(action: Action) -> set[tuple[str, int]] | None:
+    """Number and instalment of the lines a message is about: its own and those of the steps it covers; None: all."""
+    if not action.line_id:
+        return None
+    covered = Action.select(Action.line_id).where(Action.covered_by == action.id)
+    lines = {action.line_id, *(line for (line,) in covered.tuples())}
+    if 0 in lines:  # a step of the customer is about the whole account
+        return None
+    return set(DueLine.select(DueLine.number, DueLine.ordinal).where(DueLine.id.in_(lines)).tuples())
 
 
 def preview_of(runtime: "Runtime", customer: Customer, template: str) -> Printed | None:

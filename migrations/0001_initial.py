@@ -98,10 +98,15 @@ def up(migrator, db):
         sent_until_day = IntegerField(null=True)
         edition = CharField(null=True, max_length=64)
         policy_key = TextField(default="")
+        line_policy_key = TextField(default="")
         facts_sha256 = CharField(null=True, max_length=64)
         facts_file = TextField(null=True)
+        lines_sha256 = CharField(null=True, max_length=64)
+        lines_file = TextField(null=True)
         customers = IntegerField(default=0)
         changed = IntegerField(default=0)
+        lines = IntegerField(default=0)
+        lines_changed = IntegerField(default=0)
         applied = IntegerField(default=0)
         undecided = IntegerField(default=0)
         disagreed = IntegerField(default=0)
@@ -122,6 +127,7 @@ def up(migrator, db):
         run = ForeignKeyField(Run, on_delete="RESTRICT")
         entity_id = IntegerField()
         customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+        line_id = IntegerField(default=0)
         as_of_day = IntegerField()
         edition = CharField(max_length=64)
         changes = TextField()
@@ -141,6 +147,7 @@ def up(migrator, db):
         key = CharField(unique=True)
         entity_id = IntegerField()
         customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+        line_id = IntegerField(default=0)
         decision = ForeignKeyField(Decision, null=True, on_delete="RESTRICT")
         policy_key = CharField()
         episode = IntegerField()
@@ -153,6 +160,7 @@ def up(migrator, db):
         owner = ForeignKeyField(User, null=True)
         blocks = BooleanField(default=False)
         state = CharField()
+        covered_by = ForeignKeyField("self", null=True, on_delete="RESTRICT")
         due_day = IntegerField()
         not_before_at = BigIntegerField(default=0)
         waiting_for = CharField(null=True)
@@ -789,6 +797,7 @@ def up(migrator, db):
 
     class Standing(Model):
         customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+        line_id = IntegerField(default=0)
         entity_id = IntegerField()
         policy_key = CharField()
         episode = IntegerField(default=0)
@@ -808,7 +817,7 @@ def up(migrator, db):
             database = db
             legacy_table_names = False
             table_name = "standing"
-            indexes = ((("customer", "policy_key"), True),)
+            indexes = ((("customer", "policy_key", "line_id"), True),)
 
     db.create_tables([Standing])
 

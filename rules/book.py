@@ -209,6 +209,10 @@ class Book:
         """
         return _ready(names, self.dictionary, self.parameters)
 
+    def brings(self, stage: Stage) -> bool:
+        """Whether rows bring the outcomes of a stage along: due lines those of their customer, decided before."""
+        return self.subject != "customer" and stage.name not in self.stages
+
     def facts(self) -> frozenset[str]:
         """Every fact and outcome that its stages read."""
         return frozenset().union(*(stage.facts() for stage in self.stages.values()))

@@ -99,6 +99,9 @@ def _once(problems: list[Problem]) -> list[Problem]:
 def _policy_problems(policy: Policy) -> list[Problem]:
     stage = STAGE[policy.stage]
     problems = []
+    if policy.subject == "invoice" and policy.stage != "escalation":
+        cure = "decide the customer, by facts of its invoices"
+        problems.append(Problem("/subject", "only an escalation decides invoices one by one", cure))
     if policy.hit not in stage.hits:
         cure = f"use {', '.join(stage.hits)}"
         problems.append(Problem("/hit", f"the hit policy {policy.hit} does not fit the stage {stage.name}", cure))

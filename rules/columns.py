@@ -68,7 +68,8 @@ def decide(
             SQL plans all stages at once for longer than it computes them one by one.
         masks: whether to say which rules hold; without, large books are planned in half the time.
         truths: whether to say it in a column for each rule, which are counted sooner than masks.
-        given: stages whose outcomes in force stand in the frame already.
+        given: stages whose outcomes in force stand in the frame already; of due lines all that the book
+            does not decide and the frame has.
 
     Returns:
         The frame with, per stage that has a policy: its outcomes, ``undecided_<stage>`` and
@@ -82,7 +83,8 @@ def decide(
     names = frozenset(frame.collect_schema().names())
     computed: set[str] = set()
     for stage in STAGES:
-        if stage.name in given:
+        brought = book.brings(stage) and all(column.name in names for column in stage.outcomes)
+        if brought or stage.name in given:
             continue
         sight = Sight(names, book.dictionary)
         if stage.name in book.stages:

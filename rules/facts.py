@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ledger.columns import DAYS_BOUND, MONEY_BOUND, Column, Kind
-from ledger.lines import LINE_COLUMNS
+from ledger.lines import LEADING_COLUMNS, LINE_COLUMNS
 from ledger.state import CUSTOMER_COLUMNS
 from rules.conditions import Scalar
 from rules.formulas import DerivedFact, Formula
@@ -139,8 +139,11 @@ def _joined(*columns: tuple[Column, ...]) -> Mapping[str, Column]:
 
 FACTS = _joined(CUSTOMER_COLUMNS, SCORE, STANDING, PREVIOUS_OUTCOMES)
 DICTIONARY = _joined(CUSTOMER_COLUMNS, SCORE, STANDING, PREVIOUS_OUTCOMES, tuple(OUTCOMES.values()))
+# A line is its own leader: of the subject invoice some facts of the customer are facts of the line.
+_OF_LINE = {column.name: column for column in LEADING_COLUMNS}
 INVOICE_DICTIONARY = _joined(
-    tuple(column for column in LINE_COLUMNS if column.name not in DICTIONARY), tuple(DICTIONARY.values())
+    tuple(column for column in LINE_COLUMNS if column.name not in DICTIONARY),
+    tuple(_OF_LINE.get(name, column) for name, column in DICTIONARY.items()),
 )
 
 

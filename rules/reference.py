@@ -92,6 +92,11 @@ def decide(row: Row, book: Book, matched: Mapping[str, AbstractSet[str]] | None 
     decided = Decided()
     prepared = _prepared(book)
     for stage in STAGES:
+        if book.brings(stage):
+            brought = {column.name: row.get(column.name, stage.absent.get(column.name)) for column in stage.outcomes}
+            decided.by_rules.update(brought)
+            decided.outcomes.update(brought)
+            continue
         if stage.name in prepared:
             decided.derived.update(_derive(prepared[stage.name].derived, seen))
             own = None if matched is None else matched.get(stage.name)

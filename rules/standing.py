@@ -162,10 +162,13 @@ def kept_event(event: Moved) -> dict[str, Any]:
     }
 
 
-def action_key(customer_id: int, policy_key: str, stand: Stand, channel: str) -> str:
+def action_key(customer_id: int, policy_key: str, stand: Stand, channel: str, line_id: int = 0) -> str:
     """Names a step of an episode for ever: subject, policy's key, episode, step, repeat, channel.
 
     >>> action_key(7, "escalation", Stand(episode=2, step_key="standard-p4"), "email")
     '7/escalation/2/standard-p4/0/email'
+    >>> action_key(7, "lines", Stand(episode=1, step_key="p4"), "email", line_id=12)
+    'line-12/lines/1/p4/0/email'
     """
-    return f"{customer_id}/{policy_key}/{stand.episode}/{stand.step_key}/{stand.repeat_no}/{channel}"
+    subject = f"line-{line_id}" if line_id else str(customer_id)
+    return f"{subject}/{policy_key}/{stand.episode}/{stand.step_key}/{stand.repeat_no}/{channel}"

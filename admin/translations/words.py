@@ -21,7 +21,7 @@ from admin.formatting import spelled
 from admin.translations import codes
 from engine import access, catalogue, diary
 from rules.documents import shipped
-from rules.facts import INVOICE_DICTIONARY
+from rules.facts import DICTIONARY, INVOICE_DICTIONARY
 from rules.stages import STAGES
 from scoring.features import FEATURES
 
@@ -76,7 +76,7 @@ def _written() -> Iterator[Id]:
 
 def _declared() -> Iterator[str]:
     """Messages that are declared once and shown wherever their owner is: labels, meanings, reasons, codes."""
-    for part in (*INVOICE_DICTIONARY.values(), *STAGES):
+    for part in (*DICTIONARY.values(), *INVOICE_DICTIONARY.values(), *STAGES):
         yield from (part.label, part.meaning)
     for document in shipped():
         yield document["name"]

@@ -10,9 +10,11 @@ from engine.tables.parties import Customer, Person, User
 class Action(Table):
     """One step to carry out, once (promises.md 3). The key is unique for ever."""
 
-    key = CharField(unique=True)  # customer/policy/episode/step/repeat/channel, or the command's key
+    # customer/policy/episode/step/repeat/channel, with line-<id> for a customer, or the command's key
+    key = CharField(unique=True)
     entity_id = IntegerField()
     customer = ForeignKeyField(Customer, on_delete="RESTRICT", index=True)
+    line_id = IntegerField(default=0)  # the due line, as it was first posted; 0: the customer itself
     decision = ForeignKeyField(Decision, null=True, on_delete="RESTRICT")
     policy_key = CharField()
     episode = IntegerField()
@@ -26,6 +28,7 @@ class Action(Table):
     blocks = BooleanField(default=False)
     state = CharField()
     # messages: waiting due claimed sending sent uncertain failed cancelled; work: open done skipped cancelled
+    covered_by = ForeignKeyField("self", null=True, on_delete="RESTRICT", index=True)  # whose message carries it
     due_day = IntegerField()
     not_before_at = BigIntegerField(default=0)
     waiting_for = CharField(null=True)  # why it is not under way, see engine.outbox.WAITING

@@ -17,10 +17,15 @@ class Run(Table):
     sent_until_day = IntegerField(null=True)  # steps reached after it, in missed days, get their action now
     edition = CharField(max_length=64, null=True)
     policy_key = TextField(default="")  # of the escalation it decided with
+    line_policy_key = TextField(default="")  # of the escalation that decided due lines; empty without one
     facts_sha256 = CharField(max_length=64, null=True)
     facts_file = TextField(null=True)
+    lines_sha256 = CharField(max_length=64, null=True)  # of the due lines, where a policy decides them
+    lines_file = TextField(null=True)
     customers = IntegerField(default=0)
     changed = IntegerField(default=0)
+    lines = IntegerField(default=0)
+    lines_changed = IntegerField(default=0)
     applied = IntegerField(default=0)
     undecided = IntegerField(default=0)
     disagreed = IntegerField(default=0)
@@ -32,11 +37,12 @@ class Run(Table):
 
 
 class Decision(Table):
-    """One per customer and run with at least one changed outcome."""
+    """One per customer, or due line, and run with at least one changed outcome."""
 
     run = ForeignKeyField(Run, on_delete="RESTRICT")
     entity_id = IntegerField()
     customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+    line_id = IntegerField(default=0)  # the due line, as it was first posted; 0: the customer itself
     as_of_day = IntegerField()
     edition = CharField(max_length=64)
     changes = TextField()  # {stage: {before, after, by_rules, rules: [keys]}}
@@ -126,9 +132,10 @@ class Alert(Table):
 
 
 class Standing(Table):
-    """Where a customer stands in a policy of escalation: a fold of decisions and results."""
+    """Where a customer, or a due line, stands in a policy of escalation: a fold of decisions and results."""
 
     customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+    line_id = IntegerField(default=0)  # the due line, as it was first posted; 0: the customer itself
     entity_id = IntegerField()
     policy_key = CharField()
     episode = IntegerField(default=0)
@@ -145,7 +152,7 @@ class Standing(Table):
     waiting_for = TextField(default="[]")
 
     class Meta:
-        indexes = ((("customer", "policy_key"), True),)
+        indexes = ((("customer", "policy_key", "line_id"), True),)
 
 
 class DirtyCustomer(Table):

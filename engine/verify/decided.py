@@ -25,7 +25,8 @@ BATCH = 5_000  # customers whose histories are in memory at a time
 SAMPLE_DECISIONS = 300  # replayed each time, others the next day
 OUTCOMES = tuple(name for names in STAGE_OUTCOMES.values() for name in names)
 
-Histories = dict[tuple[int, str], list[Event]]
+Key = tuple[int, str, int]  # customer, policy, due line or 0
+Histories = dict[Key, list[Event]]
 Outcomes = dict[int, dict[str, Any]]
 
 
@@ -38,7 +39,7 @@ def standings(runtime: "Runtime") -> Iterator[Seen]:
             histories, decided = _histories(first)
             contacts = _contacts(first, zones)
             kept = {
-                (row["customer"], row["policy_key"]): row
+                (row["customer"], row["policy_key"], row["line_id"]): row
                 for row in Standing.select().where(Standing.customer.between(first, first + BATCH - 1)).dicts()
             }
             in_force = {
@@ -76,7 +77,7 @@ def _outcomes(decided: Outcomes, in_force: Outcomes) -> Iterator[Seen]:
 def _histories(first: int) -> tuple[Histories, Outcomes]:
     """Of some customers what moved their standings, and the outcomes decided last."""
     rows = (
-        Decision.select(Decision.customer, Decision.changes, Decision.as_of_day)
+        Decision.select(Decision.customer, Decision.line_id, Decision.changes, Decision.as_of_day)
         .where(Decision.customer.between(first, first + BATCH - 1))
         .order_by(Decision.customer, Decision.id)
         .tuples()
@@ -84,15 +85,15 @@ def _histories(first: int) -> tuple[Histories, Outcomes]:
     )
     found: Histories = {}
     decided: Outcomes = {}
-    for customer, changes, day in rows:
+    for customer, line, changes, day in rows:
         parsed = json.loads(changes)
-        last = decided.setdefault(customer, {})
+        last = {} if line else decided.setdefault(customer, {})
         for stage in STAGE_OUTCOMES:
             if stage in parsed:
                 last.update(parsed[stage]["after"])
         event = event_of(parsed, day)
         if event is not None:
-            found.setdefault((customer, parsed["standing_of"]), []).append(event)
+            found.setdefault((customer, parsed["standing_of"], line), []).append(event)
     return found, decided
 
 
@@ -102,21 +103,23 @@ def _contacts(first: int, zones: dict[int, str]) -> Histories:
     sent = (Action.state == "sent") | ((Action.state == "done") & Action.result.in_(reached))
     rows = (
         Action.select(
-            Action.customer, Action.policy_key, Action.entity_id, Action.created_at, Action.due_day, Action.settled_at
+            *(Action.customer, Action.policy_key, Action.line_id, Action.entity_id),
+            *(Action.created_at, Action.due_day, Action.settled_at),
         )
         .where(Action.customer.between(first, first + BATCH - 1), sent, Action.settled_at.is_null(False))
         .order_by(Action.id)
         .tuples()
         .iterator()
     )
-    for customer, policy, entity, created_at, due_day, settled_at in rows:
+    for customer, policy, line, entity, created_at, due_day, settled_at in rows:
         day = sending.contact_day(zones[entity], created_at, due_day, settled_at)
-        found.setdefault((customer, policy), []).append(Contacted(day=day))
+        found.setdefault((customer, policy, line), []).append(Contacted(day=day))
     return found
 
 
-def _differs(key: tuple[int, str], stored: Stand | None, rebuilt: Stand) -> Problem | None:
-    place = f"customer {key[0]}, standing in {key[1]}"
+def _differs(key: Key, stored: Stand | None, rebuilt: Stand) -> Problem | None:
+    line = f" of line {key[2]}" if key[2] else ""
+    place = f"customer {key[0]}, standing{line} in {key[1]}"
     if stored is None:
         if rebuilt.episode == 0:
             return None

@@ -76,12 +76,17 @@ def stored_facts(runtime: "Runtime") -> Iterator[Seen]:
         run = last_portfolio_run(entity)
         if run is None:
             continue
-        yield 1
-        place = f"facts of run {run.id} ({run.facts_file})"
-        try:
-            found = stored_sha256(runtime, str(run.facts_file))
-        except FileNotFoundError:
-            yield Problem(place, "the file is not there", "restore it from the backup of the state folder")
-            continue
-        if found != run.facts_sha256:
-            yield Problem(place, "its content gives another sha256", "restore it from the backup of the state folder")
+        yield from _stored(runtime, f"facts of run {run.id} ({run.facts_file})", run.facts_file, run.facts_sha256)
+        if run.lines_file is not None:
+            yield from _stored(runtime, f"lines of run {run.id} ({run.lines_file})", run.lines_file, run.lines_sha256)
+
+
+def _stored(runtime: "Runtime", place: str, file: str, sha256: str) -> Iterator[Seen]:
+    yield 1
+    try:
+        found = stored_sha256(runtime, str(file))
+    except FileNotFoundError:
+        yield Problem(place, "the file is not there", "restore it from the backup of the state folder")
+        return
+    if found != sha256:
+        yield Problem(place, "its content gives another sha256", "restore it from the backup of the state folder")

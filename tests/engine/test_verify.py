@@ -113,8 +113,8 @@ FAULTS = [
     ("update standing set level = 7 where customer_id = 9", DECIDED, "customer 9, standing in escalation: is"),
     ("delete from standing where customer_id = 9", DECIDED, "customer 9, standing in escalation: is missing"),
     (
-        "insert into standing (customer_id, entity_id, policy_key, episode, open, level, repeat_no, waiting_for) "
-        "values (9, 1, 'other', 1, 1, 2, 0, '[]')",
+        "insert into standing (customer_id, entity_id, line_id, policy_key, episode, open, level, repeat_no, "
+        "waiting_for) values (9, 1, 0, 'other', 1, 1, 2, 0, '[]')",
         DECIDED,
         "no decision explains it",
     ),

@@ -4,7 +4,7 @@ import duckdb
 import narwhals as nw
 import pytest
 
-from ledger.lines import LINE_COLUMNS, LINE_TECHNICAL, line_facts
+from ledger.lines import LEADING_COLUMNS, OWN_COLUMNS, line_facts
 from ledger.state import CUSTOMER_COLUMNS
 from rules import columns, reference
 from rules.book import Book
@@ -58,6 +58,19 @@ def test_one_row_per_open_line(rows):
         (5, "due_day", None),
         (1, "invoice_day", 20_000 - 40),
         (1, "overdue_minor", 800),
+        (1, "leader_days_past_due", 10),
+        (1, "leader_open_minor", 250),
+        (1, "overdue_net_minor", 550),
+        (1, "disputed_minor", 300),
+        (2, "leader_days_past_due", -3),
+        (2, "leader_open_minor", 495),
+        (2, "overdue_net_minor", 0),
+        (2, "promised_minor", 5),
+        (3, "leader_days_past_due", None),
+        (3, "leader_open_minor", None),
+        (3, "leader_line_id", None),
+        (3, "overdue_net_minor", 0),
+        (5, "leader_due_day", None),
         (5, "overdue_minor", 0),
         (5, "customer_id", 2),
     ],
@@ -68,9 +81,9 @@ def test_facts_of_a_line(rows, line, name, expected):
 
 
 def test_columns_are_as_declared(rows):
-    """Technical columns, the line's, then the customer's."""
-    declared = [*LINE_TECHNICAL, *(column.name for column in LINE_COLUMNS)]
-    assert list(rows[1])[: len(declared)] == declared
+    """Technical columns, the line's, then the customer's; what a line says itself stands in the customer's place."""
+    assert tuple(rows[1])[: len(OWN_COLUMNS)] == OWN_COLUMNS
+    assert {column.name for column in LEADING_COLUMNS} < {column.name for column in CUSTOMER_COLUMNS}
     assert {column.name for column in CUSTOMER_COLUMNS} <= set(rows[1])
 
 
@@ -84,7 +97,7 @@ def test_lines_of_a_customer_add_up(random_book):
         by_customer.setdefault(row["customer_id"], []).append(row)
     for lines in by_customer.values():
         assert sum(line["line_open_minor"] for line in lines) == lines[0]["open_minor"]
-        assert sum(line["line_disputed_minor"] for line in lines) == lines[0]["disputed_minor"]
+        assert all(line["disputed_minor"] == line["line_disputed_minor"] for line in lines)
         late = [line for line in lines if (line["line_days_past_due"] or 0) > 0]
         assert sum(line["line_open_minor"] for line in late) == lines[0]["overdue_minor"]
 
