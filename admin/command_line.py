@@ -11,6 +11,7 @@ import click
 
 from admin import starting
 from admin.command_decisions import decisions_group
+from admin.command_documents import documents_group
 from admin.command_parts import (
     DAY,
     actor_option,
@@ -61,6 +62,7 @@ def dunwell() -> None:
 
 dunwell.add_command(policy_group)
 dunwell.add_command(decisions_group)
+dunwell.add_command(documents_group)
 dunwell.add_command(verify_command)
 dunwell.add_command(replay_command)
 dunwell.add_command(why_silent_command)

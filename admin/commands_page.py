@@ -19,7 +19,20 @@ from admin.signs import alarms_of
 from engine import access
 from engine.catalogue import COMMANDS
 from engine.commands import Conflict, Invalid
-from engine.tables import Action, Alarm, Alert, Block, Customer, Dispute, DueLine, Entity, Override, Run, User
+from engine.tables import (
+    Action,
+    Alarm,
+    Alert,
+    Block,
+    Customer,
+    Dispute,
+    DueLine,
+    Entity,
+    InvoiceDocument,
+    Override,
+    Run,
+    User,
+)
 from ledger.problems import Problem
 
 blueprint = Blueprint("commands", __name__, url_prefix="/commands")
@@ -32,6 +45,7 @@ OF_CUSTOMER = {
     "dispute": Dispute,
     "block": Block,
     "due_line": DueLine,
+    "invoice_document": InvoiceDocument,
 }
 
 

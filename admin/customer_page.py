@@ -7,6 +7,7 @@ from flask_babel import gettext as _
 from peewee import JOIN, fn
 
 from admin import gate
+from engine.invoice_documents import documents_of
 from engine.pipeline import Asking, asking, facts_of, lines_of
 from engine.tables import (
     Action,
@@ -22,6 +23,7 @@ from engine.tables import (
     Dispute,
     DisputeClosing,
     DueLine,
+    InvoiceDocument,
     Message,
     Outcome,
     Override,
@@ -40,6 +42,7 @@ PAYMENTS_SHOWN = 12
 DECISIONS_SHOWN = 12
 ACTIONS_SHOWN = 12
 AUDIT_SHOWN = 20
+DOCUMENTS_SHOWN = 50
 BUCKETS = (
     ("0", "not_due_minor", "not_due"),
     ("1", "d1_30_minor", "d1_30"),
@@ -91,11 +94,17 @@ class CustomerFile:
     decisions: list[Decision] = field(default_factory=list)
     contacts: list[dict[str, Any]] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
+    documents: list[InvoiceDocument] = field(default_factory=list)
 
     @property
     def currency(self) -> str:
         """The entity's base currency, in which all figures are."""
         return str(self.customer.entity.currency)
+
+    @property
+    def invoices(self) -> list[str]:
+        """Numbers of its open invoices, each once."""
+        return list(dict.fromkeys(str(line["number"]) for line in self.lines))
 
     @property
     def buckets(self) -> list[tuple[str, str, int]]:
@@ -138,6 +147,7 @@ def file_of(customer: Customer) -> CustomerFile:
         ),
         contacts=_contacts(customer) if gate.may("people.view") else [],
         audit=_audit(customer) if gate.may("audit.view") else [],
+        documents=list(documents_of(customer).order_by(InvoiceDocument.id.desc()).limit(DOCUMENTS_SHOWN)),
     )
 
 
@@ -220,6 +230,7 @@ def _audit(customer: Customer) -> list[AuditEntry]:
         ("block", Block),
         ("action", Action),
         ("alert", Alert),
+        ("invoice_document", InvoiceDocument),
     ):
         theirs = [str(key) for (key,) in model.select(model.id).where(model.customer == customer).limit(500).tuples()]
         if theirs:

@@ -24,7 +24,20 @@ from ledger.money import parse_amount
 from ledger.problems import Problem
 
 CARRIED = frozenset(
-    {"version", "key", "customer", "action", "alarm", "alert", "override", "dispute", "block", "run", "user"}
+    {
+        "version",
+        "key",
+        "customer",
+        "action",
+        "alarm",
+        "alert",
+        "override",
+        "dispute",
+        "block",
+        "run",
+        "user",
+        "invoice_document",
+    }
 )
 TEXT_LENGTH_MAX = 2_000
 

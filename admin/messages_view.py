@@ -17,15 +17,19 @@ from peewee import JOIN, ModelSelect
 from admin import formatting, gate
 from admin.console import Choice, Tab
 from admin.customers import customer_link
+from admin.invoice_documents import file_answer
 from admin.steps import step_label
 from admin.views import CUSTOMER_FILTERS, MESSAGE_STATES, OfCustomers, _coded, link
 from engine import access
-from engine.statements import BEFORE_DUE, preview_of
+from engine.statements import preview_of
 from engine.tables import Action, Customer, Decision, Entity, Message, Person
 from engine.vault import Erased
+from engine.wordings import wording_for
+from engine.writing import files_of
+from notifiers.gateways import Attachment
 from notifiers.printing import Unprintable
 
-PREVIEWED = "reminder_1"  # what a preview is written as, unless nothing is overdue yet
+PREVIEWED = ("reminder_1", "before_due")  # what a preview is written as; the second where nothing is overdue
 NEVER_CLOSED = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
 
 
@@ -180,6 +184,24 @@ class MessagesView(OfCustomers):
             abort(404)
         return pdf_answer(base64.b64decode(printed), f"{row.customer.number}-{row.id}")
 
+    @expose("/<int:action_id>/files/<int:place>")
+    def message_file(self, action_id: int, place: int) -> ResponseReturnValue:
+        """A file that went along, byte for byte."""
+        row = self.one_or_404(action_id)
+        names = _said(row).get("attachments", ())
+        if not 0 < place <= len(names):
+            abort(404)
+        return file_answer(files_of(gate.runtime(), {"attachments": [names[place - 1]]})[0])
+
+    @expose("/<int:action_id>/text")
+    def message_text(self, action_id: int) -> ResponseReturnValue:
+        """The words of a mail as they were sent, byte for byte."""
+        row = self.one_or_404(action_id)
+        text = _said(row).get("text")
+        if text is None:
+            abort(404)
+        return file_answer(Attachment(f"{row.customer.number}-{row.id}.txt", "text/plain", text.encode()))
+
     @expose("/preview/<int:customer_id>")
     def preview(self, customer_id: int) -> ResponseReturnValue:
         """What a reminder to a customer would say today, on paper; nothing is kept or sent."""
@@ -187,10 +209,12 @@ class MessagesView(OfCustomers):
         customer = access.visible_to(current_user.id, query).first()
         if customer is None:
             abort(404)
+        runtime = gate.runtime()
+        day = runtime.today(customer.entity)
+        known = [wording_for(runtime, customer.entity, key, day) for key in PREVIEWED]
         try:
-            printed = preview_of(gate.runtime(), customer, PREVIEWED) or preview_of(
-                gate.runtime(), customer, BEFORE_DUE
-            )
+            letters = (preview_of(runtime, customer, wording) for wording in known if wording is not None)
+            printed = next((letter for letter in letters if letter is not None), None)
         except Unprintable:
             flash(_("The letter holds characters that our fonts cannot print."), "error")
             return redirect(url_for("customers.customer_page", customer_id=customer_id), 303)

@@ -56,6 +56,7 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
             Line(_l("Policies"), "policies.index", "layers", "proposals"),
             Line(_l("Parameters"), "parameters.index", "sliders-horizontal"),
             Line(_l("Derived facts"), "derived_facts.index", "gauge"),
+            Line(_l("Letter templates"), "templates.index", "mail"),
             Line(_l("Simulation"), "simulations.index", "flask-conical"),
             Line(_l("Looking ahead"), "forward.page", "calendar-clock"),
             Line(_l("Documents"), "documents.index_view", "file-text"),

@@ -30,6 +30,7 @@ class ParameterLine:
         group: the stage whose rules read it first.
         value, since: what holds today.
         coming: later values: day and words.
+        by_currency: what holds today in other base currencies, where it has an amount of its own.
         uses: the rules that read it: document and label.
         place: where it can be changed; empty when it is no number.
     """
@@ -45,6 +46,7 @@ class ParameterLine:
     range: str
     coming: tuple[tuple[int, str], ...]
     by_segment: tuple[tuple[str, str], ...]
+    by_currency: tuple[tuple[str, str], ...]
     uses: tuple[tuple[Document, str], ...]
     place: str
     waits: tuple[Document, ...]
@@ -75,8 +77,8 @@ def parameter_lines(documents: Iterable[Document]) -> list[ParameterLine]:
         parsed, _problems = parse_parameters(body)
         today = gate.runtime().today(document.entity)
         for parameter in parsed.parameters if parsed else ():
-            now = parameter.at(today)
-            begun = [value for value in parameter.values if value.from_day <= today and value.segment is None]
+            now = parameter.at(today, currency)
+            begun = [value for value in parameter.held(currency, today) if value.segment is None]
             threshold = places.get(parameter.name)
             lines.append(
                 ParameterLine(
@@ -93,12 +95,18 @@ def parameter_lines(documents: Iterable[Document]) -> list[ParameterLine]:
                     else "",
                     coming=tuple(
                         (value.from_day, _value(value.value, parameter.kind, currency))
-                        for value in (later.named(parameter.name) or parameter if later else parameter).values
+                        for value in (later.named(parameter.name) or parameter if later else parameter).held(currency)
                         if value.from_day > today and value.segment is None
                     ),
                     by_segment=tuple(
                         (formatting.title(name), _value(value, parameter.kind, currency))
                         for name, value in (now.by_segment if now else ())
+                    ),
+                    by_currency=tuple(
+                        (other, _value(value.value, parameter.kind, other))
+                        for other in sorted({one.currency for one in parameter.values if one.currency} - {currency})
+                        for value in [parameter.at(today, other)]
+                        if value is not None
                     ),
                     uses=tuple(uses.get(parameter.name, ())),
                     place=threshold.place if threshold else "",

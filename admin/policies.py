@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from peewee import fn
 
-from admin import comparing, derived_facts, formatting, gate, impact, parameters, wording
+from admin import comparing, derived_facts, formatting, gate, impact, letter_templates, parameters, wording
 from admin.confirming import confirmation_words
 from admin.remarks import places_of, remarks_of, stopped_now
 from admin.versions import (
@@ -99,7 +99,7 @@ def distribution(stage: str) -> list[tuple[Any, int, str]]:
 
 
 def every_kind(path: str, *methods: str) -> Callable[[gate.View], gate.View]:
-    """Route a view of one version, be it of a policy, of parameters or of derived facts.
+    """Route a view of one version, be it of a policy, of parameters, of derived facts or of a template.
 
     Args:
         path: after the number of the version.
@@ -107,7 +107,7 @@ def every_kind(path: str, *methods: str) -> Callable[[gate.View], gate.View]:
     """
 
     def route(view: gate.View) -> gate.View:
-        for kind in (blueprint, parameters.blueprint, derived_facts.blueprint):
+        for kind in (blueprint, parameters.blueprint, derived_facts.blueprint, letter_templates.blueprint):
             kind.add_url_rule(f"/<int:document_id>{path}", view_func=view, methods=methods or ("GET",))
         return view
 
@@ -136,6 +136,7 @@ def page_of(document: Document, status: int = 200, **more: Any) -> ResponseRetur
         else None,
         "lines": parameters.parameter_lines([document]) if document.kind == "parameters" else [],
         "derived": derived_facts.derived_lines([document]) if document.kind == "derived_facts" else [],
+        "template": letter_templates.shown(body) if document.kind == "template" else None,
         "reach": reach(document, named),
         "cases": cases_shown(body, currency),
         "before": before,

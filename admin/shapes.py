@@ -189,6 +189,12 @@ SHAPES: dict[str, Shape] = {
                 "due_line": Ask(_l("Invoice"), options=_lines),
             },
         ),
+        Shape(
+            "RemoveInvoiceDocument",
+            _l("Take a document away"),
+            _l("It is shown and sent no more; letters it went out with keep it."),
+            _l("Take it away"),
+        ),
         Shape("EndBlock", _l("End a block"), _l("The rules decide again at once."), _l("End the block")),
         Shape(
             "SetOverride",

@@ -15,7 +15,8 @@ from engine.tables import Document, Entity, User
 from engine.versions import head_of
 
 WAITING = "proposed"
-HEADS = {"policy": "policies", "parameters": "parameters", "derived_facts": "derived_facts"}  # blueprint of each kind
+HEADS = {"policy": "policies", "parameters": "parameters", "derived_facts": "derived_facts", "template": "templates"}
+# Above: the blueprint of each kind.
 
 
 def visible_entities() -> list[Entity]:
@@ -59,16 +60,15 @@ def in_force(kind: str) -> list[Document]:
     """What holds today for all entities, and for the entities the reader sees."""
     found = {}
     for entity in [None, *visible_entities()]:
-        for document in documents_in_force(entity, gate.runtime().today(entity)):
-            if document.kind == kind:
-                found[document.id] = document
+        for document in documents_in_force(entity, gate.runtime().today(entity), (kind,)):
+            found[document.id] = document
     return list(found.values())
 
 
 def is_in_force(document: Document) -> bool:
     """Whether a version decides today for its entity, or for all."""
     today = gate.runtime().today(document.entity)
-    return any(one.id == document.id for one in documents_in_force(document.entity, today))
+    return any(one.id == document.id for one in documents_in_force(document.entity, today, (document.kind,)))
 
 
 def governed(document: Document) -> list[Entity]:
@@ -77,7 +77,7 @@ def governed(document: Document) -> list[Entity]:
         return [document.entity]
     found = []
     for entity in Entity.select().order_by(Entity.code):
-        others = documents_in_force(entity, gate.runtime().today(entity))
+        others = documents_in_force(entity, gate.runtime().today(entity), (document.kind,))
         own = any(other.entity_id is not None and scope_of(other) == scope_of(document) for other in others)
         if not own:
             found.append(entity)

@@ -22,10 +22,10 @@ from benchmarks.portfolio import BLOCK, ENTITY_ID, LAST_DAY, OLDEST_DAYS, RATES_
 from engine.queries import MODELS
 from engine.runtime import Runtime
 from engine.runtime import build as open_runtime
+from engine.setting_up import shipped_documents
 from engine.settings import Settings, sqlite_path
 from engine.tables import Document, Entity, ExchangeRate
 from ledger.canonical import canonical, sha256_of
-from rules.documents import shipped
 
 SECRET = "benchmarks " * 4  # nothing sealed with it is secret
 CHUNK = 20_000  # customers written in one transaction
@@ -71,7 +71,7 @@ def _fill(runtime: Runtime, customers: int, seed: int, chunk: int) -> None:
         database.execute_sql("pragma foreign_keys = off")
     with database.atomic():
         Entity.create(id=ENTITY_ID, code="DE01", name="Main", currency="EUR", zone="Europe/Berlin")
-        put_in_force(shipped())
+        put_in_force(shipped_documents())
         _rates()
     written, start = 0, time.monotonic()
     for tables in _chunks(blocks(customers, seed), chunk):

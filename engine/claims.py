@@ -30,6 +30,7 @@ WAITING = {
     "unconfirmed": "A person confirms this message before it leaves.",
     "no_address": "There is no usable address; a task asks for one.",
     "no_sender": "The entity has no sender address.",
+    "no_template": "The template of this step is not in force; two people approve one.",
     "stopped": "A person stopped the policy; it goes on when two people say so.",
     "pause": "Dunning of this customer is paused or blocked.",
     "renamed": "The step has another name in the version that holds now; the next run sends it by that.",

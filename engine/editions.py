@@ -1,11 +1,11 @@
 """Editions: everything a decision depends on besides the facts, named by one hash.
 
-{policies, parameters resolved for the day, derived facts, model, calendars, rates, engine version}
+{policies, parameters resolved for the day, derived facts, templates, model, calendars, rates, engine version}
 as canonical JSON. A run uses one edition from start to end; each decision stores its hash; a replay takes it.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 IN_FORCE = ("approved", "live", "retired")  # which of them holds on a day follows from their days
+DECIDING = ("policy", "parameters", "derived_facts")  # kinds of documents that decide; templates only say it
 FORMAT = 1
 VERSION = version("dunwell")
 HOLIDAYS = version("holidays")
@@ -89,17 +90,34 @@ def escalation_key(book: Book) -> str:
     return "" if stage is None else stage.policy.key
 
 
-def documents_in_force(entity: Entity | None, day: int) -> list[Document]:
+def documents_in_force(entity: Entity | None, day: int, kinds: Sequence[str] = DECIDING) -> list[Document]:
     """The documents that hold for an entity on a day: of each kind, stage and subject the most specific.
 
     A document holds from its ``from_day`` until a later one of the same scope begins; one for the
     entity beats one for all, whole.
     """
+    return _holding(entity, day, kinds, Document.select())
+
+
+def template_shas(entity: Entity | None, day: int) -> dict[str, str]:
+    """The templates that hold for an entity on a day: sha256 by key, without reading what they say."""
+    columns = [field for field in Document._meta.sorted_fields if field.name not in UNREAD]
+    return {found.key: found.sha256 for found in _holding(entity, day, ("template",), Document.select(*columns))}
+
+
+UNREAD = frozenset({"body", "impact", "undo"})
+
+
+def _holding(entity: Entity | None, day: int, kinds: Sequence[str], query: Any) -> list[Document]:
     scope = Document.entity.is_null()
     if entity is not None:
         scope = scope | (Document.entity == entity)
-    found = Document.select().where(
-        Document.status.in_(IN_FORCE), Document.from_day <= day, scope, Document.approved_at.is_null(False)
+    found = query.where(
+        Document.kind.in_(kinds),
+        Document.status.in_(IN_FORCE),
+        Document.from_day <= day,
+        scope,
+        Document.approved_at.is_null(False),
     )
     best: dict[tuple[Any, ...], Document] = {}
     for document in sorted(found, key=_precedence):
@@ -115,7 +133,9 @@ def parameters_for(runtime: "Runtime", entity: Entity | None, day: int) -> list[
         Unusable: one cannot be read.
     """
     return [
-        _read(runtime, one, parse_parameters) for one in documents_in_force(entity, day) if one.kind == "parameters"
+        read_document(runtime, one, parse_parameters)
+        for one in documents_in_force(entity, day)
+        if one.kind == "parameters"
     ]
 
 
@@ -182,13 +202,20 @@ def edition_for(runtime: "Runtime", entity: Entity, day: int) -> Edition:
         Unusable: a document or the model in force cannot be read.
     """
     found = documents_in_force(entity, day)
-    policies = [_read(runtime, document, parse) for document in found if document.kind == "policy"]
-    parameters = [_read(runtime, document, parse_parameters) for document in found if document.kind == "parameters"]
-    derived = [_read(runtime, document, parse_derived) for document in found if document.kind == "derived_facts"]
+    policies = [read_document(runtime, document, parse) for document in found if document.kind == "policy"]
+    parameters = [
+        read_document(runtime, document, parse_parameters) for document in found if document.kind == "parameters"
+    ]
+    derived = [
+        read_document(runtime, document, parse_derived) for document in found if document.kind == "derived_facts"
+    ]
     champion = ScoreModel.select().where(ScoreModel.status == "champion").order_by(ScoreModel.id.desc()).first()
-    shas = {"parameters_documents": [d.sha256 for d in found if d.kind == "parameters"]}
+    shas: dict[str, Any] = {"parameters_documents": [d.sha256 for d in found if d.kind == "parameters"]}
     if derived:
         shas["derived_documents"] = [d.sha256 for d in found if d.kind == "derived_facts"]
+    templates = template_shas(entity, day)
+    if templates:
+        shas["templates"] = templates
     stopped = stopped_policies(entity)
     key = (tuple(d.sha256 for d in found), entity.code, day, stopped)
     books = runtime.cache.setdefault("books", {})
@@ -216,7 +243,14 @@ def _books(
 
     def built(subject: str, policies: list[Policy]) -> Book:
         return Book.build(
-            policies, parameters, day, derived=derived, entity=entity.code, subject=subject, stopped=stopped
+            policies,
+            parameters,
+            day,
+            derived=derived,
+            entity=entity.code,
+            currency=entity.currency,
+            subject=subject,
+            stopped=stopped,
         )
 
     books = [book for pair in known for book in pair if book is not None]
@@ -259,7 +293,7 @@ def _edition(
     runtime: "Runtime",
     entity: Entity,
     books: Books,
-    shas: dict[str, list[str]],
+    shas: dict[str, Any],
     champion: ScoreModel | None,
     rates: dict[str, int],
 ) -> Edition:
@@ -319,11 +353,15 @@ def edition_of(runtime: "Runtime", entity: Entity, sha256: str, day: int) -> Edi
         raise Unusable(f"the edition {sha256[:12]} is not stored")
     body = json.loads(row.body)
     policies = [
-        _read(runtime, _document(name), parse)
+        read_document(runtime, document_named(name), parse)
         for name in (*body["policies"].values(), *body.get("line_policies", {}).values())
     ]
-    parameters = [_read(runtime, _document(name), parse_parameters) for name in body["parameters_documents"]]
-    derived = [_read(runtime, _document(name), parse_derived) for name in body.get("derived_documents", ())]
+    parameters = [
+        read_document(runtime, document_named(name), parse_parameters) for name in body["parameters_documents"]
+    ]
+    derived = [
+        read_document(runtime, document_named(name), parse_derived) for name in body.get("derived_documents", ())
+    ]
     champion = None if body["model"] is None else ScoreModel.get(ScoreModel.sha256 == body["model"])
     stopped = body.get("stopped", ())
     known = list(runtime.cache.get("books", {}).values())
@@ -342,17 +380,26 @@ def edition_of(runtime: "Runtime", entity: Entity, sha256: str, day: int) -> Edi
     return edition_of(runtime, entity, sha256, day)
 
 
-def _document(sha256: str) -> Document:
+def document_named(sha256: str) -> Document:
+    """The stored document with a sha256.
+
+    Raises:
+        Unusable: there is none.
+    """
     found: Document | None = Document.get_or_none(Document.sha256 == sha256)
     if found is None:
         raise Unusable(f"the document {sha256[:12]} is not stored")
     return found
 
 
-def _read(
+def read_document(
     runtime: "Runtime", document: Document, parsed: Callable[[dict[str, Any]], tuple[T | None, list[Problem]]]
 ) -> T:
-    """A stored document, read once; it must still be what was approved."""
+    """A stored document, read once; it must still be what was approved.
+
+    Raises:
+        Unusable: it is not, or cannot be read.
+    """
     kept = runtime.cache.setdefault("documents", {})
     if document.sha256 not in kept:
         read, problems = parsed(_checked_body(document))

@@ -9,6 +9,8 @@ from peewee import fn
 
 from engine.editions import documents_in_force
 from engine.tables import Customer, Document, Entity, Override, Run, Standing
+from engine.template_findings import named_templates, template_findings
+from engine.versions import KINDS
 from ledger.columns import Column
 from ledger.problems import Problem
 from rules.checks import check
@@ -38,6 +40,8 @@ def findings(
     own = document.get("entity")
     if own is not None:  # what other entities have of their own says nothing about it
         others = [other for other in others if other.get("entity") in (None, own)]
+    if document.get("kind") == "template":
+        return template_findings(document, others, entity)
     if document.get("kind") in ("parameters", "derived_facts"):
         return _shared_findings(document, others)
     policy, problems = parse(document)
@@ -47,7 +51,7 @@ def findings(
     if parameters is None:
         return [*problems, Problem("parameters", "are not in force on that day", "propose and approve them first")]
     found = check(policy, parameters, dictionary_beside(policy.subject, others, policy.entity))
-    return [*problems, *found, *_dropped(policy, others, entity)]
+    return [*problems, *found, *named_templates(policy, others), *_dropped(policy, others, entity)]
 
 
 def parameters_beside(entity: Entity | None = None) -> Parameters | None:
@@ -58,7 +62,7 @@ def parameters_beside(entity: Entity | None = None) -> Parameters | None:
 
 def _others(entity: Entity | None, day: int | None) -> list[Document]:
     if day is not None:
-        return documents_in_force(entity, day)
+        return documents_in_force(entity, day, KINDS)
     latest: dict[tuple[Any, ...], Document] = {}
     for row in Document.select().where(Document.status.in_(("approved", "live"))).order_by(Document.id):
         latest[(row.kind, row.stage, row.subject, row.key, row.entity_id)] = row

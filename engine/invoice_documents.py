@@ -109,20 +109,20 @@ class RemoveInvoiceDocument(Command):
     """Take a document away from its invoice; letters it went out with keep it.
 
     Args:
-        document: id.
+        invoice_document: id.
     """
 
-    document: int
+    invoice_document: int
 
 
 @register(RemoveInvoiceDocument, permission="import.run")
 def remove_invoice_document(context: Context, command: RemoveInvoiceDocument) -> Change:
     """Show and send it no more."""
     found: InvoiceDocument | None = InvoiceDocument.get_or_none(
-        InvoiceDocument.id == command.document, InvoiceDocument.removed_at.is_null()
+        InvoiceDocument.id == command.invoice_document, InvoiceDocument.removed_at.is_null()
     )
     if found is None:
-        raise NotFound(f"no document {command.document}")
+        raise NotFound(f"no document {command.invoice_document}")
     customer = context.customer(found.customer_id)
     InvoiceDocument.update(removed_at=context.at).where(InvoiceDocument.id == found.id).execute()
     return Change(

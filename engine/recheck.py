@@ -9,6 +9,7 @@ from engine.tables import Action, Alarm, Entity
 from ledger.state import Basis
 from rules import reference
 from rules.escalation import Move, Wait
+from rules.policies import Step
 from rules.reference import Decided
 
 if TYPE_CHECKING:
@@ -103,12 +104,17 @@ def check(runtime: "Runtime", action: Action, entity: Entity, facts: Read) -> Ch
     return Checked(waiting_for=waiting_for, until_at=until_at, edition=edition, basis=basis)
 
 
-def attach_of(action: Action, ask: "Asking") -> tuple[str, ...]:
-    """What goes along with the message of an action, as its step in force says."""
+def _claims_penalties(action: Action, ask: "Asking") -> bool:
     stage = ask.edition.book.stages.get(ESCALATION)
     terms = None if stage is None else stage.policy.escalation
-    steps = () if terms is None else terms.steps()
-    return next((step.attach for step in steps if step.key == action.step_key), ())
+    return terms is not None and any(step.key == action.step_key and step.penalties for step in terms.steps())
+
+
+def step_of(action: Action, ask: "Asking") -> Step | None:
+    """The step of an action, as the policy in force has it."""
+    stage = ask.edition.book.stages.get(ESCALATION)
+    terms = None if stage is None else stage.policy.escalation
+    return None if terms is None else next((step for step in terms.steps() if step.key == action.step_key), None)
 
 
 def _gone(action: Action, row: dict[str, Any], decided: Decided, ask: "Asking") -> str | None:

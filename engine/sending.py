@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 from engine.doors import LETTER, sender_of
+from engine.editions import template_shas
 from engine.invoice_documents import Enclosed
 from engine.outages import outage_of
 from engine.postal import is_postal, postal_lines
 from engine.tables import Action, Alarm, Contact, Customer, Entity, Person
+from engine.wordings import wording_for
 from ledger.days import date_of, day_of
-from notifiers.composing import Composed
+from notifiers.composing import Composed, Wording
 from notifiers.gateways import Gateway
 from notifiers.manuscripts import Manuscript
 from notifiers.mime import is_address
@@ -99,6 +101,7 @@ class Together:
                 self._of_lines.setdefault(key, []).append(action.customer_id)
         self._facts: dict[tuple[int, int], Read | None] = {}
         self._items: dict[tuple[int, int], Items | None] = {}
+        self._templates: dict[tuple[int, int], dict[str, str]] = {}
 
     def prepare(self, runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -> Verdict:
         """Decide the customer again and fix what the letter says."""
@@ -123,6 +126,13 @@ class Together:
             customers = self._customers.get(key, [customer])
             self._items[key] = self._tried(runtime, lambda: statements.open_items_of(runtime, entity, customers, basis))
         return self._items[key] or statements.open_items_of(runtime, entity, [customer], basis)
+
+    def wording(self, runtime: "Runtime", entity: Entity, template: str, day: int) -> Wording | None:
+        """The template in force, with what all letters share."""
+        key = (entity.id, day)
+        if key not in self._templates:
+            self._templates[key] = template_shas(entity, day)
+        return wording_for(runtime, entity, template, day, self._templates[key])
 
     @staticmethod
     def _tried(runtime: "Runtime", look: Callable[[], T]) -> T | None:
@@ -154,7 +164,9 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
         if outage_of(error) is not None:
             raise
         log.exception("action %s cannot be decided again", action.key)
-        _tell_undecidable(entity, now_at, type(error).__name__)
+        what = type(error).__name__
+        text = f"messages of {entity.code} wait: they cannot be decided again ({what}); see the worker's log"
+        _tell(entity, now_at, "undecidable", text)
         return Wait(now_at + UNDECIDABLE_US, "undecidable")
     if checked.cancelled is not None:
         return Cancel(checked.cancelled)
@@ -169,9 +181,14 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
     from_address = sender_of(runtime, entity, gateway)
     if from_address is None:
         return Wait(now_at + HOUR_US, "no_sender")
+    wording = together.wording(runtime, entity, str(action.template), day)
+    if wording is None:
+        text = f"letters of {entity.code} wait: the template {action.template} is not in force"
+        _tell(entity, now_at, "no_template", text)
+        return Wait(now_at + HOUR_US, "no_template")
     items = together.items(runtime, entity, checked.basis, action.customer_id)
-    attach = recheck.attach_of(action, facts.ask)
-    asked = statements.letter_of(action, entity, day, reached, items, attach)
+    step = recheck.step_of(action, facts.ask)
+    asked = statements.letter_of(action, entity, day, reached, items, wording, step)
     if asked is None:
         return Cancel("nothing is left to ask for")
     return Go(
@@ -187,14 +204,11 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
     )
 
 
-def _tell_undecidable(entity: Entity, now_at: int, what: str) -> None:
-    """Raise one alarm per entity, however many messages wait."""
-    told = Alarm.select().where(
-        Alarm.entity_id == entity.id, Alarm.kind == "undecidable", Alarm.acknowledged_at.is_null()
-    )
+def _tell(entity: Entity, now_at: int, kind: str, text: str) -> None:
+    """Raise one alarm per entity and kind, however many messages wait."""
+    told = Alarm.select().where(Alarm.entity_id == entity.id, Alarm.kind == kind, Alarm.acknowledged_at.is_null())
     if not told.exists():
-        text = f"messages of {entity.code} wait: they cannot be decided again ({what}); see the worker's log"
-        Alarm.create(entity_id=entity.id, kind="undecidable", text=text, raised_at=now_at)
+        Alarm.create(entity_id=entity.id, kind=kind, text=text, raised_at=now_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Setting up: a new entity, and the shipped policies as drafts that two people put in force."""
 
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import available_timezones
 
 import holidays
@@ -10,6 +11,7 @@ from engine.commands import Change, Command, Context, Invalid, register
 from engine.tables import Document, Entity
 from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
+from notifiers.letter_templates import shipped_templates
 from rules.documents import shipped
 
 
@@ -61,6 +63,11 @@ def create_entity(_context: Context, command: CreateEntity) -> Change:
     )
 
 
+def shipped_documents() -> list[dict[str, Any]]:
+    """All documents that come with the product; templates first, since policies name them."""
+    return [*shipped_templates(), *shipped()]
+
+
 def install_drafts() -> list[str]:
     """Keep each shipped document that has no version yet as a draft.
 
@@ -68,8 +75,8 @@ def install_drafts() -> list[str]:
         The keys of the drafts that are new.
     """
     new = []
-    for document in shipped():
-        if Document.select().where(Document.key == document["key"]).exists():
+    for document in shipped_documents():
+        if Document.select().where(Document.kind == document["kind"], Document.key == document["key"]).exists():
             continue
         Document.create(
             kind=document["kind"],

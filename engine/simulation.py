@@ -27,6 +27,7 @@ from engine.pipeline import Frame, asking, last_portfolio_run, read_facts
 from engine.queries import people_table
 from engine.sampling import scaled
 from engine.tables import Entity, Run
+from engine.wordings import letters_of
 from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
 from rules.book import Book
@@ -254,6 +255,9 @@ def impact_of(
     Raises:
         Invalid: it cannot be tried as it stands.
     """
+    if document.get("kind") == "template":  # it decides nothing; it says what was decided
+        letters = {one.code: letters_of(one, str(document["key"])) for one in entities}
+        return {"from_day": from_day, "document": sha256_of(document), "entities": [], "letters": letters}
     parts = [{"entity": one.code, **simulate(runtime, one, [document], from_day=from_day).values()} for one in entities]
     return {"from_day": from_day, "document": sha256_of(document), "entities": parts}
 
@@ -291,6 +295,7 @@ def trial_book(entity: Entity, day: int, changes: Sequence[Mapping[str, Any]]) -
             day,
             derived=derived.values(),
             entity=entity.code,
+            currency=entity.currency,
             stopped=stopped,
         )
     except ValueError as error:

@@ -16,16 +16,18 @@ from engine.sending import Reached, postal_of
 from engine.tables import Action, Credit, Customer, DueLine, Entity
 from ledger.state import Basis, Keep, parts_of
 from notifiers.banking import in_fours
+from notifiers.composing import Wording
+from notifiers.letter_templates import Template
 from notifiers.letters import Letter, LetterCredit, Letterhead, LetterLine
 from notifiers.manuscripts import Manuscript, statement_name
 from notifiers.printing import Printed, print_letter
+from rules.policies import Step
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
 
-PAY_WITHIN_DAYS = {"reminder_1": 10, "reminder_2": 7, "reminder_penalties": 7, "formal_notice": 10}
 EARLY_DAYS = 14  # a notice before the due date lists what falls due within so many days
-BEFORE_DUE = "before_due"
+BEFORE_DUE = "coming"  # what a template asks for that is written before the due date
 SLOTS_KEPT = 4  # entities whose plans are kept ready
 LINE_COLUMNS = (
     "number",
@@ -59,31 +61,38 @@ class Asked:
 
 
 def letter_of(
-    action: Action, entity: Entity, day: int, reached: Reached, items: Items, attach: Sequence[str] = ()
+    action: Action, entity: Entity, day: int, reached: Reached, items: Items, wording: Wording, step: Step | None = None
 ) -> Asked | None:
     """Fix what the letter of an action says, for paper where it goes by post; None when there is nothing to ask for.
 
     Args:
         items: open items of its customer and perhaps of others, by customer.
-        attach: what goes along, of ``rules.policies.ATTACHMENTS``; a letter on paper is a statement itself.
+        step: of the policy in force; what goes along (a letter on paper is a statement itself), and whether it
+            claims interest and costs.
     """
     customer, on_paper = action.customer, action.channel == LETTER
     lines, owed_back = items.get(customer.id, ([], []))
     listed = lines_listed(action)
     if listed is not None:
         lines = [row for row in lines if (row["number"], row["ordinal"]) in listed]
-    letter = statement(entity, customer, lines, owed_back, day=day, template=str(action.template), contact=reached.name)
+    letter = statement(entity, customer, lines, owed_back, day=day, template=wording.template, contact=reached.name)
     if not letter.demanded:
         return None
+    attach = () if step is None else step.attach
     language, mark = reached.contact.language, f"{entity.code}-{customer.number}-{action.id}"
     enclosed, too_large, missing = _documents(customer, lines, letter) if "invoices" in attach else ([], [], [])
     with_statement = "statement" in attach and not on_paper
-    names = [statement_name(letter, language)] if with_statement else []
-    letter = replace(letter, enclosed=(*names, *(one.name for one in enclosed)), not_enclosed=tuple(too_large))
+    names = [statement_name(letter, wording, language)] if with_statement else []
+    letter = replace(
+        letter,
+        enclosed=(*names, *(one.name for one in enclosed)),
+        not_enclosed=tuple(too_large),
+        penalties=step is not None and step.penalties,
+    )
     if on_paper:
         letter = addressed(letter, entity, reached.lines, mark)
     manuscript = Manuscript(
-        template=str(action.template),
+        wording=wording,
         letter=letter,
         language=language,
         country=customer.country or entity.country,
@@ -117,11 +126,11 @@ def lines_listed(action: Action) -> set[tuple[str, int]] | None:
     return set(DueLine.select(DueLine.number, DueLine.ordinal).where(DueLine.id.in_(lines)).tuples())
 
 
-def preview_of(runtime: "Runtime", customer: Customer, template: str) -> Printed | None:
+def preview_of(runtime: "Runtime", customer: Customer, wording: Wording) -> Printed | None:
     """What a letter to a customer would say today; None when there is nothing to ask for. Nothing is kept or sent.
 
     Raises:
-        ValueError: there is no such template.
+        ValueError: the template is for no letter.
         Unprintable: a name cannot be printed with the fonts we have.
     """
     entity, day = customer.entity, runtime.today(customer.entity)
@@ -129,12 +138,12 @@ def preview_of(runtime: "Runtime", customer: Customer, template: str) -> Printed
     reached = postal_of(runtime, customer, entity)
     lines, owed_back = items[customer.id]
     contact = reached.name if reached else ""
-    letter = statement(entity, customer, lines, owed_back, day=day, template=template, contact=contact)
+    letter = statement(entity, customer, lines, owed_back, day=day, template=wording.template, contact=contact)
     if not letter.demanded:
         return None
     language = reached.contact.language if reached else customer.language
     whole = addressed(letter, entity, reached.lines if reached else (), f"{entity.code}-{customer.number}")
-    return print_letter(template, whole, language, customer.country or entity.country)
+    return print_letter(wording, whole, language, customer.country or entity.country)
 
 
 def addressed(letter: Letter, entity: Entity, lines: Sequence[str], mark: str) -> Letter:
@@ -222,7 +231,7 @@ def statement(
     owed_back: list[LetterCredit],
     *,
     day: int,
-    template: str,
+    template: Template,
     contact: str = "",
 ) -> Letter:
     """Sort open items into what is asked for, what is held back, and what is for information.
@@ -231,7 +240,7 @@ def statement(
     was paid too much is a credit.
     """
     horizon = day - 1
-    if template == BEFORE_DUE:
+    if template.asks == BEFORE_DUE:
         coming = [row["due_day"] for row in lines if row["due_day"] is not None and row["due_day"] >= day]
         horizon = max(day + EARLY_DAYS, min(coming, default=day))
     several = _several(lines)
@@ -259,7 +268,7 @@ def statement(
             due = row["due_day"] is not None and row["due_day"] <= horizon
             (demanded if due else later).append(_line(row, number, row["open_minor"] - back, day))
     due_days = [line.due_day for line in demanded if line.due_day is not None]
-    pay_by_day = max(due_days, default=day) if template == BEFORE_DUE else day + PAY_WITHIN_DAYS.get(template, 7)
+    pay_by_day = max(due_days, default=day) if template.asks == BEFORE_DUE else day + template.pay_within_days
     numbers = [line.number for line in demanded]
     return Letter(
         creditor=entity.name,

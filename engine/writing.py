@@ -28,11 +28,13 @@ class Written:
     Args:
         sealed: the text, with the key of the person it goes to.
         body_sha256: of what was sealed.
+        template_sha256: of the template it was written by.
     """
 
     message: OutgoingMessage
     sealed: bytes
     body_sha256: str
+    template_sha256: str
 
 
 def write(runtime: "Runtime", claimed: Claim) -> Written:
@@ -60,7 +62,7 @@ def write(runtime: "Runtime", claimed: Claim) -> Written:
         attachments=_attachments(runtime, claimed),
     )
     kept = _kept(message, on_paper, go.enclosed)
-    return Written(message, runtime.vault.seal(go.person, kept), sha256_of(kept))
+    return Written(message, runtime.vault.seal(go.person, kept), sha256_of(kept), letter.template)
 
 
 def _attachments(runtime: "Runtime", claimed: Claim) -> tuple[Attachment, ...]:
@@ -79,11 +81,15 @@ def keep(claimed: Claim, text: Written, gateway: str) -> None:
         message_id=text.message.message_id,
         sealed=text.sealed,
         body_sha256=text.body_sha256,
+        template_sha256=text.template_sha256,
         gateway=gateway,
         composed_at=claimed.at,
     ).on_conflict(
         conflict_target=[Message.action],
-        preserve=[Message.person, Message.sealed, Message.body_sha256, Message.gateway, Message.composed_at],
+        preserve=[
+            *(Message.person, Message.sealed, Message.body_sha256),
+            *(Message.template_sha256, Message.gateway, Message.composed_at),
+        ],
     ).execute()
 
 

@@ -636,6 +636,7 @@ def up(migrator, db):
         message_id = CharField(unique=True)
         sealed = BlobField()
         body_sha256 = CharField(max_length=64)
+        template_sha256 = CharField(max_length=64, default="")
         gateway = CharField()
         composed_at = BigIntegerField()
         sent_at = BigIntegerField(null=True)

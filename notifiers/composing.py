@@ -1,12 +1,10 @@
 """Composes letters: values and a template's name in, subject, text and HTML out.
 
-Wording is data, one file per language (templates/wording_*.json), and layout is a template
-that knows no language. Wording holds plain ``{fields}`` and nothing that could be executed;
-everything is escaped by the layout.
+Wording is data, a governed document per template (`letter_templates`), and layout is a template of
+ours that knows no language. Wording holds plain ``{fields}`` and nothing that could be executed
+(`letter_text`); everything is escaped by the layout.
 """
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,32 +21,49 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from ledger.days import date_of
 from ledger.money import exponent
 
+from .letter_templates import FALLBACK, LETTER_USES, Block, Template
+from .letter_text import paragraphs, write
 from .letters import Letter, LetterCredit, LetterLine, Total, totals
 from .mime import one_line
 
 FOLDER = Path(__file__).parent / "templates"
-TEMPLATES = ("before_due", "reminder_1", "reminder_2", "reminder_penalties", "formal_notice")
-LANGUAGES = ("en", "de", "fr")
 ROWS_MAX = 200  # rows a section prints; what is beyond them becomes one row with its sum
-ACCENTS = {  # the colour of the letter's head says how serious it is
-    "before_due": "#1f5f8b",
-    "reminder_1": "#1f5f8b",
-    "reminder_2": "#8a5a00",
-    "reminder_penalties": "#9a3b12",
-    "formal_notice": "#8f1d2c",
-}
-FIELD = re.compile(r"\{(\w+)\}")
+ACCENTS = {"calm": "#1f5f8b", "firm": "#8a5a00", "stern": "#9a3b12", "final": "#8f1d2c"}  # by tone
 NO_BREAK = "\u00a0"
+Paragraphs = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a letter is written with.
+
+    Args:
+        template: the letter's own.
+        shared: what all letters share: the labels of the layout, and blocks for all of them.
+    """
+
+    template: Template
+    shared: Template
+
+    def spoken(self, language: str) -> str:
+        """The language a letter is written in: `FALLBACK` where one of the two is not written in it."""
+        code = language.lower()[:2]
+        return code if code in self.template.texts and code in self.shared.texts else FALLBACK
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A letter ready to send."""
+    """A letter ready to send.
+
+    Args:
+        template: sha256 of the template it was written by; empty for one written by hand.
+    """
 
     subject: str
     text: str
     html: str
     language: str
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,41 +88,109 @@ class Section:
     sums: tuple[str, ...]
 
 
-def compose(template: str, letter: Letter, language: str, country: str | None = None) -> Composed:
+class Pen:
+    """Writes the texts of one letter: wording, language and values together.
+
+    Args:
+        country: ISO 3166 code of the customer: blocks for it, and how dates and amounts are written.
+    """
+
+    def __init__(self, wording: Wording, letter: Letter, language: str, country: str | None) -> None:
+        self.wording, self.letter, self.country = wording, letter, country or ""
+        self.language = wording.spoken(language)
+        self.locale = locale_of(self.language, country)
+        self.words = wording.template.texts[self.language]
+        self.labels = {name: text.source for name, text in wording.shared.texts[self.language].items()}
+        self.sums = totals(letter)
+        self.fields = fields_of(letter, self.sums, self.locale, self.labels["and"])
+
+    def line(self, name: str) -> str:
+        """A text of one line."""
+        return write(self.words[name], self.fields)
+
+    def label(self, name: str, **values: str) -> str:
+        """A word of the layout that names something."""
+        return write(self.wording.shared.texts[self.language][name], values)
+
+    def paragraphs(self, name: str) -> Paragraphs:
+        """A text of several paragraphs."""
+        return paragraphs(write(self.words[name], self.fields))
+
+    def blocks(self, kind: str) -> Paragraphs:
+        """The blocks of a kind that belong into this letter: those for all letters first."""
+        return tuple(
+            part
+            for block in (*self.wording.shared.blocks, *self.wording.template.blocks)
+            if block.kind == kind and self._belongs(block)
+            for part in paragraphs(write(block.text(self.language), self.fields))
+        )
+
+    def _belongs(self, block: Block) -> bool:
+        if block.kind == "early_payment" and any((line.days_past_due or 0) > 0 for line in self.letter.demanded):
+            return False
+        if block.kind == "penalties" and not self.letter.penalties:
+            return False
+        return block.holds(self.letter.as_of_day, self.country)
+
+    @property
+    def greeting(self) -> str:
+        """To a person where one is known."""
+        contact = self.fields["contact"]
+        return self.label("greeting_named", contact=contact) if contact else self.labels["greeting"]
+
+    @property
+    def opening(self) -> Paragraphs:
+        """What stands before the statement."""
+        return (*self.paragraphs("opening"), *self.blocks("message"), *self.blocks("penalties"))
+
+    @property
+    def closing(self) -> Paragraphs:
+        """What stands behind it."""
+        return (*self.blocks("early_payment"), *self.paragraphs("closing"), *((line,) for line in self.enclosures))
+
+    @property
+    def enclosures(self) -> list[str]:
+        """What the letter says of files that go along, and of those that do not fit."""
+        files, numbers = self.letter.enclosed, self.letter.not_enclosed
+        said = [self.label("enclosed", files=", ".join(one_line(name, 120) for name in files))] if files else []
+        if numbers:
+            said.append(self.label("not_enclosed", numbers=", ".join(one_line(number, 60) for number in numbers)))
+        return said
+
+    @property
+    def accent(self) -> str:
+        """The colour of the letter's head says how serious it is."""
+        return ACCENTS[self.wording.template.tone]
+
+
+def compose(wording: Wording, letter: Letter, language: str, country: str | None = None) -> Composed:
     """Write a letter.
 
     Args:
-        template: one of `TEMPLATES`.
         letter: its values.
-        language: of the contact; a language we have no wording for gets English.
-        country: ISO 3166 code of the contact, for the way dates and amounts are written.
+        language: of the contact; one the wording does not have gets `FALLBACK`.
+        country: ISO 3166 code of the customer, for its legal blocks and the way dates and amounts are written.
 
     Raises:
-        ValueError: there is no such template, or the letter demands nothing.
+        ValueError: the template is for no letter, or the letter demands nothing.
     """
-    check(template, letter)
-    language = spoken(language)
-    locale = locale_of(language, country)
-    wording = wording_of(language)
-    labels, words = wording["labels"], wording["letters"][template]
-    sums = totals(letter)
-    fields = fields_of(letter, sums, locale, labels)
-
-    def said(text: str) -> str:
-        return fill(text, fields)
-
+    check(wording, letter)
+    pen = Pen(wording, letter, language, country)
+    labels, fields, locale = pen.labels, pen.fields, pen.locale
+    demanded = pen.line("demanded")
     view: dict[str, Any] = {
-        "language": language,
-        "accent": ACCENTS[template],
+        "language": pen.language,
+        "accent": pen.accent,
         "labels": labels,
-        "kind": words["kind"],
-        "heading": said(words["heading"]),
-        "preheader": said(words["preheader"]),
-        "greeting": said(labels["greeting_named"] if letter.contact else labels["greeting"]),
-        "opening": tuple(said(part) for part in words["opening"]),
-        "closing": (*(said(part) for part in words["closing"]), *enclosures(letter, labels)),
-        "sections": _sections(template, letter, locale, labels, words),
-        "totals": tuple(_total_rows(total, locale, labels, words) for total in sums),
+        "kind": pen.line("kind"),
+        "heading": pen.line("heading"),
+        "preheader": pen.line("preheader"),
+        "greeting": pen.greeting,
+        "opening": pen.opening,
+        "closing": pen.closing,
+        "legal": pen.blocks("legal"),
+        "sections": _sections(pen, demanded),
+        "totals": tuple(_total_rows(total, locale, labels, demanded) for total in pen.sums),
         "payable": fields["payable"],
         "pay_by": fields["pay_by"],
         "facts": (
@@ -120,45 +203,50 @@ def compose(template: str, letter: Letter, language: str, country: str | None = 
         "reference": fields["reference"],
         "payment_details": tuple(one_line(line) for line in letter.payment_details.splitlines() if line.strip()),
     }
+    subject = pen.label("mail_subject", subject=pen.line("subject"), customer_number=fields["customer_number"])
     return Composed(
-        subject=one_line(said(labels["mail_subject"].replace("{subject}", words["subject"]))),
+        subject=one_line(subject),
         text=_environment(html=False).get_template("letter.txt").render(view),
         html=_environment(html=True).get_template("letter.html").render(view),
-        language=language,
+        language=pen.language,
+        template=wording.template.sha256,
     )
 
 
-def check(template: str, letter: Letter) -> None:
-    """Refuse a template that does not exist, and a letter that asks for nothing.
+def short_message(wording: Wording, letter: Letter, language: str, country: str | None = None) -> str:
+    """Write a letter for a channel of few characters.
+
+    Raises:
+        ValueError: the template has no short text in the letter's language.
+    """
+    pen = Pen(wording, letter, language, country)
+    if "short" not in pen.words:
+        raise ValueError(f"the template {wording.template.key!r} has no short message in {pen.language!r}")
+    return pen.line("short")
+
+
+def script(wording: Wording, letter: Letter, language: str, country: str | None = None) -> Paragraphs:
+    """Write what whoever calls is told.
+
+    Raises:
+        ValueError: the template is no script.
+    """
+    if wording.template.use != "script":
+        raise ValueError(f"the template {wording.template.key!r} is no script")
+    return Pen(wording, letter, language, country).paragraphs("script")
+
+
+def check(wording: Wording, letter: Letter) -> None:
+    """Refuse a template that is for no letter, and a letter that asks for nothing.
 
     Raises:
         ValueError: either.
     """
-    if template not in TEMPLATES:
-        raise ValueError(f"there is no letter template {template!r}; there are {', '.join(TEMPLATES)}")
+    template = wording.template
+    if template.use not in LETTER_USES:
+        raise ValueError(f"the template {template.key!r} is for no letter: it is a {template.use}")
     if not letter.demanded:
-        raise ValueError(f"a letter {template!r} without a single demanded line makes no sense")
-
-
-def spoken(language: str) -> str:
-    """The language a letter is written in: English where there is no wording.
-
-    >>> spoken("de-AT"), spoken("FR"), spoken("pt")
-    ('de', 'fr', 'en')
-    """
-    return language.lower()[:2] if language.lower()[:2] in LANGUAGES else "en"
-
-
-def fill(text: str, fields: Mapping[str, str]) -> str:
-    """Put fields into a wording. Only plain names exist, so a wording can reach nothing else.
-
-    >>> fill("{payable} by {pay_by}", {"payable": "5.00 EUR", "pay_by": "1 May"})
-    '5.00 EUR by 1 May'
-
-    Raises:
-        KeyError: the wording names a field that does not exist.
-    """
-    return FIELD.sub(lambda found: fields[found[1]], text)
+        raise ValueError(f"a letter {template.key!r} without a single demanded line makes no sense")
 
 
 def locale_of(language: str, country: str | None) -> Locale:
@@ -199,53 +287,56 @@ def day_text(day: int | None, locale: Locale, width: str = "medium") -> str:
     return "–" if day is None else format_date(date_of(day), format=width, locale=locale)
 
 
-def fields_of(letter: Letter, sums: tuple[Total, ...], locale: Locale, labels: Mapping[str, str]) -> dict[str, str]:
-    """What a wording may name. User text is kept to one line each."""
-    payable = [amount_text(total.payable_minor, total.currency, locale) for total in sums if total.payable_minor]
+def fields_of(letter: Letter, sums: tuple[Total, ...], locale: Locale, between: str) -> dict[str, str]:
+    """The value of every field (`letter_fields.FIELDS`). User text is kept to one line each.
+
+    Args:
+        between: the word between amounts of several currencies.
+    """
     due_days = [line.due_day for line in letter.demanded if line.due_day is not None]
+    late = max((line.days_past_due or 0 for line in letter.demanded), default=0)
+
+    def amounts(by_currency: Iterable[tuple[str, int]]) -> str:
+        shown = [amount_text(minor, currency, locale) for currency, minor in by_currency if minor]
+        return f" {between} ".join(shown)
+
+    nothing = amount_text(0, sums[0].currency, locale) if sums else "0"
     return {
         "creditor": one_line(letter.creditor),
         "customer": one_line(letter.customer),
         "customer_number": one_line(letter.customer_number, 60),
         "contact": one_line(letter.contact, 100),
         "reference": one_line(letter.reference, 140),
-        "payable": labels["and"].join(payable) or amount_text(0, sums[0].currency, locale),
+        "payable": amounts((total.currency, total.payable_minor) for total in sums) or nothing,
+        "credits": amounts((total.currency, total.credits_minor) for total in sums),
+        "held": amounts((total.currency, total.held_minor) for total in sums),
+        "interest": amounts((total.currency, total.interest_minor) for total in sums),
         "as_of": day_text(letter.as_of_day, locale, "long"),
         "pay_by": day_text(letter.pay_by_day, locale, "long"),
         "oldest_due": day_text(min(due_days, default=None), locale, "long"),
         "latest_due": day_text(max(due_days, default=None), locale, "long"),
+        "days_late": str(late) if late > 0 else "",
+        "invoices": str(len(letter.demanded)),
     }
 
 
-def enclosures(letter: Letter, labels: Mapping[str, str]) -> list[str]:
-    """What the letter says of files that go along, and of those that do not fit."""
-    said = []
-    if letter.enclosed:
-        said.append(fill(labels["enclosed"], {"files": ", ".join(one_line(name, 120) for name in letter.enclosed)}))
-    if letter.not_enclosed:
-        numbers = ", ".join(one_line(number, 60) for number in letter.not_enclosed)
-        said.append(fill(labels["not_enclosed"], {"numbers": numbers}))
-    return said
-
-
-def _sections(
-    template: str, letter: Letter, locale: Locale, labels: Mapping[str, str], words: Mapping[str, Any]
-) -> tuple[Section, ...]:
+def _sections(pen: Pen, demanded: str) -> tuple[Section, ...]:
+    letter, locale, labels = pen.letter, pen.locale, pen.labels
     made = []
     for key, heading, lines in (
-        ("demanded", words["demanded"], letter.demanded),
+        ("demanded", demanded, letter.demanded),
         ("held", labels["held"], letter.held),
         ("later", labels["later"], letter.later),
     ):
         ordered = sorted(lines, key=lambda line: (line.due_day is None, line.due_day or 0, line.number))
         if ordered:
             rows = tuple(_line_row(line, locale) for line in ordered[:ROWS_MAX])
-            made.append(Section(key, heading, rows + _rest(ordered, locale, labels), _sums(ordered, locale)))
+            made.append(Section(key, heading, rows + _rest(ordered, pen), _sums(ordered, locale)))
     if letter.credits:
         ordered_credits = sorted(letter.credits, key=lambda credit: (credit.booked_day, credit.number))
         rows = tuple(_credit_row(credit, locale, labels) for credit in ordered_credits[:ROWS_MAX])
         sums = _sums(ordered_credits, locale, sign=-1)
-        rest = _rest(ordered_credits, locale, labels, sign=-1)
+        rest = _rest(ordered_credits, pen, sign=-1)
         made.append(Section("credits", labels["credits"], rows + rest, sums))
     return tuple(made)
 
@@ -268,16 +359,14 @@ def _credit_row(credit: LetterCredit, locale: Locale, labels: Mapping[str, str])
     return Row(name, day_text(credit.booked_day, locale), "–", "–", "–", amount)
 
 
-def _rest(
-    items: list[LetterLine] | list[LetterCredit], locale: Locale, labels: Mapping[str, str], sign: int = 1
-) -> tuple[Row, ...]:
+def _rest(items: list[LetterLine] | list[LetterCredit], pen: Pen, sign: int = 1) -> tuple[Row, ...]:
     """One row per currency for what is beyond `ROWS_MAX`, so that the sums still add up."""
     beyond = items[ROWS_MAX:]
     rows = []
     for currency in sorted({item.currency for item in beyond}):
         amounts = [item.open_minor for item in beyond if item.currency == currency]
-        name = fill(labels["further"], {"count": str(len(amounts))})
-        rows.append(Row(name, "–", "–", "–", "–", amount_text(sign * sum(amounts), currency, locale)))
+        name = pen.label("further", count=str(len(amounts)))
+        rows.append(Row(name, "–", "–", "–", "–", amount_text(sign * sum(amounts), currency, pen.locale)))
     return tuple(rows)
 
 
@@ -288,24 +377,15 @@ def _sums(items: Iterable[LetterLine | LetterCredit], locale: Locale, sign: int 
     return tuple(amount_text(sign * amount, currency, locale) for currency, amount in sorted(added.items()))
 
 
-def _total_rows(
-    total: Total, locale: Locale, labels: Mapping[str, str], words: Mapping[str, Any]
-) -> tuple[tuple[str, str], ...]:
+def _total_rows(total: Total, locale: Locale, labels: Mapping[str, str], demanded: str) -> tuple[tuple[str, str], ...]:
     """How one currency's total comes about; the last row is what we ask for."""
-    rows = [(words["demanded"], amount_text(total.demanded_minor, total.currency, locale))]
+    rows = [(demanded, amount_text(total.demanded_minor, total.currency, locale))]
     if total.credits_minor:
         rows.append((labels["less_credits"], amount_text(-total.credits_minor, total.currency, locale)))
     if total.interest_minor:
         rows.append((labels["interest"], amount_text(total.interest_minor, total.currency, locale)))
     rows.append((labels["to_pay"], amount_text(total.payable_minor, total.currency, locale)))
     return tuple(rows)
-
-
-@lru_cache(maxsize=len(LANGUAGES))
-def wording_of(language: str) -> dict[str, Any]:
-    """Labels and letters of a language that is spoken."""
-    content: dict[str, Any] = json.loads((FOLDER / f"wording_{language}.json").read_text(encoding="utf-8"))
-    return content
 
 
 @lru_cache(maxsize=2)

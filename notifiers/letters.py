@@ -78,6 +78,7 @@ class Letter:
         credits: every open credit.
         interest: late interest and costs asked for beside the lines, by currency in minor
             units; counted elsewhere, no line where there is none.
+        penalties: the step asks for interest and costs; the blocks that say by which law are written.
         head: what only a printed letter says of its sender.
         recipient: lines of the postal address, for a printed letter.
         mark: our own reference, by which an answer is found again.
@@ -98,6 +99,7 @@ class Letter:
     later: tuple[LetterLine, ...] = ()
     credits: tuple[LetterCredit, ...] = ()
     interest: tuple[tuple[str, int], ...] = ()
+    penalties: bool = False
     head: Letterhead = Letterhead()
     recipient: tuple[str, ...] = ()
     mark: str = ""

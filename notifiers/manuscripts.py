@@ -6,7 +6,7 @@ what is said while nobody else can write, and has it written when everybody can.
 
 from dataclasses import dataclass
 
-from .composing import Composed, compose, spoken, wording_of
+from .composing import Composed, Wording, compose
 from .gateways import Attachment
 from .letters import Letter
 from .printing import Printed, print_letter, print_statement
@@ -17,7 +17,7 @@ class Manuscript:
     """Everything a letter will say.
 
     Args:
-        template: one of ``composing.TEMPLATES``.
+        wording: what it is written with.
         letter: its values.
         language: of the contact.
         country: ISO 3166 code of the contact, for the way dates and amounts are written.
@@ -25,7 +25,7 @@ class Manuscript:
         statement: the same values with what a statement prints beside them; None: none goes along.
     """
 
-    template: str
+    wording: Wording
     letter: Letter
     language: str
     country: str | None = None
@@ -33,16 +33,11 @@ class Manuscript:
     statement: Letter | None = None
 
 
-def statement_name(letter: Letter, language: str) -> str:
-    """The file name of a letter's statement.
-
-    >>> from notifiers.letters import Letter
-    >>> plain = {"creditor": "A", "payment_details": "", "customer": "B", "contact": "", "reference": ""}
-    >>> statement_name(Letter(**plain, customer_number="10/1", as_of_day=0, pay_by_day=0, demanded=()), "de")
-    'Kontoauszug 10-1.pdf'
-    """
+def statement_name(letter: Letter, wording: Wording, language: str) -> str:
+    """The file name of a letter's statement, as in ``Kontoauszug 10-1.pdf``."""
     number = "".join(c if c.isalnum() else "-" for c in letter.customer_number)
-    return f"{wording_of(spoken(language))['labels']['statement']} {number}.pdf"
+    title = wording.shared.texts[wording.spoken(language)]["statement"].source
+    return f"{title} {number}.pdf"
 
 
 def statement_of(manuscript: Manuscript) -> Attachment | None:
@@ -54,16 +49,16 @@ def statement_of(manuscript: Manuscript) -> Attachment | None:
     if manuscript.statement is None:
         return None
     own = manuscript.statement
-    printed = print_statement(manuscript.template, own, manuscript.language, manuscript.country)
-    return Attachment(statement_name(own, manuscript.language), "application/pdf", printed.pdf)
+    printed = print_statement(manuscript.wording, own, manuscript.language, manuscript.country)
+    return Attachment(statement_name(own, manuscript.wording, manuscript.language), "application/pdf", printed.pdf)
 
 
 def written(manuscript: Manuscript) -> Composed | Printed:
     """Write a manuscript out; the same one gives the same text and the same page.
 
     Raises:
-        ValueError: there is no such template, or the letter demands nothing.
+        ValueError: the template is for no letter, or the letter demands nothing.
         Unprintable: a name holds characters that no font of ours has.
     """
     write = print_letter if manuscript.on_paper else compose
-    return write(manuscript.template, manuscript.letter, manuscript.language, manuscript.country)
+    return write(manuscript.wording, manuscript.letter, manuscript.language, manuscript.country)

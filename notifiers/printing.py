@@ -6,7 +6,7 @@ with the typesetter, and the only date is the letter's own.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import lru_cache
@@ -19,20 +19,8 @@ from babel import Locale
 from ledger.days import date_of
 
 from .banking import creditor_reference, in_fours, payment_code
-from .composing import (
-    ACCENTS,
-    FOLDER,
-    check,
-    day_text,
-    enclosures,
-    fields_of,
-    fill,
-    locale_of,
-    number_text,
-    spoken,
-    wording_of,
-)
-from .letters import Letter, LetterCredit, LetterLine, Total, totals
+from .composing import FOLDER, Paragraphs, Pen, Wording, check, day_text, number_text
+from .letters import Letter, LetterCredit, LetterLine, Total
 from .mime import one_line
 
 LAYOUT = "letter.typ"
@@ -61,38 +49,47 @@ class Printed:
     subject: str
     pdf: bytes
     language: str
+    template: str = ""
 
 
-def print_letter(template: str, letter: Letter, language: str, country: str | None = None) -> Printed:
+def print_letter(wording: Wording, letter: Letter, language: str, country: str | None = None) -> Printed:
     """Typeset a letter.
 
     Args:
-        template: one of ``composing.TEMPLATES``.
         letter: its values; without lines of an address the window stays empty.
-        language: of the contact; a language we have no wording for gets English.
-        country: ISO 3166 code of the contact, for the way dates and amounts are written.
+        language: of the contact; one the wording does not have gets English.
+        country: ISO 3166 code of the customer, for its legal blocks and the way dates and amounts are written.
 
     Raises:
-        ValueError: there is no such template, or the letter demands nothing.
+        ValueError: the template is for no letter, or the letter demands nothing.
         Unprintable: a name holds characters that no font of ours has.
     """
-    seen = layout_of(template, letter, language, country)
-    return Printed(str(seen["subject"]), typeset(seen, letter.as_of_day), str(seen["language"]))
+    seen = layout_of(wording, letter, language, country)
+    pdf = typeset(seen, letter.as_of_day)
+    return Printed(str(seen["subject"]), pdf, str(seen["language"]), wording.template.sha256)
 
 
-def print_statement(template: str, letter: Letter, language: str, country: str | None = None) -> Printed:
+def print_statement(wording: Wording, letter: Letter, language: str, country: str | None = None) -> Printed:
     """Typeset the statement of open items that goes along with a letter: its tables, age, credits, how to pay.
 
     Args:
-        template: of the letter, which names what it asks for.
+        wording: of the letter, which names what it asks for.
 
     Raises:
-        ValueError: there is no such template, or the letter demands nothing.
+        ValueError: the template is for no letter, or the letter demands nothing.
         Unprintable: a name holds characters that no font of ours has.
     """
-    seen = layout_of(template, letter, language, country)
+    seen = layout_of(wording, letter, language, country)
     title = seen["labels"]["statement"]
-    seen |= {"subject": title, "kind": title, "greeting": "", "opening": [], "closing": [], "regards": False}
+    seen |= {
+        "subject": title,
+        "kind": title,
+        "greeting": "",
+        "opening": [],
+        "closing": [],
+        "legal": [],
+        "regards": False,
+    }
     return Printed(title, typeset(seen, letter.as_of_day), str(seen["language"]))
 
 
@@ -120,50 +117,47 @@ def typeset(seen: Mapping[str, Any], as_of_day: int) -> bytes:
     return pdf
 
 
-def layout_of(template: str, letter: Letter, language: str, country: str | None = None) -> dict[str, Any]:
+def layout_of(wording: Wording, letter: Letter, language: str, country: str | None = None) -> dict[str, Any]:
     """Everything the layout prints, as texts and whole numbers.
 
     Raises:
-        ValueError: there is no such template, or the letter demands nothing.
+        ValueError: the template is for no letter, or the letter demands nothing.
     """
-    check(template, letter)
-    language = spoken(language)
-    locale = locale_of(language, country)
-    wording = wording_of(language)
-    labels, words = wording["labels"], wording["letters"][template]
-    sums = totals(letter)
-    fields = fields_of(letter, sums, locale, labels)
-    head = letter.head
-
-    def said(text: str) -> str:
-        return fill(text, fields)
-
-    tables = [table for total in sums for table in _tables(letter, total.currency, locale, labels, words)]
+    check(wording, letter)
+    pen = Pen(wording, letter, language, country)
+    sums, fields, head = pen.sums, pen.fields, letter.head
+    demanded = pen.line("demanded")
+    tables = [table for total in sums for table in _tables(pen, total.currency, demanded)]
     return {
-        "language": language,
+        "language": pen.language,
         "regards": True,
-        "accent": ACCENTS[template],
-        "labels": labels,
+        "accent": pen.accent,
+        "labels": pen.labels,
         "window": "right" if head.country in RIGHT_WINDOW else "left",
-        "subject": one_line(said(words["subject"])),
-        "kind": words["kind"],
+        "subject": pen.line("subject"),
+        "kind": pen.line("kind"),
         "creditor": fields["creditor"],
         "sender": _lines(head.address),
         "email": one_line(head.email),
         "recipient": _lines(letter.recipient) or [breakable(fields["customer"])],
-        "references": _references(letter, fields, labels),
+        "references": _references(letter, fields, pen.labels),
         "running": " · ".join((fields["customer"], fields["customer_number"], fields["as_of"])),
-        "greeting": said(labels["greeting_named"] if letter.contact else labels["greeting"]),
-        "opening": [said(part) for part in words["opening"]],
-        "closing": [*(said(part) for part in words["closing"]), *enclosures(letter, labels)],
+        "greeting": pen.greeting,
+        "opening": _paragraphs(pen.opening),
+        "closing": _paragraphs(pen.closing),
+        "legal": _paragraphs(pen.blocks("legal")),
         "tables": tables,
         "longest": max(
             len(cell) for table in tables for row in (*table["rows"], table["sums"][-1:]) for cell in row[-2:]
         ),
-        "ages": [_ages(letter, total, locale, labels) for total in sums if total.balance_minor or len(sums) == 1],
-        "totals": [_sum(total, fields, locale, labels, words) for total in sums],
-        "payment": _payment(letter, sums, fields, locale, labels),
+        "ages": [_ages(pen, total) for total in sums if total.balance_minor or len(sums) == 1],
+        "totals": [_sum(pen, total, demanded) for total in sums],
+        "payment": _payment(pen),
     }
+
+
+def _paragraphs(texts: Paragraphs) -> list[list[str]]:
+    return [[breakable(line) for line in part] for part in texts]
 
 
 def breakable(text: str, most: int = WORD_MAX) -> str:
@@ -192,13 +186,12 @@ def _references(letter: Letter, fields: Mapping[str, str], labels: Mapping[str, 
     return [[name, breakable(value, 30)] for name, value in rows]
 
 
-def _tables(
-    letter: Letter, currency: str, locale: Locale, labels: Mapping[str, str], words: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def _tables(pen: Pen, currency: str, demanded: str) -> list[dict[str, Any]]:
     """The statement in one currency: lines asked for, held back, for information; then credits."""
+    letter, locale, labels = pen.letter, pen.locale, pen.labels
     made = []
     for key, heading, lines in (
-        ("demanded", words["demanded"], letter.demanded),
+        ("demanded", demanded, letter.demanded),
         ("held", labels["held"], letter.held),
         ("later", labels["later"], letter.later),
     ):
@@ -207,7 +200,7 @@ def _tables(
             key=lambda line: (line.due_day is None, line.due_day or 0, line.number),
         )
         if own:
-            made.append(_table(key, heading, currency, locale, labels, [_cells(one, locale) for one in own], own, 1))
+            made.append(_table(pen, key, heading, currency, [_cells(one, locale) for one in own], own, 1))
     credits_ = sorted(
         (credit for credit in letter.credits if credit.currency == currency),
         key=lambda credit: (credit.booked_day, credit.number),
@@ -223,7 +216,7 @@ def _tables(
             ]
             for one in credits_
         ]
-        made.append(_table("credits", labels["credits"], currency, locale, labels, rows, credits_, -1))
+        made.append(_table(pen, "credits", labels["credits"], currency, rows, credits_, -1))
     return made
 
 
@@ -239,35 +232,36 @@ def _cells(line: LetterLine, locale: Locale) -> list[str]:
 
 
 def _table(
+    pen: Pen,
     key: str,
     heading: str,
     currency: str,
-    locale: Locale,
-    labels: Mapping[str, str],
     rows: list[list[str]],
     items: Sequence[LetterLine | LetterCredit],
     sign: int,
 ) -> dict[str, Any]:
     """A table with its sums so far, which each page carries forward."""
+    locale = pen.locale
     amounts = [sign * item.open_minor for item in items]
     if len(rows) > LINES_MAX:
-        rows = [*rows[:LINES_MAX], [fill(labels["further"], {"count": str(len(rows) - LINES_MAX)}), "", "", "", ""]]
+        rows = [*rows[:LINES_MAX], [pen.label("further", count=str(len(rows) - LINES_MAX)), "", "", "", ""]]
         amounts = [*amounts[:LINES_MAX], sum(amounts[LINES_MAX:])]
     return {
         "key": key,
         "heading": heading,
-        "unit": fill(labels["amounts_in"], {"currency": currency}),
+        "unit": pen.label("amounts_in", currency=currency),
         "rows": [[*cells, number_text(amount, currency, locale)] for cells, amount in zip(rows, amounts, strict=True)],
         "sums": [number_text(amount, currency, locale) for amount in accumulate(amounts, initial=0)],
     }
 
 
-def _ages(letter: Letter, total: Total, locale: Locale, labels: Mapping[str, str]) -> dict[str, Any]:
+def _ages(pen: Pen, total: Total) -> dict[str, Any]:
     """How old the whole account is in one currency: buckets of what is open, credits, and their sum."""
+    letter, locale, labels = pen.letter, pen.locale, pen.labels
     low = [1, *(edge + 1 for edge in AGE_EDGES)]
     names = [labels["not_due"]]
-    names += [fill(labels["days_range"], {"range": f"{a}{DASH}{b}"}) for a, b in zip(low, AGE_EDGES, strict=False)]
-    names.append(fill(labels["over"], {"days": str(AGE_EDGES[-1])}))
+    names += [pen.label("days_range", range=f"{a}{DASH}{b}") for a, b in zip(low, AGE_EDGES, strict=False)]
+    names.append(pen.label("over", days=str(AGE_EDGES[-1])))
     buckets, undated = [0] * len(names), 0
     for line in (*letter.demanded, *letter.held, *letter.later):
         if line.currency != total.currency:
@@ -283,7 +277,7 @@ def _ages(letter: Letter, total: Total, locale: Locale, labels: Mapping[str, str
         cells.append((labels["age_credits"], -total.credits_minor))
     cells.append((labels["balance"], total.balance_minor))
     return {
-        "unit": fill(labels["amounts_in"], {"currency": total.currency}),
+        "unit": pen.label("amounts_in", currency=total.currency),
         "cells": [[name, number_text(amount, total.currency, locale)] for name, amount in cells],
     }
 
@@ -297,35 +291,29 @@ def _bucket(days_past_due: int) -> int:
     return 0 if days_past_due <= 0 else 1 + sum(days_past_due > edge for edge in AGE_EDGES)
 
 
-def _sum(
-    total: Total, fields: Mapping[str, str], locale: Locale, labels: Mapping[str, str], words: Mapping[str, Any]
-) -> dict[str, Any]:
+def _sum(pen: Pen, total: Total, demanded: str) -> dict[str, Any]:
     """How what we ask for comes about, in one currency."""
+    locale, labels = pen.locale, pen.labels
 
     def shown(amount_minor: int) -> str:
         return number_text(amount_minor, total.currency, locale)
 
-    rows = [[words["demanded"], shown(total.demanded_minor)]]
+    rows = [[demanded, shown(total.demanded_minor)]]
     if total.interest_minor:
         rows.append([labels["interest"], shown(total.interest_minor)])
     if total.credits_minor:
         rows.append([labels["less_credits"], shown(-total.credits_minor)])
     return {
         "rows": rows if len(rows) > 1 else [],
-        "label": fill(labels["by_day"], {"to_pay": labels["to_pay"], "pay_by": fields["pay_by"]}),
+        "label": pen.label("by_day", to_pay=labels["to_pay"], pay_by=pen.fields["pay_by"]),
         "payable": shown(total.payable_minor),
         "currency": total.currency,
     }
 
 
-def _payment(
-    letter: Letter,
-    sums: Iterable[Total],
-    fields: Mapping[str, str],
-    locale: Locale,
-    labels: Mapping[str, str],
-) -> dict[str, Any]:
+def _payment(pen: Pen) -> dict[str, Any]:
     """The bank account, what to quote, and the code for EUR; lines of free text where no IBAN is known."""
+    letter, sums, fields, labels = pen.letter, pen.sums, pen.fields, pen.labels
     head = letter.head
     reference = creditor_reference(letter.customer_number)
     holder = one_line(head.account_holder) or fields["creditor"]

@@ -168,6 +168,7 @@ class Book:
         derived: Iterable[DerivedFacts | DerivedFact] = (),
         given: frozenset[str] = frozenset(),
         entity: str | None = None,
+        currency: str | None = None,
         subject: str = "customer",
         stopped: Collection[str] = (),
     ) -> "Book":
@@ -180,13 +181,14 @@ class Book:
             day: days since 1970-01-01.
             derived: documents of derived facts, by name likewise; or some of their facts.
             given: derived facts that rows bring along, so that they are not computed (cases).
+            currency: the entity's base currency; parameters may have their own amounts in it.
             stopped: keys of policies that a person stopped.
 
         Raises:
             ValueError: a document was not checked (a parameter is missing).
         """
         sets = [parameters] if isinstance(parameters, Parameters) else list(parameters)
-        resolved = _resolved(sets, day, entity)
+        resolved = _resolved(sets, day, entity, currency)
         chosen = _chosen(policies, day, entity, subject)
         said = list(derived)
         facts = merged([one for one in said if isinstance(one, DerivedFacts)], entity)
@@ -237,11 +239,11 @@ class Book:
         }
 
 
-def _resolved(sets: list[Parameters], day: int, entity: str | None) -> dict[str, Resolved]:
+def _resolved(sets: list[Parameters], day: int, entity: str | None, currency: str | None) -> dict[str, Resolved]:
     found: dict[str, Resolved] = {}
     for one in _in_scope(sets, entity):
         for parameter in one.parameters:
-            value = parameter.at(day)
+            value = parameter.at(day, currency)
             if value is not None:
                 found[parameter.name] = value
     return found

@@ -4,7 +4,7 @@ Each finding has its place as a JSON pointer, what is wrong and the cure. An err
 document from being proposed; a warning is shown and kept. Source: design.md 5.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ledger.columns import Column, Kind
@@ -59,7 +59,6 @@ def check(
     policy: Policy,
     parameters: Parameters | Iterable[Parameters],
     dictionary: Mapping[str, Column],
-    templates: Collection[str] | None = None,
 ) -> list[Problem]:
     """Everything wrong with a policy, cases included.
 
@@ -67,7 +66,6 @@ def check(
         policy: parsed.
         parameters: the parameters it would be live with (several: of all and of an entity).
         dictionary: facts and outcomes of its subject.
-        templates: names of the letters that steps may send; None where nobody knows them.
 
     Returns:
         Findings in the order of the document; empty when it may be proposed.
@@ -82,7 +80,7 @@ def check(
         problems += _rule_problems(rule, policy, reading)
     problems += effect_problems(policy, reading.facts, named)
     problems += _escalation_problems(policy, reading)
-    problems += step_problems(policy, templates)
+    problems += step_problems(policy)
     if not has_errors(problems):
         problems += overlap_problems(policy, sets, dictionary)
     if not has_errors(problems):

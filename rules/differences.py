@@ -13,6 +13,7 @@ from rules.words import (
     Voice,
     band_words,
     condition_words,
+    dated_words,
     parameter_words,
     step_words,
     then_words,
@@ -115,10 +116,10 @@ def _same_but_values(before: Parameter, after: Parameter) -> bool:
 
 
 def _latest(parameter: Parameter, voice: Voice) -> str:
-    by_segment: dict[str | None, str] = {}
+    by_scope: dict[tuple[str | None, str | None], str] = {}
     for dated in sorted(parameter.values, key=lambda dated: dated.from_day):
-        by_segment[dated.segment] = value_words(dated.value, parameter.kind, voice)
-    return ", ".join(words if name is None else f"{name}: {words}" for name, words in by_segment.items())
+        by_scope[dated.currency, dated.segment] = dated_words(dated, parameter.kind, voice)
+    return ", ".join(words if name is None else f"{name}: {words}" for (_currency, name), words in by_scope.items())
 
 
 def _plain(place: str, before: str | None, after: str | None) -> list[Difference]:

@@ -197,7 +197,9 @@ def _parameter(parameter: Mapping[str, Json], place: str) -> Parameter:
         meaning=parameter["meaning"],
         low=parameter.get("low"),
         high=parameter.get("high"),
-        values=tuple(Dated(iso_day(v["from"]), v["value"], v.get("segment")) for v in parameter["values"]),
+        values=tuple(
+            Dated(iso_day(v["from"]), v["value"], v.get("segment"), v.get("currency")) for v in parameter["values"]
+        ),
         place=place,
     )
 
@@ -236,13 +238,21 @@ def _parameter_problems(found: Parameters) -> list[Problem]:
     problems = _repeated([(p.name, f"{p.place}/name") for p in found.parameters], "parameter")
     for parameter in found.parameters:
         problems += _repeated(
-            [(f"{v.from_day}/{v.segment}", f"{parameter.place}/values/{i}") for i, v in enumerate(parameter.values)],
-            "day and segment",
+            [
+                (f"{v.from_day}/{v.segment}/{v.currency}", f"{parameter.place}/values/{i}")
+                for i, v in enumerate(parameter.values)
+            ],
+            "day, segment and currency",
         )
-        if all(value.segment is not None for value in parameter.values):
-            problems.append(
-                Problem(f"{parameter.place}/values", "no value for all segments", "add one with `segment` null")
-            )
+        general = {value.currency for value in parameter.values if value.segment is None}
+        for currency in sorted({None, *(value.currency for value in parameter.values)} - general, key=str):
+            of = f" in {currency}" if currency else ""
+            what = f"no value for all segments{of}"
+            problems.append(Problem(f"{parameter.place}/values", what, "add one with `segment` null"))
+        for index, dated in enumerate(parameter.values):
+            if dated.currency is not None and parameter.kind is not Kind.MONEY:
+                place = f"{parameter.place}/values/{index}/currency"
+                problems.append(Problem(place, f"{parameter.kind.value} has no currency", "leave it out"))
         for index, dated in enumerate(parameter.values):
             problems += _value_problems(parameter, dated.value, f"{parameter.place}/values/{index}/value")
     return problems

@@ -207,11 +207,16 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """A parameter's value from a day on, for one segment or (None) for all."""
+    """A parameter's value from a day on, for one segment or (None) for all.
+
+    Args:
+        currency: of an amount in minor units of one base currency; None: where there is no value of its own.
+    """
 
     from_day: int
     value: Scalar
     segment: str | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,19 +232,30 @@ class Parameter:
     values: tuple[Dated, ...]
     place: str = field(default="", compare=False)
 
-    def at(self, day: int) -> "Resolved | None":
-        """Its values on a day, or None before its first day."""
+    def held(self, currency: str | None, day: int | None = None) -> tuple[Dated, ...]:
+        """The values for a base currency: its own once it has one for all segments, else those of no currency.
+
+        Args:
+            day: up to which; None: also later ones.
+        """
+        begun = [dated for dated in self.values if day is None or dated.from_day <= day]
+        own = tuple(dated for dated in begun if dated.currency is not None and dated.currency == currency)
+        if any(dated.segment is None for dated in own):
+            return own
+        return tuple(dated for dated in begun if dated.currency is None)
+
+    def at(self, day: int, currency: str | None = None) -> "Resolved | None":
+        """Its values on a day for entities of a base currency, or None before its first day."""
         by_segment: dict[str | None, Scalar] = {}
-        for dated in sorted(self.values, key=lambda dated: dated.from_day):
-            if dated.from_day <= day:
-                by_segment[dated.segment] = dated.value
+        for dated in sorted(self.held(currency, day), key=lambda dated: dated.from_day):
+            by_segment[dated.segment] = dated.value
         if None not in by_segment:
             return None
         default = by_segment.pop(None)
         return Resolved(self.name, default, tuple(sorted((str(name), value) for name, value in by_segment.items())))
 
     def ever(self) -> "Resolved":
-        """Its latest values, with every segment that has or had one of its own."""
+        """Its latest values, with every segment that has or had one of its own in any currency."""
         latest = {dated.segment: dated.value for dated in sorted(self.values, key=lambda dated: dated.from_day)}
         default = latest.pop(None, self.values[0].value)
         return Resolved(self.name, default, tuple(sorted((str(name), value) for name, value in latest.items())))

@@ -276,7 +276,8 @@ def _nullable(form: dict[str, Json]) -> dict[str, Json]:
 
 
 def _parameters() -> dict[str, Json]:
-    value = _record({"from": DATE, "value": SCALAR}, {"segment": _nullable(CODE)})
+    currency = {"type": "string", "pattern": "^[A-Z]{3}$"}
+    value = _record({"from": DATE, "value": SCALAR}, {"segment": _nullable(CODE), "currency": _nullable(currency)})
     parameter = _record(
         {
             "name": NAME,
@@ -363,7 +364,7 @@ def _validator(kind: str) -> Draft202012Validator:
 
 def shape_problems(document: Json, kind: str) -> list[Problem]:
     """What keeps a value from being a document of a kind (``policy``, ``parameters`` or ``derived_facts``)."""
-    problems = _plain_problems(document)
+    problems = plain_problems(document)
     if problems:
         return problems
     for error in _validator(kind).iter_errors(document):
@@ -373,7 +374,7 @@ def shape_problems(document: Json, kind: str) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.what))
 
 
-def _plain_problems(document: Json) -> list[Problem]:
+def plain_problems(document: Json) -> list[Problem]:
     """Whether this is plain JSON of bounded size: no float, no odd text, no endless nesting."""
     problems: list[Problem] = []
     waiting: list[tuple[Json, str, int]] = [(document, "", 0)]

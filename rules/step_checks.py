@@ -1,30 +1,21 @@
 """Checks of an escalation's steps: what each asks for must fit its channel, and be something the product does."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from ledger.problems import Problem
 from rules.policies import PAPERS, WORK_CHANNELS, Policy, Step
 
 # What a step may say already and the product does not do yet: whoever builds it takes the name out.
 NOT_YET_CHANNELS = frozenset({"sms", "chat", "webhook", "internal"})
-NOT_YET = frozenset({"otherwise", "penalties"})
+NOT_YET = frozenset({"otherwise"})
 
 
-def step_problems(policy: Policy, templates: Collection[str] | None = None) -> list[Problem]:
-    """What is wrong with single steps.
-
-    Args:
-        templates: names of the letters there are; None where nobody knows them.
-    """
-    return [
-        problem
-        for rule in policy.rules
-        if rule.step is not None
-        for problem in _problems(rule.step, rule.place, templates)
-    ]
+def step_problems(policy: Policy) -> list[Problem]:
+    """What is wrong with single steps; their templates are documents, which whoever has them checks."""
+    return [problem for rule in policy.rules if rule.step is not None for problem in _problems(rule.step, rule.place)]
 
 
-def _problems(step: Step, place: str, templates: Collection[str] | None) -> Iterator[Problem]:
+def _problems(step: Step, place: str) -> Iterator[Problem]:
     message = step.channel not in WORK_CHANNELS
     for index, channel in enumerate(step.otherwise):
         where = f"{place}/otherwise/{index}"
@@ -39,8 +30,5 @@ def _problems(step: Step, place: str, templates: Collection[str] | None) -> Iter
     if step.attach and message and not PAPERS & {step.channel, *step.otherwise}:
         cure = f"take it out, or choose {', '.join(sorted(PAPERS))}"
         yield Problem(f"{place}/attach", f"{step.channel} carries no document", cure)
-    if message and templates is not None and step.template not in templates:
-        cure = f"choose from {', '.join(sorted(templates))}"
-        yield Problem(f"{place}/template", f"there is no letter {step.template!r}", cure)
     if step.channel in NOT_YET_CHANNELS:
         yield Problem(f"{place}/channel", f"the channel {step.channel} is not available yet", "choose another one")

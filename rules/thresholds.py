@@ -116,13 +116,19 @@ _NUMBERS = frozenset({Kind.MONEY.value, Kind.RATIO.value, Kind.DAYS.value, Kind.
 
 
 def _date_value(parameter: dict[str, Json], value: int, from_on: str) -> None:
-    kept = [one for one in parameter["values"] if one.get("segment") is not None or one["from"] < from_on]
+    kept = [one for one in parameter["values"] if not _is_general(one) or one["from"] < from_on]
     kept.append({"from": from_on, "value": value, "segment": None})
-    parameter["values"] = sorted(kept, key=lambda one: (one.get("segment") or "", one["from"]))
+    order = ("currency", "segment", "from")
+    parameter["values"] = sorted(kept, key=lambda one: [one.get(name) or "" for name in order])
+
+
+def _is_general(value: Mapping[str, Json]) -> bool:
+    """Whether a value is for all segments and currencies without their own."""
+    return value.get("segment") is None and value.get("currency") is None
 
 
 def _parameter(index: int, parameter: Mapping[str, Json]) -> Threshold:
-    latest = max((one for one in parameter["values"] if one.get("segment") is None), key=lambda one: str(one["from"]))
+    latest = max((one for one in parameter["values"] if _is_general(one)), key=lambda one: str(one["from"]))
     return Threshold(
         place=_written(("parameters", index, "value")),
         owner=parameter["name"],

@@ -5,7 +5,7 @@ the reader's language; ids are English. Values are in human units.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ledger.columns import Column, Kind
 from ledger.days import date_of
@@ -13,7 +13,7 @@ from ledger.money import format_minor
 from rules.conditions import All, Any, Condition, Const, FactRef, Not, Op, Operand, Param, Test, operands_of
 from rules.effects import BySegment, Effect, Greatest, Least, PercentOf, RoundDown
 from rules.facts import DICTIONARY
-from rules.policies import WORK_CHANNELS, Band, Parameter, Policy, Rule, Step
+from rules.policies import WORK_CHANNELS, Band, Dated, Parameter, Policy, Rule, Step
 from rules.stages import OUTCOMES
 
 NO_VALUE = "—"
@@ -128,7 +128,8 @@ def parameter_name(name: str, voice: Voice) -> str:
     known = voice.parameters.get(name)
     if known is None:
         return f"“{name}”"
-    latest = max((value for value in known.values if value.segment is None), key=lambda value: value.from_day)
+    held = known.held(voice.currency)
+    latest = max((value for value in held if value.segment is None), key=lambda value: value.from_day)
     return f"“{voice.say(known.label)}” ({value_words(latest.value, known.kind, voice)})"
 
 
@@ -247,11 +248,16 @@ def band_words(band: Band, voice: Voice) -> str:
     return voice.say("class %(name)s up to %(points)s points") % {"name": band.risk_class, "points": band.up_to}
 
 
+def dated_words(dated: Dated, kind: Kind, voice: Voice) -> str:
+    """A value of a parameter; an amount that has a currency of its own in that."""
+    return value_words(dated.value, kind, replace(voice, currency=dated.currency) if dated.currency else voice)
+
+
 def parameter_words(parameter: Parameter, voice: Voice) -> str:
     """A parameter with its values and their days."""
     values = []
     for dated in parameter.values:
-        parts = {"value": value_words(dated.value, parameter.kind, voice), "day": date_of(dated.from_day).isoformat()}
+        parts = {"value": dated_words(dated, parameter.kind, voice), "day": date_of(dated.from_day).isoformat()}
         words = voice.say("%(value)s from %(day)s") % parts
         values.append(words if dated.segment is None else f"{words} ({dated.segment})")
     return f"{voice.say(parameter.label)}: {'; '.join(values)}"

@@ -21,7 +21,9 @@ from engine.access import ROLES
 from engine.queues import QUEUE_TABLES
 from engine.runtime import Runtime, build
 from engine.settings import Settings, sqlite_path
-from engine.tables import Customer, Entity, User, UserRole, UserScope
+from engine.tables import Customer, Document, Entity, User, UserRole, UserScope
+from ledger.canonical import canonical, sha256_of
+from notifiers.letter_templates import shipped_templates
 
 # The same examples at every commit; fresh ones at night. No deadline: the machine may be busy.
 laws.register_profile("commit", derandomize=True, deadline=None)
@@ -30,6 +32,10 @@ laws.load_profile(os.environ.get("DUNWELL_LAWS", "commit"))
 
 START = datetime(2026, 3, 31, 9, 0, tzinfo=UTC)  # a Tuesday
 SECRET = "a secret only for tests, 32 characters and more"
+TEMPLATES = [
+    {"kind": one["kind"], "key": one["key"], "sha256": sha256_of(one), "body": canonical(one)}
+    for one in shipped_templates()
+]
 BOTH = {"engine", "outbox", "importing", "escalation"}
 PEOPLE = {
     "manager": ("credit.manager@dunwell.example", "credit_manager"),
@@ -233,6 +239,12 @@ def users(make_user: Callable[..., User], entity: Entity) -> SimpleNamespace:
 def customer(entity: Entity) -> Customer:
     """One customer of the entity, without any item."""
     return Customer.create(entity=entity, number="1001", name="Hollow Oak Trading", country="DE", terms_days=30)
+
+
+@pytest.fixture
+def letter_templates(runtime: Runtime) -> None:
+    """The shipped letter templates in force since 1970, as if two people had approved them."""
+    Document.insert_many([{**row, "status": "live", "from_day": 0, "approved_at": 1} for row in TEMPLATES]).execute()
 
 
 @pytest.fixture(scope="session")

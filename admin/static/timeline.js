@@ -97,10 +97,9 @@
   /* --- moving a step ----------------------------------------------------------------- */
 
   /* The day a step comes to: not the due date itself, and none that is taken. */
-  function free(card, day) {
+  function free(card, day, way) {
     if (!isFixed(card)) return day;
     const taken = new Set([0, ...cards().filter((one) => one !== card && isFixed(one)).map(dayOf)]);
-    const way = day < dayOf(card) ? -1 : 1;
     while (taken.has(day)) day += way;
     return day;
   }
@@ -133,7 +132,7 @@
     event.preventDefault();
     const by = (event.key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? WEEK : 1);
     const already = keyed?.of === card.dataset.of ? keyed.by : 0;
-    const day = free(card, dayOf(card) + already + by);
+    const day = free(card, dayOf(card) + already + by, Math.sign(by));
     keyed = { of: card.dataset.of, by: day - dayOf(card) };
     shown(card, day);
     clearTimeout(resting);
@@ -161,7 +160,7 @@
       ghost(null);
     }
     const start = dayOf(drag.card);
-    drag.day = free(drag.card, start + Math.round(by / perDay()));
+    drag.day = free(drag.card, start + Math.round(by / perDay()), Math.sign(by));
     drag.card.parentElement.style.left = `${left(start) + by}px`;
     if (isFixed(drag.card)) drag.card.querySelector(".at").textContent = said(drag.day);
   }

@@ -26,12 +26,22 @@ KINDS = (
     *("payment", "credit_note", "write_off"),  # of a credit
     *("dunning_block", "pause", "insolvent"),  # of a block
     *("email", "letter", "call", "task"),  # of an action
-    *("policy", "parameters"),  # of a document
+    *("policy", "parameters", "template"),  # of a document
     *("smtp", "mailbox", "print_folder"),  # of a gateway
     *("accounts_payable",),  # of a contact
 )
 ALARMS = (
-    *("undecided", "undecidable", "disagreement", "gated", "behind", "run_failed", "outage", "child_crashed"),
+    *(
+        "undecided",
+        "undecidable",
+        "no_template",
+        "disagreement",
+        "gated",
+        "behind",
+        "run_failed",
+        "outage",
+        "child_crashed",
+    ),
     "missing_rate",
     "account_changed",
     *("sending_stopped", "message_failed", "message_uncertain", "message_late"),

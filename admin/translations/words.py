@@ -20,6 +20,8 @@ from babel.messages.pofile import read_po, write_po
 from admin.formatting import spelled
 from admin.translations import codes
 from engine import access, catalogue, diary
+from notifiers.letter_fields import FIELDS
+from notifiers.letter_templates import shipped_templates
 from rules.documents import shipped
 from rules.facts import DICTIONARY, INVOICE_DICTIONARY
 from rules.stages import STAGES
@@ -78,6 +80,9 @@ def _declared() -> Iterator[str]:
     """Messages that are declared once and shown wherever their owner is: labels, meanings, reasons, codes."""
     for part in (*DICTIONARY.values(), *INVOICE_DICTIONARY.values(), *STAGES):
         yield from (part.label, part.meaning)
+    yield from (document["name"] for document in shipped_templates())
+    for field in FIELDS.values():
+        yield from (field.label, field.meaning)
     for document in shipped():
         yield document["name"]
         yield from _spoken(document)

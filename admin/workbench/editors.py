@@ -7,6 +7,7 @@ from typing import Any
 from flask_babel import gettext as _
 
 from admin import formatting, measures
+from admin.letter_templates import steps_may_name
 from admin.versions import visible_entities
 from admin.wording import channel_words, hit_words, paper_words
 from admin.workbench import parts
@@ -16,7 +17,6 @@ from admin.workbench.reading import AFTER, BEFORE, column_of
 from admin.workbench.world import World
 from engine.access import ROLES
 from ledger.columns import Column, Kind
-from notifiers.composing import TEMPLATES
 from rules import offers
 from rules.policies import ATTACHMENTS, CHANNELS, TIMINGS
 from rules.stages import STAGE
@@ -112,7 +112,7 @@ def _step(drawing: Drawing, value: Any) -> dict[str, Any]:
         "otherwise": [*value.get("otherwise", ()), ""],
         "papers": [(name, paper_words(name), name in value.get("attach", ())) for name in ATTACHMENTS],
         "condition": drawing.condition(value["when"]) if "when" in value else None,
-        "templates": TEMPLATES,
+        "templates": sorted(steps_may_name()),
         "owners": [(role, formatting.title(role)) for role in ROLES],
     }
 

@@ -162,7 +162,8 @@ class Drawing:
 
     def _parameter(self, name: str) -> str:
         parameter = self.world.parameters[name]
-        value = next((one.value for one in reversed(parameter.values) if one.segment is None), None)
+        held = parameter.held(self.world.currency)
+        value = next((one.value for one in reversed(held) if one.segment is None), None)
         number = isinstance(value, int) and not isinstance(value, bool)
         words = measures.number_words(value, parameter.kind, self.world.currency) if number else str(value)
         return f"{_(parameter.label)} ({words})"

@@ -1,5 +1,6 @@
 """The form of a parameter: its words, its range, and its values by day and by segment."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -10,6 +11,7 @@ from admin import formatting, gate, measures, parameters
 from admin.versions import in_force
 from admin.workbench.listed import Surroundings, copied, name_from
 from admin.workbench.world import codes_in
+from engine.tables import Entity
 from ledger.columns import Kind
 from rules.documents import parse_parameters
 from rules.formula_words import kind_words
@@ -19,6 +21,7 @@ from rules.words import Voice
 NUMBERS = (Kind.MONEY, Kind.RATIO, Kind.DAYS, Kind.COUNT)
 KINDS = (*NUMBERS, Kind.BOOL, Kind.CODE)
 ROWS_MAX = 500
+CURRENCY = re.compile("[A-Z]{3}")
 
 
 class FiguresForm:
@@ -66,9 +69,13 @@ class FiguresForm:
                 date.fromisoformat(day)
             except ValueError:
                 wrong[f"{row}:from"] = _("This is not a date: choose a day.")
-            value = _read(text, kind, currency, f"{row}:value", wrong)
-            found.append({"from": day, "value": value, "segment": given.get(f"{row}:segment", "").strip() or None})
-        return sorted(found, key=lambda one: (one["segment"] or "", one["from"]))
+            own = given.get(f"{row}:currency", "").strip().upper() if kind is Kind.MONEY else ""
+            if own and not CURRENCY.fullmatch(own):
+                wrong[f"{row}:currency"] = _("This is no currency: write its three letters.")
+            value = _read(text, kind, own or currency, f"{row}:value", wrong)
+            dated = {"from": day, "value": value, "segment": given.get(f"{row}:segment", "").strip() or None}
+            found.append(dated | ({"currency": own} if own else {}))
+        return sorted(found, key=lambda one: (one.get("currency", ""), one["segment"] or "", one["from"]))
 
     def lines(self, at: Surroundings) -> list[dict[str, Any]]:
         """The parameters of the draft with what holds today and what comes."""
@@ -77,7 +84,7 @@ class FiguresForm:
         today = gate.runtime().today(at.row.entity)
         found = []
         for index, figure in enumerate(parsed.parameters if parsed else ()):
-            now = figure.at(today)
+            now = figure.at(today, at.currency)
             found.append(
                 {
                     "place": f"/parameters/{index}",
@@ -93,7 +100,7 @@ class FiguresForm:
                         for name, value in (now.by_segment if now else ())
                     ],
                     "coming": [
-                        (one.from_day, _words(one.value, figure.kind, at.currency), one.segment)
+                        (one.from_day, _words(one.value, figure.kind, one.currency or at.currency), one.segment)
                         for one in figure.values
                         if one.from_day > today
                     ],
@@ -111,7 +118,8 @@ class FiguresForm:
                 kept[end] = _text(item[end], kind, at.currency) if end in item else ""
             for number, one in enumerate(item["values"]):
                 kept[f"v{number}:from"] = one["from"]
-                kept[f"v{number}:value"] = _text(one["value"], kind, at.currency)
+                kept[f"v{number}:currency"] = one.get("currency") or ""
+                kept[f"v{number}:value"] = _text(one["value"], kind, one.get("currency") or at.currency)
                 kept[f"v{number}:segment"] = one.get("segment") or ""
         values = {**kept, **given}
         uses = parameters.parameter_uses([*in_force("policy"), *in_force("derived_facts")])
@@ -123,6 +131,9 @@ class FiguresForm:
             "rows": [f"v{number}" for number in range(ROWS_MAX) if f"v{number}:value" in values],
             "kinds": [(one.value, kind_shown(one)) for one in KINDS],
             "numeric": kind in NUMBERS,
+            "currencies": sorted({one.currency for one in Entity.select(Entity.currency)})
+            if kind is Kind.MONEY
+            else (),
             "segments": codes_in(bodies_in_force()).get("segment", ()),
             "uses": uses.get(item["name"], ()) if item else (),
             "today": formatting.iso(gate.runtime().today(at.row.entity)),

@@ -73,6 +73,7 @@ class Message(Table):
     message_id = CharField(unique=True)
     sealed = BlobField()  # JSON: to, subject, attachments; text, html, or of a letter pdf (base64)
     body_sha256 = CharField(max_length=64)
+    template_sha256 = CharField(max_length=64, default="")  # of the template it was written by; empty: by hand
     gateway = CharField()  # smtp | mailbox | print_folder
     composed_at = BigIntegerField()
     sent_at = BigIntegerField(null=True)

@@ -7,9 +7,9 @@ from engine.tables.parties import Customer, Entity, User
 
 
 class Document(Table):
-    """One version of a policy, of the parameters or of the derived facts. Immutable once proposed."""
+    """One version of a policy, of parameters, of derived facts or of a letter template. Immutable once proposed."""
 
-    kind = CharField()  # policy | parameters | derived_facts
+    kind = CharField()  # policy | parameters | derived_facts | template
     key = CharField()
     stage = CharField(null=True)
     subject = CharField(null=True)

@@ -36,11 +36,17 @@ def test_every_command_has_help_and_json() -> None:
     for words, command in commands.items():
         assert command.help, words
         names = {name for option in command.params for name in option.opts}
-        assert "--json" in names or words in {("report",), ("policy",), ("decisions",), ("demo", "start")}, words
+        assert "--json" in names or words in {
+            ("report",),
+            ("policy",),
+            ("decisions",),
+            ("documents",),
+            ("demo", "start"),
+        }, words
 
 
-def test_a_ledger_by_hand(say: Callable[..., Said]) -> None:
-    """Open an entity, take in its invoices, read the ageing; the same file again changes nothing."""
+def test_a_ledger_by_hand(say: Callable[..., Said], tmp_path: Path) -> None:
+    """Open an entity, take in its invoices and their PDFs, read the ageing; the same again changes nothing."""
     opened = json.loads(say("entity", "ACME", "--currency", "EUR", "--json").stdout)
     assert "escalation" in opened["drafts"]
     for file in ("rates", "invoices"):
@@ -57,6 +63,12 @@ def test_a_ledger_by_hand(say: Callable[..., Said]) -> None:
     assert facts["open_minor"] == report["customers"][0]["balance_minor"]
     table = say("report", "ageing", "ACME").stdout.splitlines()
     assert table[0].split()[:2] == ["EUR", "not_due"]
+    for name in ("Invoice_R-20250001.pdf", "nobody's.pdf", "notes.txt"):
+        (tmp_path / name).write_bytes(b"%PDF-1.7\nstartxref\n9\n%%EOF\n")
+    for counted in ({"kept": 1, "known": 0}, {"kept": 0, "known": 1}):
+        kept = json.loads(say("documents", "import", "ACME", str(tmp_path), "--json").stdout)
+        why = [{"file": "nobody's.pdf", "why": "no invoice has this number"}]
+        assert kept == {**counted, "refused": 1, "files": why}
 
 
 @pytest.mark.parametrize(

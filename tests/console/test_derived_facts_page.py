@@ -271,6 +271,12 @@ def test_a_value_from_a_day_on_and_one_for_a_segment_are_added_and_removed(figur
     figures.send(place, **form_of(item, do="remove-value:v2"))
     item = figures.body["parameters"][int(place.rsplit("/", 1)[1])]
     assert len(item["values"]) == 2
+    yen = {"new__from": "2020-01-01", "new__value": "500", "new__currency": "jpy"}
+    refused = figures.send(place, **form_of(item, **{**yen, "new__currency": "yen!"}))
+    assert "This is no currency" in words_of(refused.text)
+    figures.send(place, **form_of(item, **yen))
+    item = figures.body["parameters"][int(place.rsplit("/", 1)[1])]
+    assert item["values"][-1] == {"from": "2020-01-01", "value": 500, "segment": None, "currency": "JPY"}
 
 
 def test_a_parameter_is_added_and_one_in_use_cannot_be_dropped(figures: Desk) -> None:

@@ -200,3 +200,33 @@ def test_each_card_says_for_how_many_it_is_due_and_how_many_stand_there(bench: C
     assert sum(int(found[1]) for found in here if found) == standing
     assert all(re.match(r"\d+ customers? due", one["words"]) for one in steps.values())
     assert sum(one["customers"] for one in steps.values()) == places["/rules"]["customers"]
+
+
+@pytest.mark.browser
+def test_steps_are_moved_with_the_keyboard_and_with_the_mouse(
+    page_as: Callable[..., Any], people: SimpleNamespace, bench: Callable[..., Bench]
+) -> None:
+    """Arrow keys move the focused card by days, past a day that is taken, and the focus stays; so does the mouse."""
+    at, watched = bench(), page_as(people.manager)
+    watched.goto(at.address)
+    page = watched.page
+    card = page.locator(".track").get_by_role("link", name="First reminder")
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft", "Shift+ArrowRight"):
+        card.press(key)
+    page.get_by_text("Step “First reminder” moved: 13 days after the due date").first.wait_for()
+    assert {step["key"]: step["days"] for step in at.steps()}["standard-p4"] == 13
+    assert page.evaluate("document.activeElement.id") == "step-standard-p4"
+    watched.check()
+    box, days = card.bounding_box(), page.locator(".track").evaluate("one => Number(one.dataset.high)")
+    assert days >= 55
+    page.mouse.move(box["x"] + 30, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 24, steps=3)
+    page.mouse.move(10, box["y"] + 24, steps=3)
+    page.mouse.up()
+    page.get_by_text(re.compile("Step “First reminder” moved: .* before the due date")).first.wait_for()
+    assert [step["key"] for step in at.steps()].index("standard-p4") == 0
+    page.get_by_role("button", name="Undo").click()
+    card.get_by_text("13 days after the due date").wait_for()
+    assert {step["key"]: step["days"] for step in at.steps()}["standard-p4"] == 13
+    watched.check()

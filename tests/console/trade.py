@@ -7,6 +7,7 @@ import random
 
 from engine.runs import run_entity
 from engine.runtime import Runtime
+from engine.setting_up import shipped_documents
 from engine.tables import (
     Allocation,
     Contact,
@@ -21,7 +22,6 @@ from engine.tables import (
     User,
 )
 from ledger.canonical import canonical, sha256_of
-from rules.documents import shipped
 
 FIRST = tuple("Hollow Amber Stone Copper Linden Harbour Maple Granite Silver Meadow Falcon Juniper Beacon".split())  # noqa: SIM905
 LAST = tuple("Oak Trading/Components/Foods/Paper Works/Textiles/Marine Supply/Timber/Packaging/Optics".split("/"))  # noqa: SIM905
@@ -30,7 +30,7 @@ COUNTRIES = ("DE", "FR", "NL", "AT", "PL", "GB")
 
 def put_policies_in_force(first: User, second: User, from_day: int) -> None:
     """The shipped documents, as if proposed and approved by two people."""
-    for document in shipped():
+    for document in shipped_documents():
         Document.create(
             kind=document["kind"],
             key=document["key"],

@@ -93,7 +93,7 @@ def hold() -> dict[str, Any]:
 
 def step(key: str, days: int, **more: Any) -> dict[str, Any]:
     """One step of a scenario."""
-    return {"key": key, "days": days, "channel": "email", "template": "reminder", **more}
+    return {"key": key, "days": days, "channel": "email", "template": "reminder_1", **more}
 
 
 def escalation(steps: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def forty_customers(runtime: Runtime, entity: Entity, books: Books) -> Callable[
 
 
 @pytest.fixture
-def policies(runtime: Runtime, entity: Entity) -> SimpleNamespace:
+def policies(runtime: Runtime, entity: Entity, letter_templates: None) -> SimpleNamespace:
     """Segmentation, hold and escalation in force for everybody since 1970; no run is too large."""
     Entity.update(portfolio_share_bp=10_000).where(Entity.id == entity.id).execute()
     return SimpleNamespace(

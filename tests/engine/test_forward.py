@@ -67,7 +67,12 @@ def entry(entity: Entity, customer: Customer, day: int) -> dict[str, Any]:
 
 @pytest.fixture
 def world(
-    runtime: Runtime, entity: Entity, books: Any, users: SimpleNamespace, go_live: Callable[[int], Entity]
+    runtime: Runtime,
+    entity: Entity,
+    books: Any,
+    users: SimpleNamespace,
+    go_live: Callable[[int], Entity],
+    letter_templates: None,
 ) -> SimpleNamespace:
     """Sixty customers of all habits under the shipped documents, with all that a person may do to them."""
     Entity.update(portfolio_share_bp=10_000).where(Entity.id == entity.id).execute()

@@ -12,9 +12,8 @@ from engine.governance import ApproveDocument, ProposeDocument, RejectDocument, 
 from engine.overrides import ApproveLimit, ApproveOverride, EndOverride, SetOverride, limit_in_force
 from engine.pipeline import decide_customer
 from engine.runs import run_entity
-from engine.setting_up import install_drafts
+from engine.setting_up import install_drafts, shipped_documents
 from engine.tables import AuditEntry, CreditLimit, Document, Edition, Entity, Outcome, Override, Reversal
-from rules.documents import shipped
 
 from .conftest import escalation, in_force, parameters, segmentation, step
 
@@ -188,13 +187,15 @@ def test_an_edition_names_what_decides_and_is_rebuilt_from_its_name(runtime, ent
 
 
 def test_the_shipped_documents_can_be_proposed_and_approved_in_their_order(runtime, entity, users, say):
-    """As the demo does: parameters first, two people, nothing found."""
+    """As the demo does: templates and parameters first, two people, nothing found."""
     install_drafts()
-    for document in shipped():
-        draft = Document.get(Document.key == document["key"])
+    for document in shipped_documents():
+        draft = Document.get(Document.kind == document["kind"], Document.key == document["key"])
         proposed = runtime.execute(ProposeDocument(**say("analyst"), document=draft.id, from_day=15_000))
         runtime.execute(ApproveDocument(**say("manager"), document_id=proposed["document"], sha256=proposed["sha256"]))
-    assert set(edition_for(runtime, entity, DAY).book.stages) >= {"scorecard", "segmentation", "hold", "escalation"}
+    edition = edition_for(runtime, entity, DAY)
+    assert set(edition.book.stages) >= {"scorecard", "segmentation", "hold", "escalation"}
+    assert set(edition.body["templates"]) == {one["key"] for one in shipped_documents() if one["kind"] == "template"}
 
 
 # --- overrides and limits --------------------------------------------------------------

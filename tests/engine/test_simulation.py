@@ -46,6 +46,7 @@ def portfolio(
     books: Any,
     forty_customers: Callable[[int], None],
     go_live: Callable[[int], Entity],
+    letter_templates: None,
 ) -> SimpleNamespace:
     """Forty customers and one more of all habits under the shipped documents, adopted, live and decided."""
     Entity.update(portfolio_share_bp=10_000).where(Entity.id == entity.id).execute()

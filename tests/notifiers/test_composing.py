@@ -1,6 +1,5 @@
 """Letters: what they say, that they add up, and that nothing in them can be executed."""
 
-import json
 import re
 from datetime import date
 from html.parser import HTMLParser
@@ -10,10 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.days import day_of
-from notifiers.composing import FOLDER, LANGUAGES, ROWS_MAX, TEMPLATES, compose, fill
+from notifiers import composing
+from notifiers.composing import ROWS_MAX, Wording
+from notifiers.letter_templates import LETTER_USES, SHARED, parse_template, shipped_templates
 from notifiers.letters import Letter, LetterCredit, LetterLine, totals
 
 TODAY = day_of(date(2026, 5, 20))
+SHIPPED = {document["key"]: parse_template(document)[0] for document in shipped_templates()}
+LANGUAGES = ("en", "de", "fr")
+LETTERS = ("before_due", "reminder_1", "reminder_2", "reminder_penalties", "formal_notice")
+
+
+def compose(key, letter, *reader):
+    return composing.compose(Wording(SHIPPED[key], SHIPPED[SHARED]), letter, *reader)
 
 
 def a_line(number="RE-1", days=33, original=500_000, still_open=300_000, currency="EUR"):
@@ -69,7 +77,7 @@ class Reader(HTMLParser):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", LETTERS)
 def test_every_letter_exists_in_every_language_and_shows_the_open_amount(template, language):
     """The statement shows what is still open, not only what was once invoiced."""
     letter = compose(template, a_letter(), language, {"en": "GB", "de": "DE", "fr": "FR"}[language])
@@ -81,26 +89,21 @@ def test_every_letter_exists_in_every_language_and_shows_the_open_amount(templat
     assert f'<html lang="{language}">' in letter.html
 
 
-def test_wording_files_have_the_same_keys_and_only_known_fields():
+def test_every_shipped_template_says_everything_in_every_language():
     """A missing translation is found here and not by a customer."""
-
-    def shape(node, path=()):
-        if isinstance(node, dict):
-            return {leaf for key, value in node.items() for leaf in shape(value, (*path, key))}
-        return {path}
-
-    wordings = {lang: json.loads((FOLDER / f"wording_{lang}.json").read_text("utf-8")) for lang in LANGUAGES}
-    assert shape(wordings["en"]) == shape(wordings["de"]) == shape(wordings["fr"])
-    assert set(wordings["en"]["letters"]) == set(TEMPLATES)
-    for wording in wordings.values():
-        for letter in wording["letters"].values():
-            assert len(letter["closing"]) >= 2
+    for template in SHIPPED.values():
+        assert set(template.texts) == set(LANGUAGES)
+        assert len({frozenset(texts) for texts in template.texts.values()}) == 1
+        for block in template.blocks:
+            assert set(block.texts) == set(LANGUAGES)
+    assert {key for key, template in SHIPPED.items() if template.use == "letter"} == set(LETTERS)
+    assert {use for template in SHIPPED.values() for use in (template.use,)} > LETTER_USES
 
 
 def test_letters_get_firmer():
     """Each step has another subject and heading, and only the last names recovery by law."""
-    composed = [compose(template, a_letter(), "en") for template in TEMPLATES]
-    assert len({letter.subject for letter in composed}) == len(TEMPLATES)
+    composed = [compose(template, a_letter(), "en") for template in LETTERS]
+    assert len({letter.subject for letter in composed}) == len(LETTERS)
     assert ["legal recovery" in letter.text for letter in composed] == [False] * 4 + [True]
 
 
@@ -151,12 +154,28 @@ def test_a_language_without_wording_gets_english():
     assert compose("reminder_1", a_letter(), "fi", "FI").language == "en"
 
 
-def test_unknown_template_and_empty_letter_are_the_callers_mistake():
+def test_a_script_is_no_letter_and_an_empty_letter_is_the_callers_mistake():
     """Nobody gets a letter that asks for nothing."""
-    with pytest.raises(ValueError, match="no letter template 'reminder_9'"):
-        compose("reminder_9", a_letter(), "en")
+    with pytest.raises(ValueError, match="'call_first' is for no letter"):
+        compose("call_first", a_letter(), "en")
     with pytest.raises(ValueError, match="without a single demanded line"):
         compose("reminder_1", a_letter(demanded=()), "en")
+
+
+def test_a_letter_names_the_template_it_was_written_by():
+    """Whoever reads a message later finds the very version."""
+    assert compose("reminder_1", a_letter(), "en").template == SHIPPED["reminder_1"].sha256
+
+
+def test_a_short_message_and_a_script_use_the_same_fields():
+    """What leaves by SMS and what a caller reads show the same amount as the letter."""
+    shared = SHIPPED[SHARED]
+    said = composing.short_message(Wording(SHIPPED["reminder_1"], shared), a_letter(), "de", "DE")
+    assert said.startswith("Main Ltd: 4.234,50\u00a0EUR sind überfällig")
+    told = composing.script(Wording(SHIPPED["call_first"], shared), a_letter(credits=(a_credit(),)), "en", "GB")
+    assert told[-1] == ("Open credits: 200.00\u00a0EUR.",)
+    with pytest.raises(ValueError, match="no short message"):
+        composing.short_message(Wording(SHIPPED["call_first"], shared), a_letter(), "en")
 
 
 @pytest.mark.parametrize("extra", [-1, 0, 1])
@@ -196,13 +215,6 @@ def test_text_of_others_stays_text(hostile):
     assert "\r" not in letter.subject
     assert "49" not in letter.subject
     assert not re.search(r"\bimg\b|script", " ".join(attacked.tags))
-
-
-def test_a_wording_reaches_plain_fields_only():
-    """A field that does not exist is an error; an attribute is not even a field."""
-    with pytest.raises(KeyError):
-        fill("{nothing}", {"payable": "1"})
-    assert fill("{payable.real} {payable}", {"payable": "1"}) == "{payable.real} 1"
 
 
 def test_the_letter_is_readable_for_everybody():

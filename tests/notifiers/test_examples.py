@@ -5,9 +5,9 @@ import doctest
 import pytest
 
 from engine import invoice_documents, settlements
-from notifiers import composing, gateways, mailbox, manuscripts, mime
+from notifiers import composing, gateways, letter_templates, letter_text, mailbox, mime
 
-MODULES = [composing, gateways, mailbox, manuscripts, mime, settlements, invoice_documents]
+MODULES = [composing, gateways, letter_templates, letter_text, mailbox, mime, settlements, invoice_documents]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

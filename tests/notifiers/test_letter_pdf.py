@@ -17,12 +17,21 @@ import zxingcpp
 from pypdf import PdfReader
 
 from ledger.days import day_of
-from notifiers.composing import FOLDER
+from notifiers.composing import FOLDER, Wording
+from notifiers.letter_templates import SHARED, parse_template, shipped_templates
 from notifiers.letters import Letter, LetterCredit, Letterhead, LetterLine
 from notifiers.printing import TAGGED_LINES_MAX, Unprintable, _typesetter, layout_of, print_letter
 
 DAY = day_of(date(2026, 3, 31))
 MM = 72 / 25.4  # points
+SHIPPED = {document["key"]: parse_template(document)[0] for document in shipped_templates()}
+
+
+def wording(key="reminder_1"):
+    """A shipped template."""
+    return Wording(SHIPPED[key], SHIPPED[SHARED])
+
+
 IBAN = "DE02120300000000202051"
 HEAD = Letterhead(
     address=("Speicherstraße 12", "20457 Hamburg"), email="credit@seller.example", iban=IBAN, bic="BYLADEM1001"
@@ -63,7 +72,7 @@ def letter(many=1, **changes):
 
 def printed(asked=None, template="reminder_1", language="en", country=None):
     """The PDF of a letter."""
-    return print_letter(template, asked or letter(), language, country).pdf
+    return print_letter(wording(template), asked or letter(), language, country).pdf
 
 
 def text_of(pdf):
@@ -75,7 +84,7 @@ def text_of(pdf):
 def codes_in(asked, template="reminder_1"):
     """What a phone reads from the picture of the letter."""
     pages = _typesetter().compile(
-        format="png", ppi=150, sys_inputs={"letter": json.dumps(layout_of(template, asked, "en"))}
+        format="png", ppi=150, sys_inputs={"letter": json.dumps(layout_of(wording(template), asked, "en"))}
     )
     found = []
     for page in pages if isinstance(pages, list) else [pages]:
@@ -215,7 +224,7 @@ def test_the_ages_add_up_to_the_balance():
     """Each bucket has what is open of its age, below, at and above its edge."""
     lates = (-5, 0, 1, 30, 31, 60, 61, 90, 91)
     asked = letter(demanded=tuple(line(f"R-{late}", 100 << at, late) for at, late in enumerate(lates)))
-    (ages,) = layout_of("reminder_1", asked, "en")["ages"]
+    (ages,) = layout_of(wording(), asked, "en")["ages"]
     assert [amount for _, amount in ages["cells"]] == ["3.00", "12.00", "48.00", "192.00", "256.00", "511.00"]
 
 

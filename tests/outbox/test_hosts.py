@@ -23,6 +23,7 @@ from engine import audit, tasks
 from engine.locks import Lead
 from engine.runs import run_entity
 from engine.runtime import Runtime
+from engine.setting_up import shipped_documents
 from engine.tables import (
     Action,
     AuditEntry,
@@ -37,7 +38,6 @@ from engine.tables import (
 )
 from ledger.canonical import canonical, sha256_of
 from ledger.days import date_of
-from rules.documents import shipped
 
 SECONDS_MAX = 240  # a busy machine starts four processes slowly
 PASSWORD = "correct horse battery staple"
@@ -115,7 +115,7 @@ def world(runtime, entity, users, clock):
     clock.set(datetime.now(UTC))
     User.update(password=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)).execute()
     Entity.update(portfolio_share_bp=10_000, daily_cap=10_000).where(Entity.id == entity.id).execute()
-    for document in shipped():
+    for document in shipped_documents():
         kept = {"kind": document["kind"], "key": document["key"], "stage": document.get("stage")}
         Document.create(
             **kept, subject=document.get("subject"), sha256=sha256_of(document), body=canonical(document),

@@ -9,11 +9,11 @@ from pypdf import PdfReader
 
 from engine import doors, outbox
 from engine.runs import run_entity
+from engine.setting_up import shipped_documents
 from engine.tables import Action, Alarm, Contact, Customer, Document, DueLine, Entity, Message, Person
 from ledger.canonical import canonical, sha256_of
 from notifiers.gateways import Unreachable
 from notifiers.mailbox import name_of
-from rules.documents import shipped
 
 POSTAL = {"name": "", "address": "Industrieweg 7", "postcode": "90402", "city": "Nürnberg"}
 MAIL = {"name": "", "email": "payables@customer.example"}
@@ -28,7 +28,7 @@ def books(runtime, entity):
         address="Speicherstraße 12\n20457 Hamburg",
         iban="DE02120300000000202051",
     ).where(Entity.id == entity.id).execute()
-    for document in shipped():
+    for document in shipped_documents():
         for steps in document.get("escalation", {}).get("scenarios", {}).values():
             for step in steps:
                 if step["key"] == "standard-p4":

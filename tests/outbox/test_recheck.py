@@ -15,6 +15,7 @@ import pytest
 from engine import contact_times, doors, outbox
 from engine.pipeline import asking
 from engine.runs import run_entity
+from engine.setting_up import shipped_documents
 from engine.tables import (
     Action,
     ActionWait,
@@ -32,7 +33,6 @@ from engine.tables import (
 )
 from ledger.canonical import canonical, sha256_of
 from ledger.days import day_of
-from rules.documents import shipped
 
 NUMBERS = count(1)
 
@@ -124,7 +124,7 @@ class Ledger:
 def books(runtime, entity):
     """The shipped policies in force, and an empty ledger."""
     Entity.update(portfolio_share_bp=10_000, daily_cap=10_000).where(Entity.id == entity.id).execute()
-    for document in shipped():
+    for document in shipped_documents():
         Document.create(
             kind=document["kind"],
             key=document["key"],

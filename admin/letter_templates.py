@@ -1,0 +1,152 @@
+"""Letter templates: what letters, scripts and short messages say, in every language."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from admin import formatting, gate
+from admin.versions import body_of, in_force, visible_entities, waiting
+from engine.tables import Document
+from notifiers.letter_fields import FIELDS
+from notifiers.letter_templates import FALLBACK, SHARED
+
+blueprint = Blueprint("templates", __name__, url_prefix="/templates")
+
+USES: Mapping[str, Any] = {
+    "letter": _l("Letters"),
+    "short": _l("Short messages"),
+    "internal": _l("Mails to colleagues"),
+    "script": _l("Scripts of calls and tasks"),
+    "shared": _l("What all letters share"),
+}
+NAMES: Mapping[str, Any] = {
+    "subject": _l("Subject"),
+    "preheader": _l("Preview line"),
+    "kind": _l("Kind of letter"),
+    "heading": _l("Heading"),
+    "demanded": _l("Heading of the list"),
+    "opening": _l("Before the list"),
+    "closing": _l("After the list"),
+    "short": _l("Short message"),
+    "script": _l("Script"),
+}
+BLOCK_KINDS: Mapping[str, Any] = {
+    "message": _l("Message"),
+    "early_payment": _l("Early payment"),
+    "penalties": _l("Interest and costs"),
+    "legal": _l("Legal text"),
+}
+
+
+@dataclass(frozen=True)
+class TemplateLine:
+    """A template in the list.
+
+    Args:
+        languages: as the reader calls them.
+        uses: steps of policies in force that name it.
+    """
+
+    document: Document
+    name: str
+    subject: str
+    languages: list[str]
+    uses: list[tuple[Document, str]]
+
+
+@blueprint.get("/")
+@gate.needs("policies.view")
+def index() -> ResponseReturnValue:
+    """Every template in force, by use, and what waits for approval."""
+    documents = in_force("template")
+    seen = {None, *(entity.id for entity in visible_entities())}
+    drafts = Document.select().where(Document.status == "draft", Document.kind == "template").order_by(Document.key)
+    uses = steps_by_template()
+    lines: dict[str, list[TemplateLine]] = {use: [] for use in USES}
+    for document in sorted(documents, key=lambda one: (one.key, one.entity_id or 0)):
+        body = body_of(document)
+        lines[body["use"]].append(_line(document, body, uses))
+    return render_template(
+        "console/letter_templates.html",
+        groups=[(USES[use], found) for use, found in lines.items() if found],
+        drafts=[draft for draft in drafts if draft.entity_id in seen],
+        waiting=waiting("template"),
+        several=len(visible_entities()) > 1,
+    )
+
+
+def _line(document: Document, body: Mapping[str, Any], uses: Mapping[str, list[tuple[Document, str]]]) -> TemplateLine:
+    texts = body["languages"][FALLBACK]
+    said = str(texts.get("subject") or texts.get("short") or texts.get("script") or "")
+    languages = [language_name(code) for code in body["languages"]]
+    return TemplateLine(document, _(str(body["name"])), said, languages, uses.get(document.key, []))
+
+
+def language_name(code: str) -> str:
+    """A language as the reader calls it."""
+    names = get_locale().languages
+    return str(names.get(code, code))
+
+
+def steps_by_template() -> dict[str, list[tuple[Document, str]]]:
+    """The steps of policies in force that name a template: policy and step."""
+    found: dict[str, list[tuple[Document, str]]] = {}
+    for document in in_force("policy"):
+        for steps in body_of(document).get("escalation", {}).get("scenarios", {}).values():
+            for step in steps:
+                label = _(str(step.get("label") or formatting.title(step["key"])))
+                known = found.setdefault(step["template"], [])
+                if (document, label) not in known:
+                    known.append((document, label))
+    return found
+
+
+def steps_may_name() -> set[str]:
+    """The templates in force that a step may name."""
+    return {document.key for document in in_force("template")} - {SHARED}
+
+
+def texts_shown(body: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What a template says, language by language: name and text of each part."""
+    found = []
+    for code, texts in body["languages"].items():
+        rows = [(str(NAMES.get(name) or formatting.title(name)), str(text)) for name, text in texts.items()]
+        found.append((language_name(code), rows))
+    return found
+
+
+def blocks_shown(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The blocks of a template: kind, when, where, by which law, and the texts."""
+    return [
+        {
+            "kind": str(BLOCK_KINDS.get(block["kind"], block["kind"])),
+            "key": block["key"],
+            "countries": ", ".join(block.get("countries", ())),
+            "from": block.get("from"),
+            "until": block.get("until"),
+            "source": block.get("source", ""),
+            "texts": [(language_name(code), text) for code, text in block["texts"].items()],
+        }
+        for block in body.get("blocks", ())
+    ]
+
+
+def shown(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A template as its page shows it."""
+    return {"texts": texts_shown(body), "blocks": blocks_shown(body), "steps": steps_by_template().get(body["key"], [])}
+
+
+def is_shared(body: Mapping[str, Any]) -> bool:
+    """Whether a template holds what all letters share."""
+    return body.get("key") == SHARED
+
+
+def field_names() -> list[tuple[str, str, str, str]]:
+    """The fields a text may name: name, label, meaning, example."""
+    return [(field.name, _(field.label), _(field.meaning), field.example) for field in FIELDS.values()]
