@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 
-from admin import formatting
+from admin import formatting, letter_differences
 from admin.changes import outcome_label
 from admin.impact import outcome_text
 from admin.measures import trimmed, voice
@@ -19,6 +19,8 @@ CODE_LENGTH_MAX = 2  # a longer code is a word
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], currency: str) -> list[Difference]:
     """What a new version changes, in words."""
+    if after["kind"] == "template":
+        return letter_differences.differences(before, after)
     spoken = voice(currency, subject=str(after.get("subject", "customer")))
     found = document_differences(before, after, spoken)
     found = _dated(found, before, after) if after["kind"] == "parameters" else found + _case_differences(before, after)

@@ -142,9 +142,24 @@ def shown(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"texts": texts_shown(body), "blocks": blocks_shown(body), "steps": steps_by_template().get(body["key"], [])}
 
 
-def is_shared(body: Mapping[str, Any]) -> bool:
-    """Whether a template holds what all letters share."""
-    return body.get("key") == SHARED
+def languages_of(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The languages a template is written in: code and name."""
+    return [(code, language_name(code)) for code in body["languages"]]
+
+
+def place_words(place: str) -> str:
+    """A place of a template in the reader's words."""
+    match place.split("/")[1:]:
+        case ["languages", code, name]:
+            return f"{language_name(code)}: {NAMES.get(name) or formatting.title(name)}"
+        case ["languages", code]:
+            return language_name(code)
+        case ["blocks", index, *rest]:
+            named = " ".join(formatting.title(part) for part in rest if not part.isdecimal())
+            return f"{_('Block %(n)s', n=int(index) + 1)} {named}".strip()
+        case [name, *_rest]:
+            return formatting.title(name)
+    return place
 
 
 def field_names() -> list[tuple[str, str, str, str]]:

@@ -12,7 +12,7 @@ from engine.invoice_documents import Enclosed, documents_of, enclosed_in
 from engine.pipeline import asking
 from engine.queries import Question, Table, questions
 from engine.ready_plans import PLAN_DAY, Slot, Slots
-from engine.sending import Reached, postal_of
+from engine.sending import Reached, address_of, postal_of
 from engine.tables import Action, Credit, Customer, DueLine, Entity
 from ledger.state import Basis, Keep, parts_of
 from notifiers.banking import in_fours
@@ -126,6 +126,35 @@ def lines_listed(action: Action) -> set[tuple[str, int]] | None:
     return set(DueLine.select(DueLine.number, DueLine.ordinal).where(DueLine.id.in_(lines)).tuples())
 
 
+@dataclass(frozen=True, slots=True)
+class Current:
+    """A letter to a customer as it would be today.
+
+    Args:
+        letter: with what paper needs; it may demand nothing.
+        language: of the contact.
+        country: of the customer.
+    """
+
+    letter: Letter
+    language: str
+    country: str
+
+
+def letter_now(runtime: "Runtime", customer: Customer, template: Template) -> Current:
+    """What a letter to a customer would say today. Nothing is kept or sent."""
+    entity, day = customer.entity, runtime.today(customer.entity)
+    items = open_items_of(runtime, entity, [customer.id], asking(runtime, entity, day).basis)
+    reached = postal_of(runtime, customer, entity) or address_of(runtime, customer.id)
+    lines, owed_back = items[customer.id]
+    contact = reached.name if reached else ""
+    letter = statement(entity, customer, lines, owed_back, day=day, template=template, contact=contact)
+    language = reached.contact.language if reached else customer.language
+    window = reached.lines if reached and len(reached.lines) > 1 else ()
+    whole = addressed(letter, entity, window, f"{entity.code}-{customer.number}")
+    return Current(whole, language, customer.country or entity.country)
+
+
 def preview_of(runtime: "Runtime", customer: Customer, wording: Wording) -> Printed | None:
     """What a letter to a customer would say today; None when there is nothing to ask for. Nothing is kept or sent.
 
@@ -133,17 +162,8 @@ def preview_of(runtime: "Runtime", customer: Customer, wording: Wording) -> Prin
         ValueError: the template is for no letter.
         Unprintable: a name cannot be printed with the fonts we have.
     """
-    entity, day = customer.entity, runtime.today(customer.entity)
-    items = open_items_of(runtime, entity, [customer.id], asking(runtime, entity, day).basis)
-    reached = postal_of(runtime, customer, entity)
-    lines, owed_back = items[customer.id]
-    contact = reached.name if reached else ""
-    letter = statement(entity, customer, lines, owed_back, day=day, template=wording.template, contact=contact)
-    if not letter.demanded:
-        return None
-    language = reached.contact.language if reached else customer.language
-    whole = addressed(letter, entity, reached.lines if reached else (), f"{entity.code}-{customer.number}")
-    return print_letter(wording, whole, language, customer.country or entity.country)
+    now = letter_now(runtime, customer, wording.template)
+    return print_letter(wording, now.letter, now.language, now.country) if now.letter.demanded else None
 
 
 def addressed(letter: Letter, entity: Entity, lines: Sequence[str], mark: str) -> Letter:

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from engine.editions import document_named, read_document, template_shas
+from engine.editions import Unusable, document_named, read_document, template_shas
 from engine.tables import Action, Entity
 from notifiers.composing import Wording
-from notifiers.letter_templates import SHARED, parse_template
+from notifiers.letter_templates import SHARED, Template, parse_template, shipped_templates
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
 
+SHOWN_BY = "reminder_1"  # the letter that shows what all letters share
 WORK = ("call", "task")  # channels that send nothing
 
 
@@ -32,6 +33,29 @@ def wording_for(
         return None
     own, shared = (read_document(runtime, document_named(known[key]), parse_template) for key in (template, SHARED))
     return Wording(own, shared)
+
+
+def wording_of_draft(runtime: "Runtime", entity: Entity, template: Template) -> Wording:
+    """What a letter would be written with if a template were in force, beside what is.
+
+    Args:
+        template: of a draft; what all letters share is shown by the first reminder.
+    """
+    day = runtime.today(entity)
+    if template.key == SHARED:
+        return Wording(_known(runtime, entity, SHOWN_BY, day), template)
+    return Wording(template, _known(runtime, entity, SHARED, day))
+
+
+def _known(runtime: "Runtime", entity: Entity, key: str, day: int) -> Template:
+    """The template in force, else the shipped one: a new house has approved none yet."""
+    shas = template_shas(entity, day)
+    if key in shas:
+        return read_document(runtime, document_named(shas[key]), parse_template)
+    found = parse_template(next(document for document in shipped_templates() if document["key"] == key))[0]
+    if found is None:
+        raise Unusable(f"the shipped template {key} cannot be read")
+    return found
 
 
 def letters_of(entity: Entity, template: str) -> int:

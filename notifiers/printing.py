@@ -29,6 +29,7 @@ LAYOUT = "letter.typ"
 TAGGED: Final = "a-2a"
 PLAIN: Final = "a-2b"
 TAGGED_LINES_MAX = 80
+SCREEN_PPI = 96
 LINES_MAX = 1_000  # lines a letter lists; what is beyond them becomes one row with its sum
 ADDRESS_LINES_MAX = 6  # an address zone holds no more (DIN 5008)
 AGE_EDGES = (30, 60, 90)
@@ -67,6 +68,22 @@ def print_letter(wording: Wording, letter: Letter, language: str, country: str |
     seen = layout_of(wording, letter, language, country)
     pdf = typeset(seen, letter.as_of_day)
     return Printed(str(seen["subject"]), pdf, str(seen["language"]), wording.template.sha256)
+
+
+def page_image(wording: Wording, letter: Letter, language: str, country: str | None = None) -> bytes:
+    """The first page of a letter as a picture (PNG), to look at.
+
+    Raises:
+        ValueError: the template is for no letter, or the letter demands nothing.
+        Unprintable: a name holds characters that no font of ours has.
+    """
+    seen = layout_of(wording, letter, language, country)
+    typeset(seen, letter.as_of_day)  # what cannot be printed is no page
+    found = _typesetter().compile(format="png", ppi=SCREEN_PPI, sys_inputs={"letter": json.dumps(seen)})
+    pages = found if isinstance(found, list) else [found]
+    if not isinstance(pages[0], bytes):
+        raise TypeError("the typesetter gave no picture")
+    return pages[0]
 
 
 def print_statement(wording: Wording, letter: Letter, language: str, country: str | None = None) -> Printed:

@@ -61,6 +61,8 @@ def draft_beside(document: Document) -> Document | None:
 def desk(document_id: int) -> ResponseReturnValue:
     """The draft, one part of it open where the address says so."""
     row = editable(document_id)
+    if row.kind == "template":
+        return redirect(url_for("templates.write", document_id=row.id), 303)
     if row.kind in LISTS:
         return listed.desk(row, LISTS[row.kind])
     if row.stage == "escalation" and "HX-Request" not in request.headers:
