@@ -18,6 +18,7 @@ from admin import formatting, gate
 from admin.console import Choice, Tab
 from admin.customers import customer_link
 from admin.invoice_documents import file_answer
+from admin.invoices import invoice, name_invoices
 from admin.steps import step_label
 from admin.views import CUSTOMER_FILTERS, MESSAGE_STATES, OfCustomers, _coded, link
 from engine import access
@@ -144,9 +145,7 @@ class MessagesView(OfCustomers):
     shown: ClassVar[dict[str, Any]] = {
         "due_day": lambda row: formatting.day(row.due_day),
         "customer": lambda row: customer_link(row.customer),
-        "subject": lambda row: link(
-            "messages.message_page", _said(row).get("subject") or step_label(row.step_key), action_id=row.id
-        ),
+        "subject": lambda row: _subject(row),
         "to": lambda row: _said(row).get("to") or formatting.NOTHING,
         "level": lambda row: (
             formatting.badge(min(row.level, 5), _("Level %(n)s", n=row.level)) if row.level else _("before due")
@@ -173,6 +172,7 @@ class MessagesView(OfCustomers):
     def prepare(self, rows: list[Any]) -> None:
         """Open the letters of these rows."""
         super().prepare(rows)
+        name_invoices(row.line_id for row in rows)
         g.letters = {row.id: opened(getattr(row, "message", None)) for row in rows}
 
     @expose("/<int:action_id>/pdf")
@@ -236,6 +236,7 @@ class MessagesView(OfCustomers):
             message=getattr(row, "message", None),
             framed=letter_for_frame(html, gate.nonce()) if html else None,
             decision=Decision.get_or_none(Decision.id == row.decision_id),
+            carried=list(Action.select().where(Action.covered_by == row.id).order_by(Action.id)),
         )
 
 
@@ -245,6 +246,14 @@ def pdf_answer(content: bytes, name: str) -> Response:
     answer = Response(content, mimetype="application/pdf")
     answer.headers["Content-Disposition"] = f'inline; filename="{kept}.pdf"'
     return answer
+
+
+def _subject(row: Action) -> Markup:
+    """The letter's subject, or its step; with the invoice it is about, and whether another carries it."""
+    text = link("messages.message_page", _said(row).get("subject") or step_label(row.step_key), action_id=row.id)
+    notes = [invoice(row.line_id), _("covered by another message") if row.covered_by_id else ""]
+    said = " · ".join(note for note in notes if note)
+    return Markup('{} <span class="quiet small">{}</span>').format(text, said) if said else text
 
 
 def state_badge(row: Action) -> Markup:

@@ -24,6 +24,7 @@ from admin import (
     governing,
     importing,
     invoice_documents,
+    invoices,
     letter_editor,
     navigation,
     parameters,
@@ -118,6 +119,7 @@ def _words(app: Flask) -> None:
     filters = app.jinja_env.filters
     filters["tone"] = lambda value: formatting.TONES.get(str(value), "")
     filters["step"] = steps.step_label
+    filters["invoice"] = invoices.invoice
     filters["changed"] = changes.summary
     filters["outcome_label"] = changes.outcome_label
     filters["outcome"] = lambda value, name, currency=None: changes.outcome_badge(name, value, currency)
