@@ -29,6 +29,7 @@ from engine.wordings import wording_for
 from engine.writing import files_of
 from notifiers.gateways import Attachment
 from notifiers.printing import Unprintable
+from notifiers.short_texts import length_of
 
 PREVIEWED = ("reminder_1", "before_due")  # what a preview is written as; the second where nothing is overdue
 NEVER_CLOSED = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
@@ -105,7 +106,7 @@ def _said(row: Action) -> dict[str, Any]:
 
 
 class MessagesView(OfCustomers):
-    """Letters by e-mail and by post."""
+    """Messages of every channel."""
 
     permission = "people.view"
     can_view_details = False  # they have a page of their own
@@ -234,6 +235,7 @@ class MessagesView(OfCustomers):
             row=row,
             letter=letter,
             message=getattr(row, "message", None),
+            parts=length_of(letter["text"]) if row.way == "sms" and letter.get("text") else None,
             framed=letter_for_frame(html, gate.nonce()) if html else None,
             decision=Decision.get_or_none(Decision.id == row.decision_id),
             carried=list(Action.select().where(Action.covered_by == row.id).order_by(Action.id)),

@@ -35,6 +35,7 @@ from admin import (
     steps,
     timelines,
     trying,
+    wording,
     workbench,
 )
 from admin.alerts_view import AlertsView
@@ -118,6 +119,8 @@ def _words(app: Flask) -> None:
     """Filters and functions that only pages need."""
     filters = app.jinja_env.filters
     filters["tone"] = lambda value: formatting.TONES.get(str(value), "")
+    filters["channel"] = wording.channel_words
+    filters["gateway"] = wording.gateway_words
     filters["step"] = steps.step_label
     filters["invoice"] = invoices.invoice
     filters["changed"] = changes.summary

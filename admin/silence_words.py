@@ -57,6 +57,7 @@ SENTENCES: Mapping[str, tuple[Any, ...]] = {
         _l("There is no usable address for it."),
     ),
     "no_sender": (_l("%(channel)s “%(step)s” waits: the entity has no sender address."),),
+    "no_door": (_l("%(channel)s “%(step)s” waits: nothing is set up for this channel yet."),),
     "renamed": (_l("“%(step)s” has another name in the version that holds now; the next run sends it by that."),),
     "undecidable": (_l("“%(step)s” waits: the rules cannot be applied just now; an alarm says why."),),
     "disagreement": (

@@ -45,7 +45,7 @@ def wait_of(action: Action, entity: Entity, book: "Book", now_at: int) -> Wait |
     behind_us = (local_day(entity.zone, now_at) - day) * DAY_US
     free_day = capped_until(action, entity, book, day)
     at = now_at - behind_us if free_day is None else instant_of(free_day, ZoneInfo(entity.zone))
-    found = later(times_of(entity), place_of(action.customer, entity), action.channel, at)
+    found = later(times_of(entity), place_of(action.customer, entity), action.way, at)
     if free_day is not None:
         return Wait((at if found is None else found.until_at) + behind_us, CAP)
     return None if found is None else Wait(found.until_at + behind_us, found.why)

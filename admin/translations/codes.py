@@ -25,9 +25,8 @@ KINDS = (
     *("adoption", "nightly", "event"),  # of a run
     *("payment", "credit_note", "write_off"),  # of a credit
     *("dunning_block", "pause", "insolvent"),  # of a block
-    *("email", "letter", "call", "task"),  # of an action
+    *("email", "letter", "sms", "chat", "webhook", "internal", "call", "task"),  # of an action
     *("policy", "parameters", "template"),  # of a document
-    *("smtp", "mailbox", "print_folder"),  # of a gateway
     *("accounts_payable",),  # of a contact
 )
 ALARMS = (

@@ -138,6 +138,13 @@ def no_sender(story):
     story.deliver(SmtpGateway(server))
 
 
+def no_door(story):
+    """Nobody has approved an address for webhooks."""
+    action = with_mail(story)
+    Action.update(channel="webhook").where(Action.id == action.id).execute()
+    story.deliver()
+
+
 def retry(story):
     """Nobody listens at the mail server's port."""
     Entity.update(mail_from="credit@main.example").execute()
@@ -334,7 +341,19 @@ def none(story):
 STORIES = {
     one.__name__: one
     for one in (
-        *(unconfirmed, no_address, no_sender, retry, stopped, pause, renamed, unknown, undecidable, disagreement),
+        *(
+            unconfirmed,
+            no_address,
+            no_sender,
+            no_door,
+            retry,
+            stopped,
+            pause,
+            renamed,
+            unknown,
+            undecidable,
+            disagreement,
+        ),
         *(min_days, cap, cap_days, hours, quiet_day, holiday, no_leader, within_tolerance, promise, dispute),
         *(dunning_block, insolvent, raised_today, step_open, minimum, excluded, not_meant, left_alone, none),
     )
