@@ -62,7 +62,7 @@ CHANGED = (  # names of values in the audit trail and in a conflict
 )
 TARGETS = ("risk_class", "segment", "limit", "terms", "hold", "level", "scenario", "collector")  # of an override
 STEPS = ("facts", "stages", "store", "again", "confirm and write", "reasons for waiting", "sample of points", "after")
-SEGMENTS = ("standard", "risky", "key_account", "new", "insolvent")  # of the shipped policies
+SEGMENTS = ("standard", "risky", "key_account", "new", "insolvent", "public", "none")  # also names of scenarios
 HOLD_REASONS = ("group", "insolvent", "key_account", "over_limit", "overdue")
 ALERTS = tuple(
     rule["then"]["alert"] for document in shipped() if document.get("stage") == "alert" for rule in document["rules"]

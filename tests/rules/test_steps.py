@@ -92,6 +92,27 @@ def test_what_a_step_asks_for_fits_its_channel(step, place, word):
     assert any(where == place and word in what for where, what in refusals({"days": 4, **step}))
 
 
+def test_a_step_that_no_customer_can_reach_is_found():
+    """Whom it is for contradicts itself, or the exception of the whole policy."""
+    never = {"all": [["overdue_net_minor", ">", 100], ["overdue_net_minor", "<", 50]]}
+    assert any("no row can ever meet this" in what for _, what in refusals({"days": 4, "when": never}))
+    late = ["overdue_net_minor", ">", 0]
+    assert any("no row can ever meet this" in what for _, what in refusals({"days": 4, "when": late}, unless=late))
+
+
+def test_the_shipped_scenarios_are_those_of_the_field():
+    """Days, channel and what goes with it: four scenarios, and one that leaves the insolvent alone."""
+    steps = SHIPPED["escalation"]["escalation"]["scenarios"]
+    days = {name: [(step["days"], step["channel"]) for step in found] for name, found in steps.items()}
+    assert [day for day, _ in days["standard"]] == [-10, 4, 7, 14, 21, 28, 33, 43, 50]
+    assert [day for day, _ in days["risky"]] == [-8, 3, 7, 13, 15, 20, 25, 35]
+    assert [day for day, _ in days["key_account"]] == [-10, 5, 12, 20, 28, 38, 45, 60]
+    assert [day for day, _ in days["public"]] == [-12, 3, 8, 18, 25, 32, 42, 60]
+    registered = [step for found in steps.values() for step in found if step["channel"] == "letter"]
+    assert {step["mode"] for step in registered} == {"confirm"}
+    assert days["insolvent"] == []
+
+
 def test_a_step_in_words():
     """Everything it says, in one line."""
     policy, _ = parse(
