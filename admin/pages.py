@@ -24,18 +24,17 @@ from admin import (
     governing,
     importing,
     invoice_documents,
-    invoices,
     letter_editor,
     navigation,
     parameters,
     pauses,
     policies,
     silence,
+    silence_words,
     simulations,
     steps,
     timelines,
     trying,
-    wording,
     workbench,
 )
 from admin.alerts_view import AlertsView
@@ -119,10 +118,9 @@ def _words(app: Flask) -> None:
     """Filters and functions that only pages need."""
     filters = app.jinja_env.filters
     filters["tone"] = lambda value: formatting.TONES.get(str(value), "")
-    filters["channel"] = wording.channel_words
-    filters["gateway"] = wording.gateway_words
     filters["step"] = steps.step_label
-    filters["invoice"] = invoices.invoice
+    filters["channel"] = silence_words.channel_words
+    filters["language_name"] = lambda code: formatting.locale().languages.get(code, code)
     filters["changed"] = changes.summary
     filters["outcome_label"] = changes.outcome_label
     filters["outcome"] = lambda value, name, currency=None: changes.outcome_badge(name, value, currency)

@@ -13,8 +13,7 @@ from peewee import Expression
 from engine import covering, diary
 from engine.claims import SECOND_US, Claim, LeaseLost
 from engine.contact_times import note_wait
-from engine.reaching import refuse
-from engine.tables import Action, Message
+from engine.tables import Action, Contact, Message
 from notifiers.gateways import Doubtful, Receipt, Rejected, Unreachable
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def _refused(runtime: "Runtime", claimed: Claim, error: Rejected) -> str:
     with runtime.database.atomic():
         ours = change(runtime, claimed, state="due", receipt=str(error), attempts=0, waiting_for="no_address")
         if ours:
-            refuse(claimed.go.person, claimed.action.way)
+            Contact.update(usable=False).where(Contact.person == claimed.go.person.id).execute()
     return "due" if ours else "lost"
 
 

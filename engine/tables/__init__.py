@@ -7,7 +7,6 @@ Suffixes: ``_minor`` integer minor units, ``_bp`` basis points, ``_day`` integer
 from engine.tables.actions import Action, ActionWait, Alarm, AuditEntry, CommandRecord, Message, Verification
 from engine.tables.base import Table, database
 from engine.tables.decisions import Alert, DayReplay, Decision, DirtyCustomer, Outcome, Run, Standing
-from engine.tables.doors import BatchLetter, Door, GatewayAddress, LetterBatch
 from engine.tables.entries import (
     Allocation,
     Block,
@@ -57,7 +56,6 @@ __all__ = [
     "Alert",
     "Allocation",
     "AuditEntry",
-    "BatchLetter",
     "Block",
     "CommandRecord",
     "Contact",
@@ -74,17 +72,14 @@ __all__ = [
     "Document",
     "DocumentComment",
     "DocumentContent",
-    "Door",
     "DueLine",
     "Edition",
     "Entity",
     "Entry",
     "ExchangeRate",
-    "GatewayAddress",
     "GoLive",
     "Import",
     "InvoiceDocument",
-    "LetterBatch",
     "Message",
     "Outcome",
     "Override",
