@@ -52,6 +52,7 @@ class Asked:
         documents: the changes, in their order.
         from_day: the day they begin to hold; None: as soon as they can.
         wrong: by field what cannot be read.
+        as_if_live: whether an entity that does not send is looked at as if it did.
     """
 
     entity: Entity | None
@@ -60,6 +61,7 @@ class Asked:
     weeks: int
     from_day: int | None
     wrong: dict[str, str]
+    as_if_live: bool = False
 
     def arguments(self, **more: Any) -> dict[str, Any]:
         """The same question in an address."""
@@ -68,6 +70,8 @@ class Asked:
             found["entity"] = self.entity.code
         if self.from_day is not None:
             found["from_on"] = date_of(self.from_day).isoformat()
+        if self.as_if_live:
+            found["as_if_live"] = "yes"
         return {**found, **more}
 
     @property
@@ -81,7 +85,7 @@ class Asked:
         """Names the question and the decided day it starts from."""
         last = None if self.entity is None else last_portfolio_run(self.entity)
         shas = tuple(document.sha256 for document in self.documents)
-        return (self.entity and self.entity.id, last and last.id, shas, self.weeks, self.from_day)
+        return (self.entity and self.entity.id, last and last.id, shas, self.weeks, self.from_day, self.as_if_live)
 
     @property
     def stopped(self) -> list[str]:
@@ -128,6 +132,7 @@ class Work:
                     [body_of(document) for document in self.asked.documents],
                     days=self.asked.weeks * WEEK_DAYS,
                     from_day=self.asked.from_day,
+                    as_if_live=self.asked.as_if_live,
                 )
                 for pair in ahead:
                     week, number = divmod(len(pairs), WEEK_DAYS)
@@ -221,13 +226,15 @@ def read_asked() -> Asked:
             from_day = day_of(date.fromisoformat(request.args["from_on"]))
         except ValueError:
             wrong["from_on"] = _("This is not a date: choose a day.")
+    entity = entity or (whole[0] if whole else None)
     return Asked(
-        entity=entity or (whole[0] if whole else None),
+        entity=entity,
         entities=tuple(whole),
         documents=documents,
         weeks=weeks if weeks in WEEKS else WEEKS_USUAL,
         from_day=from_day,
         wrong=wrong,
+        as_if_live=entity is not None and not entity.sending and request.args.get("as_if_live") == "yes",
     )
 
 

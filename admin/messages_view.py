@@ -5,7 +5,7 @@ from html import escape
 from html.parser import HTMLParser
 from typing import Any, ClassVar
 
-from flask import Response, abort, flash, g, redirect, request, url_for
+from flask import Response, abort, flash, g, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext as _
@@ -211,8 +211,7 @@ class MessagesView(OfCustomers):
             abort(404)
         runtime = gate.runtime()
         day = runtime.today(customer.entity)
-        asked = request.args.get("template", "")
-        known = [wording_for(runtime, customer.entity, key, day) for key in (asked, *PREVIEWED) if key]
+        known = [wording_for(runtime, customer.entity, key, day) for key in PREVIEWED]
         try:
             letters = (preview_of(runtime, customer, wording) for wording in known if wording is not None)
             printed = next((letter for letter in letters if letter is not None), None)

@@ -30,7 +30,6 @@ from admin import (
     pauses,
     policies,
     silence,
-    silence_words,
     simulations,
     steps,
     timelines,
@@ -119,8 +118,6 @@ def _words(app: Flask) -> None:
     filters = app.jinja_env.filters
     filters["tone"] = lambda value: formatting.TONES.get(str(value), "")
     filters["step"] = steps.step_label
-    filters["channel"] = silence_words.channel_words
-    filters["language_name"] = lambda code: formatting.locale().languages.get(code, code)
     filters["changed"] = changes.summary
     filters["outcome_label"] = changes.outcome_label
     filters["outcome"] = lambda value, name, currency=None: changes.outcome_badge(name, value, currency)

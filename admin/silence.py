@@ -19,7 +19,7 @@ from engine.tables import Action, Customer
 from ledger.days import day_of
 
 blueprint = Blueprint("silence", __name__, url_prefix="/customers")
-SENT = frozenset({"sent", "sent_along", "on_its_way", "covered"})
+SENT = frozenset({"sent", "on_its_way"})
 
 
 @dataclass(frozen=True)

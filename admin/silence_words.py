@@ -31,11 +31,6 @@ PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 SENTENCES: Mapping[str, tuple[Any, ...]] = {
     # what was sent, or is on its way
     "sent": (_l("%(channel)s “%(step)s” was sent, on %(sent_at)s."),),
-    "sent_along": (_l("“%(step)s” went along with “%(other)s”, on %(sent_at)s."),),
-    "covered": (
-        _l("“%(step)s” goes along with “%(other)s” in one message."),
-        _l("“%(step)s” goes along with another message to the customer."),
-    ),
     "on_its_way": (_l("%(channel)s “%(step)s” is on its way this moment."),),
     "uncertain": (
         _l("Whether %(channel)s “%(step)s” arrived is in doubt: %(reason)s. A person settles it."),
@@ -60,11 +55,6 @@ SENTENCES: Mapping[str, tuple[Any, ...]] = {
     "no_address": (
         _l("%(channel)s “%(step)s” has no usable address to go to; a task asks for one."),
         _l("There is no usable address for it."),
-    ),
-    "no_template": (_l("“%(step)s” waits: its template is not in force; two people approve one."),),
-    "another_today": (
-        _l("“%(step)s” waits: the customer has another message by this channel today. It goes on %(until_at)s."),
-        _l("“%(step)s” waited: the customer had another message by this channel on that day."),
     ),
     "no_sender": (_l("%(channel)s “%(step)s” waits: the entity has no sender address."),),
     "renamed": (_l("“%(step)s” has another name in the version that holds now; the next run sends it by that."),),
@@ -234,7 +224,7 @@ def _text(name: str, value: Any, currency: str) -> str:
     if name.endswith("_at"):
         local = formatting.moment(value).astimezone(ZoneInfo(gate.runtime().settings.zone))
         return f"{formatting.day_text(day_of(local.date()))}, {local:%H:%M}"
-    if name in ("step", "earlier", "other"):
+    if name in ("step", "earlier"):
         return step_label(value)
     if name == "channel":
         return channel_words(value)
@@ -245,40 +235,6 @@ def _text(name: str, value: Any, currency: str) -> str:
     if name == "result":
         return _(str(value))
     return str(value).rstrip(".") if name == "reason" else str(value)
-
-
-# Why messages of an entity wait, in a list with how many: reasons and states.
-REASONS: Mapping[str, Any] = {
-    "unconfirmed": _l("a person confirms them first"),
-    "no_address": _l("there is no usable address"),
-    "no_sender": _l("the entity has no sender address"),
-    "stopped": _l("a person stopped the policy"),
-    "pause": _l("dunning is paused or blocked"),
-    "renamed": _l("the next run sends them under another name"),
-    "unknown": _l("a rate is missing"),
-    "undecidable": _l("the rules cannot be applied; an alarm says why"),
-    "disagreement": _l("the executors of the rules disagreed"),
-    "min_days": _l("the last contact is too few days ago"),
-    "cap": _l("the collector's messages of the day are used up"),
-    "cap_days": _l("the contact cap"),
-    "hours": _l("outside the sending hours of the customer"),
-    "quiet_day": _l("a quiet day"),
-    "holiday": _l("a public holiday where the customer is"),
-    "retry": _l("the last try failed; the next comes by itself"),
-    "no_template": _l("a template is not in force"),
-    "another_today": _l("the customer has another message today"),
-    "covered": _l("they go along with another message"),
-    "due": _l("due, they leave with the next round"),
-    "claimed": _l("on their way"),
-    "sending": _l("on their way"),
-    "uncertain": _l("in doubt: a person settles them"),
-    "failed": _l("failed: a person decides what follows"),
-}
-
-
-def reason_words(code: str) -> str:
-    """Why messages wait, in a few words."""
-    return str(REASONS.get(code) or formatting.title(code))
 
 
 def channel_words(channel: str) -> str:

@@ -99,8 +99,7 @@ def contacts_of(customer_id: int, entity: Entity) -> list[tuple[int, int]]:
     """Day and action of every contact a customer had, or may have had: messages, and calls that reached somebody."""
     from engine.claims import CONTACT_CHANNELS
 
-    # What goes along with another message is no contact of its own.
-    message = Action.channel.in_(CONTACT_CHANNELS) & Action.state.in_(COUNTED) & Action.covered_by.is_null()
+    message = Action.channel.in_(CONTACT_CHANNELS) & Action.state.in_(COUNTED)
     call = (Action.channel == "call") & (Action.state == "done")
     columns = (Action.id, Action.created_at, Action.due_day, Action.settled_at, Action.lease_until_at, Action.result)
     rows = (

@@ -87,12 +87,14 @@ class _Side:
     Args:
         adopted: keys of the escalation policies that have had their first run.
         new: nothing was decided since the entity went live; that run is not gated.
+        is_live: whether the entity sends, or is looked at as if it did.
     """
 
     editions: Mapping[int, Edition]
     state: Carried
     adopted: set[str]
     new: bool
+    is_live: bool
 
 
 def look_ahead(
@@ -102,6 +104,7 @@ def look_ahead(
     *,
     days: int = DAYS,
     from_day: int | None = None,
+    as_if_live: bool = False,
 ) -> Iterator[Pair]:
     """Decide the coming days one after another, nothing being paid or booked.
 
@@ -109,6 +112,8 @@ def look_ahead(
         changed: documents that would replace those of their scope; without, only what is in force.
         days: how many, the first being the one after the last decided day.
         from_day: the day the changes begin to hold; by default the first.
+        as_if_live: whether an entity that does not send is looked at as if it went live on the first day,
+            everybody beginning with the first step.
 
     Yields:
         Each day as soon as it is decided.
@@ -123,7 +128,7 @@ def look_ahead(
     trial = _with(live, entity, changed, max(first, from_day or first)) if changed else None
     of_sides = [live] if trial is None else [live, trial]
     with _read(runtime, entity, of_sides) as ledger:
-        sides = _sides(entity, last, ledger, of_sides)
+        sides = _sides(entity, last, ledger, of_sides, as_if_live)
         for day in span:
             rows: list[tuple[Basis, Frame]] = []
             found = [_decide(runtime, entity, ledger, side, day, rows) for side in sides]
@@ -187,7 +192,11 @@ def _further(of_sides: Sequence[Mapping[int, Edition]]) -> list[str]:
 
 
 def _sides(
-    entity: Entity, last: Run, ledger: Mapping[str, Frame], of_sides: Sequence[Mapping[int, Edition]]
+    entity: Entity,
+    last: Run,
+    ledger: Mapping[str, Frame],
+    of_sides: Sequence[Mapping[int, Edition]],
+    as_if_live: bool,
 ) -> list[_Side]:
     """Both sides begin with the same state."""
     key = of_sides[0][min(of_sides[0])].policy_key
@@ -195,8 +204,9 @@ def _sides(
     state = carried(ledger, key, standings, last.as_of_day)
     known = Run.select(Run.policy_key).where(Run.entity == entity, Run.state == "done", Run.kind != "event")
     adopted = {str(row) for (row,) in known.distinct().tuples()}
-    new = entity.live_after_run is not None and entity.live_after_run >= last.id
-    return [_Side(editions, state, set(adopted), new) for editions in of_sides]
+    new = as_if_live or (entity.live_after_run is not None and entity.live_after_run >= last.id)
+    is_live = as_if_live or (entity.sending and entity.live_from_day is not None)
+    return [_Side(editions, state, set(adopted), new, bool(is_live)) for editions in of_sides]
 
 
 def _decide(
@@ -240,8 +250,8 @@ def _decide(
 
 def _begins(entity: Entity, side: _Side, day: int) -> bool:
     """``engine.pipeline.may_begin`` of a day that nobody has decided yet."""
-    live = entity.sending and entity.live_from_day is not None and entity.live_from_day <= day
-    return bool(live) and side.editions[day].policy_key in side.adopted
+    begun = entity.live_from_day is None or entity.live_from_day <= day
+    return side.is_live and begun and side.editions[day].policy_key in side.adopted
 
 
 def _steps(edition: Edition) -> dict[str, tuple[Step, str]]:

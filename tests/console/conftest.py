@@ -233,12 +233,24 @@ class Night:
 
 
 @pytest.fixture
-def night(runtime: Runtime, clock: Any, decided: Entity) -> Iterator[Night]:
-    """A worker that runs all through the story and is not restarted."""
-    Entity.update(portfolio_share_bp=10_000).where(Entity.id == decided.id).execute()
-    made = Night(runtime, clock)
-    yield made
-    made.end()
+def night_of(runtime: Runtime, clock: Any) -> Iterator[Callable[[Entity], Night]]:
+    """``night_of(entity)``: a worker that runs all through a story and is not restarted."""
+    made = []
+
+    def begin(entity: Entity) -> Night:
+        Entity.update(portfolio_share_bp=10_000).where(Entity.id == entity.id).execute()
+        made.append(Night(runtime, clock))
+        return made[0]
+
+    yield begin
+    for one in made:
+        one.end()
+
+
+@pytest.fixture
+def night(decided: Entity, night_of: Callable[[Entity], Night]) -> Night:
+    """A worker on a trade that is decided and live."""
+    return night_of(decided)
 
 
 @pytest.fixture

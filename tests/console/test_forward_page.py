@@ -171,6 +171,13 @@ def test_an_entity_that_does_not_send_says_so(decided: Entity, people: Any, sign
     assert "Nothing would be sent" in text
     assert "No step begins" in text
     assert "Orders held at the end" in text
+    asked = f"{AHEAD}?weeks=1&as_if_live=yes"
+    assert f"{AHEAD}?weeks=4&amp;entity={decided.code}&amp;as_if_live=yes" in text
+    Entity.update(live_from_day=None, live_after_run=None).where(Entity.id == decided.id).execute()
+    text = signed_in(people.manager).get(asked).text
+    assert "As if" in text
+    assert "Nothing would be sent" not in text
+    assert "No step begins" not in text
 
 
 def test_a_stopped_policy_is_named(runtime: Runtime, decided: Entity, people: Any, signed_in: Any) -> None:
