@@ -7,6 +7,7 @@ from rules.policies import Escalation, Policy
 from rules.stepping import NO_SCENARIO
 
 PLACE = "/escalation/mapping"
+MOVED = "is in use at level"  # in the finding about a step that kept its key but not its level
 
 
 def mapping_problems(terms: Escalation) -> list[Problem]:
@@ -55,7 +56,7 @@ def dropped_problems(
             cure = f'keep the step, or say which takes its place: "{key}": "..."'
             problems.append(Problem(f"{PLACE}/steps", f"the step {key} is in use: customers stand at it", cure))
         elif key in now and was.get(key, now[key]) != now[key]:
-            what = f"the step {key} is in use at level {was[key]} and would be at {now[key]}"
+            what = f"the step {key} {MOVED} {was[key]} and would be at {now[key]}"
             place = next(rule.place for rule in policy.rules if rule.key == key)
             problems.append(Problem(place, what, "give it another key, and map the old one to it"))
     for name in sorted(set(scenarios) - {*terms.scenarios, NO_SCENARIO}):

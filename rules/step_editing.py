@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any as Json
 
 from ledger.problems import Problem
-from rules.editing import Document, Edited, drop, names_in, pointer, put, steps_of, unused, value_at, within
+from rules.editing import Document, Edited, drop, names_in, pointer, put, replaced, steps_of, unused, value_at, within
 from rules.policies import TIMINGS
 from rules.scenario_reading import escalation_of, scenario_problems
 from rules.stepping import STANDARD
@@ -109,6 +109,38 @@ def move_step(document: Document, place: str, by: int) -> Edited:
         if moved[name] and not _order_problems(document, _placed(steps, int(number), moved)):
             break
     return put_step(document, place, moved)
+
+
+def renew_key(document: Document, place: str) -> Edited:
+    """Give a step another key, and lead whoever stands at it from the old one to it; cases that name it follow."""
+    where, number = within(place)
+    try:
+        steps, step = value_at(document, where), value_at(document, place)
+    except KeyError:
+        return None, [Problem(place, "nothing stands here any more", "reload the page and choose again")]
+    terms, old = document["escalation"], step["key"]
+    mapped = terms.get("mapping", {}).get("steps", {})
+    day = days_on_line(steps)[int(number)]
+    new = unused(key_for(steps_of(where)[-1], day), {*names_in(document, "key"), *mapped})
+    led = {**{one: new if to == old else to for one, to in mapped.items()}, old: new}
+    changed = {
+        **terms,
+        "mapping": {**terms.get("mapping", {}), "steps": led},
+        "scenarios": {
+            **terms["scenarios"],
+            steps_of(where)[-1]: [{**s, "key": new} if s is step else s for s in steps],
+        },
+    }
+    cases = [_following(case, old, new) for case in document.get("cases", ())]
+    return replaced({**document, "escalation": changed, **({"cases": cases} if cases else {})})
+
+
+def _following(case: Mapping[str, Json], old: str, new: str) -> dict[str, Json]:
+    """A case that expects a step, under the step's new key."""
+    found = {**case, "rule": new} if case.get("rule") == old else dict(case)
+    if case.get("expect", {}).get("step") == old:
+        found["expect"] = {**case["expect"], "step": new}
+    return found
 
 
 def add_scenario(document: Document, name: str, copy_of: str | None = None) -> Edited:

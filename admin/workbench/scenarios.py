@@ -69,6 +69,16 @@ def _shift(body: Body, place: str, given: Mapping[str, str], _world: World) -> A
     return asked
 
 
+def _renew_key(body: Body, place: str, given: Mapping[str, str], _world: World) -> Asked:
+    """A step that has another level than customers stand at: they go along to it under another key."""
+    if not parts.stands(body, place):
+        return gone(place)
+    title = _(str(value_at(body, place).get("label") or given.get("of", "")))
+    document, problems = step_editing.renew_key(body, place)
+    words = _("Customers who stand at “%(name)s” go along with it", name=title)
+    return Asked(document, problems, words=words, focus="undo", scenario=steps_of(place)[2])
+
+
 def _add_scenario(body: Body, _place: str, given: Mapping[str, str], _world: World) -> Asked:
     """A scenario, empty or with the steps of another."""
     name = given.get("scenario", "").strip()
@@ -104,6 +114,7 @@ def _name_taken(focus: str) -> Asked:
 SCENARIOS: Mapping[str, Whole] = {
     "add-step": _add_step,
     "shift": _shift,
+    "renew-key": _renew_key,
     "add-scenario": _add_scenario,
     "rename-scenario": _rename_scenario,
     "remove-scenario": _remove_scenario,

@@ -24,6 +24,7 @@ from engine.findings import findings
 from engine.tables import Customer, Document
 from ledger.columns import Kind
 from ledger.problems import Problem
+from rules.mapping_checks import MOVED
 from rules.stages import OUTCOMES
 
 FACT = re.compile(r"\b([a-z][a-z0-9_]*)\b(?: (-?\d+)\b)?")
@@ -31,7 +32,11 @@ FACT = re.compile(r"\b([a-z][a-z0-9_]*)\b(?: (-?\d+)\b)?")
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding in words, with the part of the draft it leads to; of a gap, a customer who lies in it today."""
+    """A finding in words, with the part of the draft it leads to; of a gap, a customer who lies in it today.
+
+    Args:
+        step: key of a step whose customers can go along with it by one click; empty of any other finding.
+    """
 
     severity: str
     what: str
@@ -39,6 +44,7 @@ class Finding:
     place: str
     label: str
     customer: Customer | None = None
+    step: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,8 @@ def finding_of(problem: Problem, world: World, customer: Customer | None = None)
     place = parts.part_around(world.body, problem.place)
     part = parts.part_at(place) if place else None
     label = _("The whole policy") if part is None else part.title(parts.value_of(world.body, place))
-    return Finding(problem.severity, said(problem.what, world), said(problem.cure, world), place, label, customer)
+    step = parts.value_of(world.body, place)["key"] if MOVED in problem.what else ""
+    return Finding(problem.severity, said(problem.what, world), said(problem.cure, world), place, label, customer, step)
 
 
 def said(text: str, world: World) -> str:

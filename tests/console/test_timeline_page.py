@@ -173,7 +173,7 @@ def test_two_people_do_not_overwrite_each_other(bench: Callable[..., Bench], peo
 
 
 def test_findings_stand_at_their_step(bench: Callable[..., Bench]) -> None:
-    """A step customers stand at cannot quietly become a note before the due date: its card says so."""
+    """A step customers stand at cannot quietly get another level: its card says so, and one click leads them along."""
     at = bench()
     key = Standing.select().where(Standing.open, Standing.level > 0).get().step_key
     scenario, index = next(
@@ -185,6 +185,12 @@ def test_findings_stand_at_their_step(bench: Callable[..., Bench]) -> None:
     assert answer.status_code == 200
     assert re.search(rf'class="step error" id="step-{key}"', answer.text)
     assert "is in use at" in words_of(answer.text)
+    index = [step["key"] for step in at.steps(scenario)].index(key)
+    answer = at.do("renew-key", f"/escalation/scenarios/{scenario}/{index}", key)
+    assert answer.status_code == 200
+    assert "is in use at" not in words_of(answer.text)
+    new = at.steps(scenario)[index]["key"]
+    assert json.loads(at.row.body)["escalation"]["mapping"]["steps"] == {key: new}
 
 
 def test_each_card_says_for_how_many_it_is_due_and_how_many_stand_there(bench: Callable[..., Bench]) -> None:

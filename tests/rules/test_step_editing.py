@@ -17,6 +17,7 @@ from rules.step_editing import (
     put_step,
     remove_scenario,
     rename_scenario,
+    renew_key,
 )
 
 SHIPPED = next(document for document in shipped() if document["key"] == "escalation")
@@ -167,7 +168,7 @@ def test_a_scenario_is_copied_with_keys_of_its_own() -> None:
     without = [[{**step, "key": ""} for step in scenarios[name]] for name in ("Key accounts!", "standard")]
     assert without[0] == without[1]
     assert scenarios["standard"] == SHIPPED["escalation"]["scenarios"]["standard"]
-    assert keys(edited(add_scenario(SHIPPED, "none")), "none") == []
+    assert keys(edited(add_scenario(SHIPPED, "empty")), "empty") == []
     assert "'risky' already" in what(add_scenario(SHIPPED, "risky", "standard"))
     assert "needs a name" in what(add_scenario(SHIPPED, ""))
     assert "no scenario 'nobody'" in what(add_scenario(SHIPPED, "x", "nobody"))
@@ -188,6 +189,18 @@ def test_a_scenario_is_renamed_in_its_place_and_the_standard_one_stays() -> None
         remove_scenario(SHIPPED, "standard"),
     ):
         assert what(refused)
+
+
+def test_customers_go_along_with_a_step_under_another_key() -> None:
+    """The old key leads to the new one, as do those that led to the old; cases that name the step follow."""
+    document = edited(move_step(SHIPPED, f"{SCENARIOS}/standard/1", 4))
+    once = edited(renew_key(document, f"{SCENARIOS}/standard/2"))
+    assert keys(once)[1:3] == ["standard-p7", "standard-p8"]
+    assert once["escalation"]["mapping"]["steps"] == {"standard-p4": "standard-p8"}
+    assert not any(case.get("expect", {}).get("step") == "standard-p4" for case in once["cases"])
+    twice = edited(renew_key(edited(move_step(once, f"{SCENARIOS}/standard/2", 1)), f"{SCENARIOS}/standard/2"))
+    assert twice["escalation"]["mapping"]["steps"] == {"standard-p4": "standard-p9", "standard-p8": "standard-p9"}
+    assert what(renew_key(document, f"{SCENARIOS}/standard/99")) == "nothing stands here any more"
 
 
 @settings(max_examples=60, deadline=None)
