@@ -210,7 +210,7 @@ def _slots(runtime: "Runtime", entity: Entity, basis: Basis, tables: Mapping[str
     """Plans that are ready: building one takes ten times as long as its answer."""
     kept: dict[Any, Slots] = runtime.cache.setdefault("statement_slots", {})
     parts = (basis.exposure_less_credits, basis.exposure_less_unapplied, basis.promise_tolerance_days)
-    key = (entity.id, tuple(sorted(basis.rates_e9.items())), *parts)
+    key = (entity.id, basis.entity, basis.currency, tuple(sorted(basis.rates_e9.items())), *parts)
     if key not in kept:
         if len(kept) >= SLOTS_KEPT:
             kept.pop(next(iter(kept)))

@@ -7,7 +7,7 @@ equal. ``shape_problems`` says in words what does not fit, with the place as a J
 import json
 import unicodedata
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any as Json
 
 from jsonschema import Draft202012Validator, FormatChecker
@@ -23,6 +23,7 @@ from rules.stages import HIT_POLICIES, STAGE_NAMES
 
 FORMAT = 1
 PROBLEMS_SHOWN = 50
+DOCUMENTS_KEPT = 32  # of which it is known whether they fit: looking takes ten milliseconds each
 ROUNDINGS = ("down", "up", "half_even")
 NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"}
 KEY = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"}
@@ -364,14 +365,18 @@ def _validator(kind: str) -> Draft202012Validator:
 
 def shape_problems(document: Json, kind: str) -> list[Problem]:
     """What keeps a value from being a document of a kind (``policy``, ``parameters`` or ``derived_facts``)."""
-    problems = plain_problems(document)
-    if problems:
-        return problems
-    for error in _validator(kind).iter_errors(document):
+    return plain_problems(document) or list(_misfits(json.dumps(document, default=dict), kind))
+
+
+@lru_cache(maxsize=DOCUMENTS_KEPT)
+def _misfits(text: str, kind: str) -> tuple[Problem, ...]:
+    """What of plain JSON does not fit; kept, since documents are read far more often than they change."""
+    problems = []
+    for error in _validator(kind).iter_errors(json.loads(text)):
         problems.append(_problem(error))
         if len(problems) >= PROBLEMS_SHOWN:
             break
-    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.what))
+    return tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.what)))
 
 
 def plain_problems(document: Json) -> list[Problem]:
