@@ -19,8 +19,9 @@ from ledger.days import date_of
 def why_silent_command(runtime: Runtime, customer: str, entity: str | None, day: int | None, json_: bool) -> None:
     """Say why nothing was sent to CUSTOMER on a day, or what was, and which steps come."""
     from admin.app import create_app
-    from admin.silence_words import channel_words, holds_words, sentence
+    from admin.silence_words import holds_words, sentence
     from admin.steps import step_label
+    from admin.wording import channel_words
 
     who = _customer(customer, entity)
     silence = silence_of(runtime, who, runtime.today(who.entity) if day is None else day)

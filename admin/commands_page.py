@@ -153,7 +153,7 @@ def give(name: str) -> ResponseReturnValue:
         if name == "SetOverride":
             value = forms.typed(command.target, command.value, forms.currency_of(subject))
             command = replace(command, value=value)
-        gate.runtime().execute(command)
+        answer = gate.runtime().execute(command)
     except ValueError:
         unread = [Problem(place="value", what=_("cannot be read"), cure=_("write it as its kind asks"))]
         return _page(shape, _marked(shown, unread), subject, request.form, [], 422)
@@ -163,7 +163,11 @@ def give(name: str) -> ResponseReturnValue:
         wanted = {one.name: one.value for one in shown if one.kind not in {"hidden", "area"}}
         error.seen = {**wanted, **error.seen}
         raise
-    flash(_("Done: %(what)s.", what=shape.title), "success")
+    waits = answer.get("state") == "proposed"
+    said = (
+        _("%(what)s: a second person decides.", what=shape.title) if waits else _("Done: %(what)s.", what=shape.title)
+    )
+    flash(said, "warning" if waits else "success")
     return redirect(way_back(request.form), 303)
 
 

@@ -13,11 +13,11 @@ from flask_login import current_user
 
 from admin import changes, explaining, formatting, gate
 from engine import access
-from engine.editions import Edition, Unusable, edition_of
-from engine.replaying import replay_decision, replayed_changes
+from engine.editions import Edition, Unusable
+from engine.replaying import edition_decided_by, replay_decision, replayed_changes
 from engine.tables import Customer, Decision, Entity
 from rules.causes import Causes, causes_of, differing
-from rules.facts import DICTIONARY
+from rules.facts import dictionary_of
 from rules.reference import OVERRIDE
 from rules.stages import STAGE_NAMES
 
@@ -57,10 +57,14 @@ class StageShown:
 
 
 def decision_before(decision: Decision) -> Decision | None:
-    """The customer's decision before one; None of the first."""
+    """The decision before one about the same customer or invoice; None of the first."""
     found: Decision | None = (
         Decision.select()
-        .where(Decision.customer == decision.customer_id, Decision.id < decision.id)
+        .where(
+            Decision.customer == decision.customer_id,
+            Decision.line_id == decision.line_id,
+            Decision.id < decision.id,
+        )
         .order_by(Decision.id.desc())
         .first()
     )
@@ -77,10 +81,11 @@ def compare(decision_id: int) -> ResponseReturnValue:
         abort(404)
     entity = decision.customer.entity
     before, after = json.loads(earlier.facts), json.loads(decision.facts)
-    editions = [_edition(one, entity) for one in (earlier, decision)]
+    editions = [_edition(one) for one in (earlier, decision)]
+    dictionary = dictionary_of("invoice" if decision.line_id else "customer")
     found = {} if None in editions else _causes(before, after, *editions)
     decisive = {name for causes in found.values() for name in causes.facts}
-    names = sorted(differing(before, after, DICTIONARY), key=lambda name: (name not in decisive, name))
+    names = sorted(differing(before, after, dictionary), key=lambda name: (name not in decisive, name))
     return render_template(
         "console/comparison.html",
         decision=decision,
@@ -126,9 +131,9 @@ def _visible(decision_id: int) -> Decision:
     return found
 
 
-def _edition(decision: Decision, entity: Entity) -> Edition | None:
+def _edition(decision: Decision) -> Edition | None:
     try:
-        return edition_of(gate.runtime(), entity, decision.edition, decision.as_of_day)
+        return edition_decided_by(gate.runtime(), decision)
     except Unusable:
         return None
 
@@ -136,7 +141,8 @@ def _edition(decision: Decision, entity: Entity) -> Edition | None:
 def _causes(before: Mapping[str, Any], after: Mapping[str, Any], old: Edition, new: Edition) -> dict[str, Causes]:
     """Per stage that came out otherwise, what made it so."""
     stages = [name for name in STAGE_NAMES if name in new.book.stages]
-    found = {name: causes_of(name, before, after, old.book, new.book, DICTIONARY) for name in stages}
+    dictionary = dictionary_of(new.book.subject)
+    found = {name: causes_of(name, before, after, old.book, new.book, dictionary) for name in stages}
     return {name: causes for name, causes in found.items() if causes is not None}
 
 

@@ -1,5 +1,6 @@
 """What the page of one customer shows, read as of today through the same pipeline as any decision."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ from flask_babel import gettext as _
 from peewee import JOIN, fn
 
 from admin import gate
+from admin.invoices import name_invoices, standings_of_lines
 from engine.invoice_documents import documents_of
 from engine.pipeline import Asking, asking, facts_of, lines_of
 from engine.tables import (
@@ -82,6 +84,7 @@ class CustomerFile:
     decided: Decided
     outcome: Outcome | None
     standing: Standing | None
+    line_standings: Mapping[tuple[str, int], Standing]
     lines: list[dict[str, Any]]
     scored: Scored
     payments: list[dict[str, Any]] = field(default_factory=list)
@@ -124,7 +127,10 @@ def file_of(customer: Customer) -> CustomerFile:
         row=row,
         decided=reference.decide(row, ask.edition.book),
         outcome=Outcome.get_or_none(Outcome.customer == customer),
-        standing=Standing.get_or_none(Standing.customer == customer, Standing.policy_key == ask.edition.policy_key),
+        standing=Standing.get_or_none(
+            Standing.customer == customer, Standing.policy_key == ask.edition.policy_key, Standing.line_id == 0
+        ),
+        line_standings=standings_of_lines(customer, ask.edition.line_policy_key),
         lines=lines_of(gate.runtime(), ask, [customer.id]),
         scored=scored(row, ask.edition.model),
         payments=_payments(customer),
@@ -139,12 +145,7 @@ def file_of(customer: Customer) -> CustomerFile:
         ),
         limit=_limit(customer, day),
         actions=_actions(customer),
-        decisions=list(
-            Decision.select()
-            .where(Decision.customer == customer)
-            .order_by(Decision.as_of_day.desc(), Decision.id.desc())
-            .limit(DECISIONS_SHOWN)
-        ),
+        decisions=_decisions(customer),
         contacts=_contacts(customer) if gate.may("people.view") else [],
         audit=_audit(customer) if gate.may("audit.view") else [],
         documents=list(documents_of(customer).order_by(InvoiceDocument.id.desc()).limit(DOCUMENTS_SHOWN)),
@@ -211,7 +212,16 @@ def _actions(customer: Customer) -> list[Action]:
         .where(Action.customer == customer)
         .order_by(Action.due_day.desc(), Action.id.desc())
     )
-    return list(query.limit(ACTIONS_SHOWN))
+    found = list(query.limit(ACTIONS_SHOWN))
+    name_invoices(action.line_id for action in found)
+    return found
+
+
+def _decisions(customer: Customer) -> list[Decision]:
+    query = Decision.select().where(Decision.customer == customer)
+    found = list(query.order_by(Decision.as_of_day.desc(), Decision.id.desc()).limit(DECISIONS_SHOWN))
+    name_invoices(decision.line_id for decision in found)
+    return found
 
 
 def _contacts(customer: Customer) -> list[dict[str, Any]]:

@@ -16,7 +16,8 @@ from admin.measures import trimmed
 from admin.sources import Source, sources_of
 from admin.steps import step_label
 from admin.wording import Speaker, code_words
-from engine.editions import Edition, Unusable, edition_of
+from engine.editions import Edition, Unusable
+from engine.replaying import edition_decided_by
 from engine.tables import Decision, Entity
 from ledger.columns import Column
 from rules import reference
@@ -221,7 +222,7 @@ def of_decision(decision: Decision, asked: str = "") -> Explained:
     facts = json.loads(decision.facts)
     entity = Entity.get_by_id(decision.entity_id)
     try:
-        edition = edition_of(gate.runtime(), entity, decision.edition, decision.as_of_day)
+        edition = edition_decided_by(gate.runtime(), decision)
     except Unusable:
         return Explained(facts, None, {}, decision.edition)
     return explained(facts, edition, decision.as_of_day, entity.currency, asked)

@@ -68,6 +68,8 @@ FIELDS = {
     "reason": _l("Reason"),
     "email": _l("E-mail address"),
     "phone": _l("Telephone"),
+    "mobile": _l("Mobile number"),
+    "chat": _l("Chat name"),
     "address": _l("Postal address"),
     "postcode": _l("Postcode"),
     "city": _l("Town"),

@@ -5,7 +5,7 @@ from html import escape
 from html.parser import HTMLParser
 from typing import Any, ClassVar
 
-from flask import Response, abort, flash, g, redirect, url_for
+from flask import Response, abort, flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext as _
@@ -18,6 +18,7 @@ from admin import formatting, gate
 from admin.console import Choice, Tab
 from admin.customers import customer_link
 from admin.invoice_documents import file_answer
+from admin.invoices import invoice, name_invoices
 from admin.steps import step_label
 from admin.views import CUSTOMER_FILTERS, MESSAGE_STATES, OfCustomers, _coded, link
 from engine import access
@@ -28,6 +29,7 @@ from engine.wordings import wording_for
 from engine.writing import files_of
 from notifiers.gateways import Attachment
 from notifiers.printing import Unprintable
+from notifiers.short_texts import length_of
 
 PREVIEWED = ("reminder_1", "before_due")  # what a preview is written as; the second where nothing is overdue
 NEVER_CLOSED = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
@@ -104,7 +106,7 @@ def _said(row: Action) -> dict[str, Any]:
 
 
 class MessagesView(OfCustomers):
-    """Letters by e-mail and by post."""
+    """Messages of every channel."""
 
     permission = "people.view"
     can_view_details = False  # they have a page of their own
@@ -144,9 +146,7 @@ class MessagesView(OfCustomers):
     shown: ClassVar[dict[str, Any]] = {
         "due_day": lambda row: formatting.day(row.due_day),
         "customer": lambda row: customer_link(row.customer),
-        "subject": lambda row: link(
-            "messages.message_page", _said(row).get("subject") or step_label(row.step_key), action_id=row.id
-        ),
+        "subject": lambda row: _subject(row),
         "to": lambda row: _said(row).get("to") or formatting.NOTHING,
         "level": lambda row: (
             formatting.badge(min(row.level, 5), _("Level %(n)s", n=row.level)) if row.level else _("before due")
@@ -173,6 +173,7 @@ class MessagesView(OfCustomers):
     def prepare(self, rows: list[Any]) -> None:
         """Open the letters of these rows."""
         super().prepare(rows)
+        name_invoices(row.line_id for row in rows)
         g.letters = {row.id: opened(getattr(row, "message", None)) for row in rows}
 
     @expose("/<int:action_id>/pdf")
@@ -211,7 +212,8 @@ class MessagesView(OfCustomers):
             abort(404)
         runtime = gate.runtime()
         day = runtime.today(customer.entity)
-        known = [wording_for(runtime, customer.entity, key, day) for key in PREVIEWED]
+        asked = request.args.get("template", "")
+        known = [wording_for(runtime, customer.entity, key, day) for key in (asked, *PREVIEWED) if key]
         try:
             letters = (preview_of(runtime, customer, wording) for wording in known if wording is not None)
             printed = next((letter for letter in letters if letter is not None), None)
@@ -234,8 +236,10 @@ class MessagesView(OfCustomers):
             row=row,
             letter=letter,
             message=getattr(row, "message", None),
+            parts=length_of(letter["text"]) if row.way == "sms" and letter.get("text") else None,
             framed=letter_for_frame(html, gate.nonce()) if html else None,
             decision=Decision.get_or_none(Decision.id == row.decision_id),
+            carried=list(Action.select().where(Action.covered_by == row.id).order_by(Action.id)),
         )
 
 
@@ -245,6 +249,14 @@ def pdf_answer(content: bytes, name: str) -> Response:
     answer = Response(content, mimetype="application/pdf")
     answer.headers["Content-Disposition"] = f'inline; filename="{kept}.pdf"'
     return answer
+
+
+def _subject(row: Action) -> Markup:
+    """The letter's subject, or its step; with the invoice it is about, and whether another carries it."""
+    text = link("messages.message_page", _said(row).get("subject") or step_label(row.step_key), action_id=row.id)
+    notes = [invoice(row.line_id), _("covered by another message") if row.covered_by_id else ""]
+    said = " · ".join(note for note in notes if note)
+    return Markup('{} <span class="quiet small">{}</span>').format(text, said) if said else text
 
 
 def state_badge(row: Action) -> Markup:

@@ -24,6 +24,7 @@ from admin import (
     governing,
     importing,
     invoice_documents,
+    invoices,
     letter_editor,
     navigation,
     parameters,
@@ -34,6 +35,7 @@ from admin import (
     steps,
     timelines,
     trying,
+    wording,
     workbench,
 )
 from admin.alerts_view import AlertsView
@@ -117,7 +119,11 @@ def _words(app: Flask) -> None:
     """Filters and functions that only pages need."""
     filters = app.jinja_env.filters
     filters["tone"] = lambda value: formatting.TONES.get(str(value), "")
+    filters["channel"] = wording.channel_words
+    filters["gateway"] = wording.gateway_words
     filters["step"] = steps.step_label
+    filters["invoice"] = invoices.invoice
+    filters["language_name"] = lambda code: formatting.locale().languages.get(code, code)
     filters["changed"] = changes.summary
     filters["outcome_label"] = changes.outcome_label
     filters["outcome"] = lambda value, name, currency=None: changes.outcome_badge(name, value, currency)

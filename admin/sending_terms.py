@@ -1,15 +1,16 @@
 """Sending terms in words: how much an entity sends a day, and when its customers may be contacted."""
 
+import json
 from typing import Any
 
 from babel.dates import get_day_names
 from flask_babel import gettext as _
 
 from admin import formatting
-from admin.silence_words import channel_words
+from admin.wording import channel_words
 from engine.contact_times import times_of
 from engine.sending_terms import CHANNELS
-from engine.tables import Entity
+from engine.tables import Entity, TermsProposal
 from ledger.days import date_of
 from rules.contact_hours import Times
 
@@ -82,3 +83,10 @@ def terms_shown(entity: Entity) -> list[tuple[str, Any]]:
     """All sending terms of an entity as label and words."""
     cap = (_("Letters a collector a day, at most"), formatting.count(entity.daily_cap))
     return [cap, *times_shown(times_of(entity), weekdays_given(entity))]
+
+
+def wanted_shown(proposal: TermsProposal) -> list[tuple[str, Any]]:
+    """The terms that wait for a second person, as label and words: those that would be others."""
+    entity, wanted = proposal.entity, json.loads(proposal.terms)
+    meant = Entity(daily_cap=wanted["daily_cap"], contact_times=json.dumps(wanted["contact_times"]))
+    return [pair for pair, now in zip(terms_shown(meant), terms_shown(entity)) if pair != now]

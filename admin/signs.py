@@ -42,6 +42,11 @@ class Signs:
         """Entities that send."""
         return [entity for entity in self.entities if entity.sending]
 
+    @property
+    def stopped(self) -> list[Entity]:
+        """Entities that went live and were stopped."""
+        return [entity for entity in self.entities if entity.live_from_day is not None and not entity.sending]
+
 
 def signs() -> Signs:
     """The signs for the person signed in, computed once per request."""

@@ -10,8 +10,9 @@ from flask_babel import gettext as _
 
 from admin import formatting, gate
 from admin.explanation_page import visible_customer
-from admin.silence_words import channel_words, holds_words, sentence
+from admin.silence_words import holds_words, sentence
 from admin.steps import step_label
+from admin.wording import channel_words
 from engine.claims import MESSAGE_CHANNELS
 from engine.silence import Silence, silence_of
 from engine.silence_actions import Finding
@@ -19,7 +20,7 @@ from engine.tables import Action, Customer
 from ledger.days import day_of
 
 blueprint = Blueprint("silence", __name__, url_prefix="/customers")
-SENT = frozenset({"sent", "on_its_way"})
+SENT = frozenset({"sent", "sent_along", "on_its_way", "covered"})
 
 
 @dataclass(frozen=True)

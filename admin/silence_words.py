@@ -10,27 +10,23 @@ from flask_babel import lazy_gettext as _l
 
 from admin import formatting, gate
 from admin.steps import step_label
+from admin.wording import channel_words
 from engine.claims import WAITING
 from engine.silence import ComingStep
 from engine.silence_actions import Finding
 from ledger.days import day_of
 
-CHANNELS: Mapping[str, Any] = {
-    "email": _l("E-mail"),
-    "letter": _l("Letter"),
-    "sms": _l("Short message"),
-    "chat": _l("Chat"),
-    "webhook": _l("Webhook"),
-    "internal": _l("Internal mail"),
-    "call": _l("Call"),
-    "task": _l("Task"),
-}
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 # Of the sentences of a code the first whose figures are all known is said.
 SENTENCES: Mapping[str, tuple[Any, ...]] = {
     # what was sent, or is on its way
     "sent": (_l("%(channel)s “%(step)s” was sent, on %(sent_at)s."),),
+    "sent_along": (_l("“%(step)s” went along with “%(other)s”, on %(sent_at)s."),),
+    "covered": (
+        _l("“%(step)s” goes along with “%(other)s” in one message."),
+        _l("“%(step)s” goes along with another message to the customer."),
+    ),
     "on_its_way": (_l("%(channel)s “%(step)s” is on its way this moment."),),
     "uncertain": (
         _l("Whether %(channel)s “%(step)s” arrived is in doubt: %(reason)s. A person settles it."),
@@ -56,7 +52,13 @@ SENTENCES: Mapping[str, tuple[Any, ...]] = {
         _l("%(channel)s “%(step)s” has no usable address to go to; a task asks for one."),
         _l("There is no usable address for it."),
     ),
+    "no_template": (_l("“%(step)s” waits: its template is not in force; two people approve one."),),
+    "another_today": (
+        _l("“%(step)s” waits: the customer has another message by this channel today. It goes on %(until_at)s."),
+        _l("“%(step)s” waited: the customer had another message by this channel on that day."),
+    ),
     "no_sender": (_l("%(channel)s “%(step)s” waits: the entity has no sender address."),),
+    "no_door": (_l("%(channel)s “%(step)s” waits: nothing is set up for this channel yet."),),
     "renamed": (_l("“%(step)s” has another name in the version that holds now; the next run sends it by that."),),
     "undecidable": (_l("“%(step)s” waits: the rules cannot be applied just now; an alarm says why."),),
     "disagreement": (
@@ -224,7 +226,7 @@ def _text(name: str, value: Any, currency: str) -> str:
     if name.endswith("_at"):
         local = formatting.moment(value).astimezone(ZoneInfo(gate.runtime().settings.zone))
         return f"{formatting.day_text(day_of(local.date()))}, {local:%H:%M}"
-    if name in ("step", "earlier"):
+    if name in ("step", "earlier", "other"):
         return step_label(value)
     if name == "channel":
         return channel_words(value)
@@ -237,9 +239,38 @@ def _text(name: str, value: Any, currency: str) -> str:
     return str(value).rstrip(".") if name == "reason" else str(value)
 
 
-def channel_words(channel: str) -> str:
-    """One message or piece of work of a channel."""
-    return str(CHANNELS.get(channel) or formatting.title(channel))
+# Why messages of an entity wait, in a list with how many: reasons and states.
+REASONS: Mapping[str, Any] = {
+    "unconfirmed": _l("a person confirms them first"),
+    "no_address": _l("there is no usable address"),
+    "no_sender": _l("the entity has no sender address"),
+    "stopped": _l("a person stopped the policy"),
+    "pause": _l("dunning is paused or blocked"),
+    "renamed": _l("the next run sends them under another name"),
+    "unknown": _l("a rate is missing"),
+    "undecidable": _l("the rules cannot be applied; an alarm says why"),
+    "disagreement": _l("the executors of the rules disagreed"),
+    "min_days": _l("the last contact is too few days ago"),
+    "cap": _l("the collector's messages of the day are used up"),
+    "cap_days": _l("the contact cap"),
+    "hours": _l("outside the sending hours of the customer"),
+    "quiet_day": _l("a quiet day"),
+    "holiday": _l("a public holiday where the customer is"),
+    "retry": _l("the last try failed; the next comes by itself"),
+    "no_template": _l("a template is not in force"),
+    "another_today": _l("the customer has another message today"),
+    "covered": _l("they go along with another message"),
+    "due": _l("due, they leave with the next round"),
+    "claimed": _l("on their way"),
+    "sending": _l("on their way"),
+    "uncertain": _l("in doubt: a person settles them"),
+    "failed": _l("failed: a person decides what follows"),
+}
+
+
+def reason_words(code: str) -> str:
+    """Why messages wait, in a few words."""
+    return str(REASONS.get(code) or formatting.title(code))
 
 
 def holds_words(step: ComingStep) -> str:

@@ -14,6 +14,7 @@ from admin import changes, explaining, formatting, gate
 from admin.comparisons import decision_before
 from admin.console import Choice, ConsoleView, Tab
 from admin.customers import customer_link, entities, matching, of_entity, with_entities
+from admin.invoices import invoice
 from admin.signs import alarms_of
 from admin.steps import step_label
 from engine import access
@@ -193,7 +194,9 @@ class ActionsView(OfCustomers):
     shown: ClassVar[dict[str, Any]] = {
         "due_day": _due,
         "customer": lambda row: customer_link(row.customer),
-        "step_key": lambda row: link("actions.action_page", step_label(row.step_key), action_id=row.id),
+        "step_key": lambda row: link(
+            "actions.action_page", f"{step_label(row.step_key)} {invoice(row.line_id)}".rstrip(), action_id=row.id
+        ),
         "channel": lambda row: formatting.title(row.channel),
         "owner_role": lambda row: formatting.title(row.owner_role) or formatting.NOTHING,
         "state": lambda row: formatting.badge(row.state),

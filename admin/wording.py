@@ -272,6 +272,25 @@ def channel_words(channel: str) -> str:
     return words.get(channel, formatting.title(channel))
 
 
+def gateway_words(name: str) -> str:
+    """By which way out a message left."""
+    words = {
+        "smtp": _("the mail server"),
+        "mailbox": _("the mailbox folder"),
+        "print_folder": _("the print folder"),
+        "trial_letters": _("the folder of letters on trial"),
+        "provider_folder": _("the mail provider's folder"),
+        "sms": _("the SMS provider"),
+        "chat": _("the chat provider"),
+        "webhook": _("a signed webhook"),
+        "sms_trial": _("the folder of SMS on trial"),
+        "chat_trial": _("the folder of chat messages on trial"),
+        "webhook_trial": _("the folder of webhooks on trial"),
+        "closed": _("nothing is set up"),
+    }
+    return words.get(name, name)
+
+
 def paper_words(name: str) -> str:
     """What goes with a message."""
     return {"statement": _("statement of account"), "invoices": _("invoices")}.get(name, formatting.title(name))

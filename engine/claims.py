@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from peewee import ModelSelect, fn
 
-from engine import contact_times, covering, diary, sending
+from engine import contact_times, covering, diary, door_states, sending
+from engine.doors import Way
 from engine.outages import outage_of
-from engine.sending import Cancel, Go, NoAddress, Prepare, Verdict, Wait
+from engine.sending import Cancel, Elsewhere, Go, NoAddress, Prepare, Verdict, Wait
 from engine.tables import Action, Customer, Entity
 from notifiers.gateways import Gateway
 
@@ -45,8 +46,14 @@ WAITING = {
     "holiday": "It is a public holiday where the customer is.",
     "another_today": "The customer has another message by the same channel today; this one goes later.",
     "covered": "It goes along with another message to the customer.",
+    "no_door": "Nothing is set up for this channel: a provider, an approved address or a colleague of that role.",
     "retry": "The last try failed; the next one comes by itself.",
 }
+
+
+def whole(gateway: Gateway) -> Way:
+    """One gateway as the way out of every channel."""
+    return Way(gateway.name, gateway, MESSAGE_CHANNELS)
 
 
 class LeaseLost(Exception):
@@ -104,16 +111,15 @@ def claim(
     runtime: "Runtime",
     now_at: int,
     *,
-    gateway: Gateway,
+    way: Way,
     prepare: Prepare | None = None,
     batch: int = BATCH,
     lease_us: int = LEASE_US,
-    channels: Sequence[str] = MESSAGE_CHANNELS,
 ) -> tuple[list[Claim], Tally]:
     """Take over the next due messages, after deciding each of them again.
 
     Args:
-        channels: those that leave by this gateway.
+        way: by which they leave.
         prepare: decides one message; by default as the rules in force say, reading for all at once.
         batch: how many at most.
 
@@ -124,19 +130,22 @@ def claim(
     tally = Tally()
     with runtime.database.atomic():
         covering.let_stand_again()
-        actions = due(runtime, now_at, batch, channels)
+        many = door_states.admitted(runtime, way, now_at, batch)
+        actions = due(runtime, now_at, many, way.channels, way.entity) if many else []
         beside = covering.Beside(actions, now_at, fn.EXISTS(_earlier(of_subject=True)))
         groups = beside.groups(actions)
         decide = prepare or sending.Together(runtime, [one for group in groups for one in group]).prepare
 
         def decided(action: Action, group: Sequence[Action]) -> Verdict:
             early = beside.wait(action, group) or _daily_cap(runtime, action, now_at)
-            return early or decide(runtime, action, now_at, gateway)
+            return early or decide(runtime, action, now_at, way.gateway)
 
         for group in groups:
             taken = _claim_together(runtime, group, decided, now_at, lease_us, tally)
             if taken is not None:
                 claims.append(taken)
+        if claims:
+            door_states.charge(way, now_at, len(claims))
     return claims, tally
 
 
@@ -191,19 +200,30 @@ def _tried(
     return verdict
 
 
-def due(runtime: "Runtime", now_at: int, batch: int, channels: Sequence[str] = MESSAGE_CHANNELS) -> list[Action]:
-    """The next due messages of entities that send; of each policy and subject one."""
+def due(
+    runtime: "Runtime",
+    now_at: int,
+    batch: int,
+    channels: Sequence[str] = MESSAGE_CHANNELS,
+    only: int | None = None,
+) -> list[Action]:
+    """The next due messages of entities that send; of each policy and subject one.
+
+    Args:
+        channels: by which they leave.
+        only: id of the entity whose they are; None: of all.
+    """
     open_entities = [
         entity.id
         for entity in Entity.select().where(Entity.sending & Entity.live_from_day.is_null(False))
-        if entity.live_from_day <= runtime.today(entity)
+        if entity.live_from_day <= runtime.today(entity) and only in (None, entity.id)
     ]
     rows = (
         Action.select(Action, Customer)
         .join(Customer)
         .where(
             Action.state == "due",
-            Action.channel.in_(channels),
+            fn.COALESCE(Action.sends_by, Action.channel).in_(channels),
             Action.entity_id.in_(open_entities),
             Action.not_before_at <= now_at,
             ~fn.EXISTS(_earlier()),
@@ -237,6 +257,8 @@ def _earlier(*, of_subject: bool = False) -> ModelSelect:
 
 def _daily_cap(runtime: "Runtime", action: Action, now_at: int) -> Wait | None:
     """Put a message off until tomorrow when its collector's messages of today are used up."""
+    if action.channel not in CONTACT_CHANNELS:
+        return None
     entity = Entity.get_by_id(action.entity_id)
     start, end = sending.day_bounds(entity, now_at)
     collector = action.customer.collector_id
@@ -247,7 +269,7 @@ def _daily_cap(runtime: "Runtime", action: Action, now_at: int) -> Wait | None:
         .where(
             Action.entity_id == entity.id,
             owner,
-            Action.channel.in_(MESSAGE_CHANNELS),
+            Action.channel.in_(CONTACT_CHANNELS),
             Action.covered_by.is_null(),
             Action.state.in_(("claimed", "sending")) | ((Action.state == "sent") & (Action.settled_at >= start)),
         )
@@ -265,8 +287,10 @@ def _put_off(runtime: "Runtime", action: Action, verdict: Verdict, now_at: int) 
     elif isinstance(verdict, Wait):
         changes = {"not_before_at": verdict.until_at, "waiting_for": verdict.why}
         contact_times.note_wait(action, verdict.why, now_at)
+    elif isinstance(verdict, Elsewhere):
+        changes = {"sends_by": verdict.channel}
     elif isinstance(verdict, NoAddress):
-        changes = {"state": "waiting", "waiting_for": "no_address"}
+        changes = {"state": "waiting", "waiting_for": "no_address", "sends_by": None}
         diary.ask_for_contact(action, now_at, sending.business_day(runtime, action))
     else:
         raise TypeError(f"{type(verdict).__name__} is no verdict")

@@ -45,7 +45,7 @@ def wait_of(action: Action, entity: Entity, book: "Book", now_at: int) -> Wait |
     behind_us = (local_day(entity.zone, now_at) - day) * DAY_US
     free_day = capped_until(action, entity, book, day)
     at = now_at - behind_us if free_day is None else instant_of(free_day, ZoneInfo(entity.zone))
-    found = later(times_of(entity), place_of(action.customer, entity), action.channel, at)
+    found = later(times_of(entity), place_of(action.customer, entity), action.way, at)
     if free_day is not None:
         return Wait((at if found is None else found.until_at) + behind_us, CAP)
     return None if found is None else Wait(found.until_at + behind_us, found.why)
@@ -99,7 +99,8 @@ def contacts_of(customer_id: int, entity: Entity) -> list[tuple[int, int]]:
     """Day and action of every contact a customer had, or may have had: messages, and calls that reached somebody."""
     from engine.claims import CONTACT_CHANNELS
 
-    message = Action.channel.in_(CONTACT_CHANNELS) & Action.state.in_(COUNTED)
+    # What goes along with another message is no contact of its own.
+    message = Action.channel.in_(CONTACT_CHANNELS) & Action.state.in_(COUNTED) & Action.covered_by.is_null()
     call = (Action.channel == "call") & (Action.state == "done")
     columns = (Action.id, Action.created_at, Action.due_day, Action.settled_at, Action.lease_until_at, Action.result)
     rows = (

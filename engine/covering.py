@@ -46,7 +46,7 @@ class Beside:
             Action.settled_at.is_null() | (Action.settled_at > now_at - 2 * DAY_US),
         )
         for row in rows if customers else ():
-            self._others.setdefault((row.customer_id, row.channel), []).append(row)
+            self._others.setdefault((row.customer_id, row.way), []).append(row)
 
     def groups(self, actions: Sequence[Action]) -> list[list[Action]]:
         """The actions, each with the due messages that may leave in one with it."""
@@ -85,7 +85,7 @@ class Beside:
         return Wait(until_at, ANOTHER) if until_at > self._now_at else None
 
     def _of(self, action: Action) -> list[Action]:
-        others = self._others.get((action.customer_id, action.channel), [])
+        others = self._others.get((action.customer_id, action.way), [])
         return [other for other in others if other.id != action.id]
 
     def _until_at(self, other: Action, action: Action, tomorrow: int) -> int:

@@ -16,7 +16,7 @@ from peewee import ModelSelect, Tuple
 
 from engine.differences import STAGE_OUTCOMES
 from engine.queries import OVERRIDDEN
-from engine.tables import Customer, Decision, Document, Edition, Entity, Override
+from engine.tables import Customer, Decision, Document, DueLine, Edition, Entity, Override
 from ledger.canonical import canonical
 from ledger.days import date_of
 
@@ -41,7 +41,7 @@ def log_lines(runtime: "Runtime", chosen: ModelSelect) -> Iterator[str]:
         chosen: of ``decisions_between``, narrowed to what the reader may see.
     """
     entities = {entity.id: entity.code for entity in Entity.select()}
-    policies: dict[str, dict[str, Any]] = {}
+    policies: dict[tuple[str, bool], dict[str, Any]] = {}
     at: tuple[int, int] | None = None
     place = Tuple(Decision.as_of_day, Decision.id)
     while True:
@@ -49,10 +49,13 @@ def log_lines(runtime: "Runtime", chosen: ModelSelect) -> Iterator[str]:
         batch = list(query.order_by(Decision.as_of_day, Decision.id).limit(BATCH))
         overrides = overrides_read(batch)
         for decision in batch:
-            if decision.edition not in policies:
-                policies[decision.edition] = _policies(decision.edition)
-            line = _line(decision, entities[decision.entity_id], policies[decision.edition])
+            under = decision.edition, bool(decision.line_id)
+            if under not in policies:
+                policies[under] = _policies(*under)
+            line = _line(decision, entities[decision.entity_id], policies[under])
             line["overrides"] = [_override(one) for one in overrides[decision.id]]
+            if decision.line_id:
+                line["invoice"] = _invoice(decision.line_id)
             yield canonical(line) + "\n"
         if len(batch) < BATCH:
             return
@@ -93,10 +96,17 @@ def _instant(at: int) -> str:
     return (EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _policies(edition: str) -> dict[str, Any]:
+def _invoice(line_id: int) -> dict[str, Any]:
+    """The invoice that a decision is about, beside its customer."""
+    line = DueLine.get_by_id(line_id)
+    return {"number": line.number, "instalment": line.ordinal}
+
+
+def _policies(edition: str, of_lines: bool) -> dict[str, Any]:
     """Per stage the key and the sha256 of the policy of an edition; none when it is stored no more."""
     row = Edition.get_or_none(Edition.sha256 == edition)
-    named: dict[str, str] = {} if row is None else json.loads(row.body)["policies"]
+    part = "line_policies" if of_lines else "policies"
+    named: dict[str, str] = {} if row is None else json.loads(row.body).get(part, {})
     keys = dict(
         Document.select(Document.sha256, Document.key).where(Document.sha256.in_(list(named.values()))).tuples()
     )

@@ -372,6 +372,7 @@ def write_actions(applying: Applying, standing: Sequence[tuple[Subject, Stand, i
             "repeat_no": stand.repeat_no,
             "level": stand.level,
             "channel": steps[stand.step_key].channel,
+            "otherwise": ",".join(steps[stand.step_key].otherwise),
             "template": steps[stand.step_key].template,
             "owner_role": steps[stand.step_key].owner,
             "owner": owners.get(customer),

@@ -314,7 +314,10 @@ def raise_alarm(action: Action, kind: str, text: str, at: int) -> None:
 def feed_standing(action: Action, event: str, at: int) -> None:
     """Let the standing know that the customer was reached by a message or a call; and those it carried."""
     from engine import covering, sending
+    from engine.claims import CONTACT_CHANNELS
 
+    if event == "sent" and action.channel not in CONTACT_CHANNELS:
+        return  # it went to a colleague or a program
     day = sending.day_at(action, at)
     Standing.update(last_contact_day=day).where(
         Standing.customer == action.customer_id,

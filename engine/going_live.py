@@ -5,7 +5,7 @@ send; stopping takes one person and one click.
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
@@ -26,7 +26,8 @@ from engine.commands import (
 from engine.decisions import Applying, Verdict, write
 from engine.differences import columns_to_apply, with_differences
 from engine.editions import keep
-from engine.pipeline import Asking, Frame, asking, decide_frame, last_portfolio_run, read_facts
+from engine.first_messages import First, as_if_live, counted, first_messages
+from engine.pipeline import Asking, Frame, decide_frame, last_portfolio_run, read_facts
 from engine.tables import Entity, GoLive, Run
 from ledger.canonical import canonical
 from rules import reference
@@ -68,13 +69,13 @@ def propose_go_live(context: Context, command: ProposeGoLive) -> Change:
         raise Invalid.because("entity", "was not adopted yet", "run it once: the first run contacts nobody")
     if entity.sending:
         raise Conflict(f"{entity.code} sends already", current={"live_from_day": entity.live_from_day})
-    preview = what_would_be_sent(context.runtime, entity, command.start_level)
+    preview = first_messages(context.runtime, entity, command.start_level)
     GoLive.update(state="replaced").where(GoLive.entity == entity, GoLive.state == "proposed").execute()
     proposal = GoLive.create(
         entity=entity,
         start_level=command.start_level,
         daily_cap=command.daily_cap,
-        preview=canonical(preview),
+        preview=canonical({"rows": [asdict(row) for row in preview]}),
         state="proposed",
         proposed_by=context.actor,
         proposed_at=context.at,
@@ -83,7 +84,7 @@ def propose_go_live(context: Context, command: ProposeGoLive) -> Change:
         subject_kind="entity",
         subject_id=entity.id,
         after={"go_live": proposal.id, "start_level": command.start_level, "daily_cap": command.daily_cap},
-        answer={"state": "proposed", "go_live": proposal.id, "would_send": preview},
+        answer={"state": "proposed", "go_live": proposal.id, "would_send": counted(preview)},
         entity_id=entity.id,
     )
 
@@ -195,30 +196,12 @@ def go_live(
     return execute(runtime, ApproveGoLive(actor=actor, reason="go live", entity=entity.code))
 
 
-def what_would_be_sent(runtime: "Runtime", entity: Entity, start_level: str = "zero") -> dict[str, int]:
-    """How many customers would enter each step if the entity went live as of its last decided day."""
-    ask = _as_if_live(runtime, entity)
-    if "escalation" not in ask.edition.book.stages:
-        return {}
-    entering = decide_frame(read_facts(runtime, ask), ask.edition).filter(nw.col("enters_step"))
-    if start_level == "ageing":  # whoever is late stands where the item's age puts them, without a letter
-        entering = entering.filter(nw.col("leader_days_past_due") <= nw.lit(0, dtype=nw.Int64))
-    (steps,) = frames.columns_of(entering, "step")
-    return {step: steps.count(step) for step in sorted(set(steps))}
-
-
-def _as_if_live(runtime: "Runtime", entity: Entity) -> Asking:
-    last = last_portfolio_run(entity)
-    day = runtime.today(entity) if last is None else last.as_of_day
-    return replace(asking(runtime, entity, day), begins=True)
-
-
 def _start_by_ageing(runtime: "Runtime", entity: Entity, at: int) -> None:
     """Put every open episode at the level its oldest item deserves, without an action.
 
     The decisions of a run of kind ``event`` say so, so that standings stay a fold of decisions.
     """
-    ask = replace(_as_if_live(runtime, entity), begins=False)
+    ask = replace(as_if_live(runtime, entity), begins=False)
     stage = ask.edition.book.stages.get("escalation")
     if stage is None or stage.plan is None:
         return
@@ -267,7 +250,6 @@ def _started(row: dict[str, Any], ask: Asking) -> Verdict | None:
     return Verdict(row, decided, "reference")
 
 
-def preview_of(proposal: GoLive) -> dict[str, int]:
+def preview_of(proposal: GoLive) -> list[First]:
     """What each step would have sent when a go-live was proposed."""
-    shown: dict[str, int] = json.loads(proposal.preview)
-    return shown
+    return [First(**row) for row in json.loads(proposal.preview)["rows"]]

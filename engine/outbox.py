@@ -21,9 +21,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from peewee import fn
-
-from engine import covering, diary, sending
+from engine import covering, diary
 from engine.claims import (
     BATCH,
     IN_FLIGHT,
@@ -35,12 +33,15 @@ from engine.claims import (
     LeaseLost,
     Tally,
     claim,
+    whole,
 )
-from engine.doors import LETTER, doors_of
+from engine.door_states import TURN_US, note_failure, note_success
+from engine.doors import Way, doors_of, ways_of
 from engine.outages import outage_of
+from engine.reaching import is_reached
 from engine.sending import Prepare
 from engine.settlements import ATTEMPTS_MAX, BACKOFF_MAX_US, Result, Unwritable, backoff_us, change, release, settle
-from engine.tables import Action, Contact, Message, Person
+from engine.tables import Action, Message
 from engine.writing import Written, keep, write
 from notifiers.gateways import Doubtful, Gateway, Lasting, Receipt, Rejected, Unreachable
 from notifiers.printing import Unprintable
@@ -67,11 +68,14 @@ __all__ = [
     "deliver",
     "send",
     "sweep",
+    "whole",
 ]
 
 Text = Written | Unwritable | LeaseLost  # what became of writing a message out
 
 SETTLED_TOGETHER = 10  # messages to an idempotent receiver between two commits
+FAILED = ("unreachable", "uncertain")  # what says something of the way out, not of one message
+RESUMED = "resumed"  # the last of those that wait for an address that was looked at
 SWEEP_MAX = 1_000  # rows of each kind one sweep looks at
 
 
@@ -90,45 +94,38 @@ def deliver(
 
     Safe to call from any number of processes at once, and to be killed at any point.
     """
-    doors = dict.fromkeys(MESSAGE_CHANNELS, gateway) if gateway else doors_of(runtime)
+    ways = [whole(gateway)] if gateway else ways_of(runtime)
     tally = Tally()
-    while doors:
+    while ways:
         looked_at = 0
-        for door in {id(one): one for one in doors.values()}.values():
-            channels = tuple(channel for channel, behind in doors.items() if behind is door)
-            claims, looked = claim(
-                runtime,
-                runtime.now_at(),
-                gateway=door,
-                prepare=prepare,
-                batch=batch,
-                lease_us=lease_us,
-                channels=channels,
-            )
+        for way in list(ways):
+            claims, looked = claim(runtime, runtime.now_at(), way=way, prepare=prepare, batch=batch, lease_us=lease_us)
             looked_at += looked.total
             for state, many in looked.counts.items():
                 if state != "claimed":
                     tally.add(state, many)
-            with door.session() if isinstance(door, Lasting) else nullcontext():
-                reached = _hand_over(runtime, door, claims, lease_us, tally)
+            with way.gateway.session() if isinstance(way.gateway, Lasting) else nullcontext():
+                reached = _hand_over(runtime, way, claims, lease_us, tally)
             if not reached:
-                doors = {channel: other for channel, other in doors.items() if channel not in channels}
+                ways.remove(way)
         if not looked_at:
             return tally
     return tally
 
 
-def _hand_over(runtime: "Runtime", door: Gateway, claims: list[Claim], lease_us: int, tally: Tally) -> bool:
+def _hand_over(runtime: "Runtime", way: Way, claims: list[Claim], lease_us: int, tally: Tally) -> bool:
     """Send what was claimed, in order; False: the receiver cannot be reached, and the rest is given back."""
     for claimed in claims:
         log.info("claimed %s generation %d", claimed.key, claimed.generation)
-    many = SETTLED_TOGETHER if door.idempotent else 1
+    many = SETTLED_TOGETHER if way.gateway.idempotent else 1
+    start_at = runtime.now_at()
     for start in range(0, len(claims), many):
         part = claims[start : start + many]
-        if start and runtime.now_at() > part[0].lease_until_at - lease_us // 2:
-            release(runtime, claims[start:])  # a slow receiver: what is left is claimed anew, with a whole lease
+        if start and runtime.now_at() > min(start_at + TURN_US, part[0].lease_until_at - lease_us // 2):
+            release(runtime, claims[start:])  # a slow receiver: the others have their turn, the rest is claimed anew
             return True
-        states = send(runtime, door, part, lease_us)
+        states = send(runtime, way.gateway, part, lease_us)
+        _note(runtime, way, part, states)
         for claimed, state in zip(part, states, strict=False):
             log.info("settled %s generation %d as %s", claimed.key, claimed.generation, state)
             tally.add(state)
@@ -136,6 +133,17 @@ def _hand_over(runtime: "Runtime", door: Gateway, claims: list[Claim], lease_us:
             release(runtime, claims[start + len(states) :])
             return False
     return True
+
+
+def _note(runtime: "Runtime", way: Way, part: Sequence[Claim], states: Sequence[str]) -> None:
+    """Write down how the way out fares; what concerns one message only says nothing of it."""
+    failed = next((claimed for claimed, state in zip(part, states, strict=False) if state in FAILED), None)
+    with runtime.database.atomic():
+        if failed is not None:
+            said = Action.select(Action.receipt).where(Action.id == failed.action_id).scalar()
+            note_failure(way, runtime.now_at(), said or "no answer")
+        elif "sent" in states:
+            note_success(way, runtime.now_at())
 
 
 def send(runtime: "Runtime", gateway: Gateway, claims: Sequence[Claim], lease_us: int = LEASE_US) -> list[str]:
@@ -229,7 +237,7 @@ def sweep(runtime: "Runtime", *, gateway: Gateway | None = None) -> Tally:
     A claimed action whose lease is over becomes due again, unless its receiver already has it; a
     sending one becomes uncertain. A message that waited for an address goes on once there is one.
     """
-    doors = dict.fromkeys(MESSAGE_CHANNELS, gateway) if gateway else doors_of(runtime)
+    doors = doors_of(runtime)
     now_at = runtime.now_at()
     tally = Tally()
     expired = (
@@ -239,8 +247,8 @@ def sweep(runtime: "Runtime", *, gateway: Gateway | None = None) -> Tally:
         .limit(SWEEP_MAX)
     )
     for action in list(expired):
-        door = doors.get(action.channel)
-        receipt = door.find(action.key) if door and action.state == "claimed" else None  # asked outside the transaction
+        door = gateway or doors[action.way]
+        receipt = door.find(action.key) if action.state == "claimed" else None  # asked outside the transaction
         tally.add(_recover(runtime, action, receipt, now_at))
     with runtime.database.atomic():
         covering.let_stand_again()
@@ -284,20 +292,18 @@ def _recover(runtime: "Runtime", action: Action, receipt: Receipt | None, now_at
 
 
 def _resume_addressed(runtime: "Runtime", now_at: int, tally: Tally) -> None:
-    usable = (
-        Contact.select(Contact.customer)
-        .join(Person)
-        .where(Person.key_sealed.is_null(False), Contact.customer == Action.customer)
-        .where(Contact.usable | (Action.channel == LETTER))
-    )
+    """Look at those that wait for an address, some at a time: there may be more than one sweep can look at."""
+    last: int = runtime.cache.get(RESUMED, 0)
     waiting = (
         Action.select()
-        .where(Action.state == "waiting", Action.waiting_for == "no_address", fn.EXISTS(usable))
+        .where(Action.state == "waiting", Action.waiting_for == "no_address", Action.id > last)
         .order_by(Action.id)
         .limit(SWEEP_MAX)
     )
-    for action in list(waiting):
-        if not sending.is_reached(runtime, action):
+    found = list(waiting)
+    runtime.cache[RESUMED] = found[-1].id if len(found) == SWEEP_MAX else 0
+    for action in found:
+        if not is_reached(runtime, action):
             continue
         with runtime.database.atomic():
             diary.resume(action, now_at, "an address is known now")

@@ -209,7 +209,8 @@ def _contact_made(question: Question, store: Store) -> Table:
     sql = (
         f"select customer_id, {_settled_day(question)} as day from action "
         f"where {store.unindexed}entity_id = {question.entity_id:d} "
-        "and settled_at is not null and (state = 'sent' or (state = 'done' and channel = 'call' "
+        "and settled_at is not null and ((state = 'sent' and channel not in ('webhook', 'internal')) "
+        "or (state = 'done' and channel = 'call' "
         "and coalesce(result, '') not in ('no_answer', 'wrong_contact')))"
     )
     return Table(columns, sql, f"{sql} and customer_id in {store.listed}")

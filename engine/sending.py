@@ -1,24 +1,22 @@
 """What becomes of a due message at its claim: send it, cancel it, or wait."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
-from engine.doors import LETTER, sender_of
+from engine.doors import sender_of
 from engine.editions import template_shas
 from engine.invoice_documents import Enclosed
 from engine.outages import outage_of
-from engine.postal import is_postal, postal_lines
-from engine.tables import Action, Alarm, Contact, Customer, Entity, Person
+from engine.tables import Action, Alarm, Entity, Person
 from engine.wordings import wording_for
 from ledger.days import date_of, day_of
 from notifiers.composing import Composed, Wording
 from notifiers.gateways import Gateway
 from notifiers.manuscripts import Manuscript
-from notifiers.mime import is_address
 from notifiers.printing import Printed
 
 if TYPE_CHECKING:
@@ -54,6 +52,7 @@ class Go:
     to_name: str
     from_address: str
     from_name: str
+    copies: tuple[str, ...] = ()
     letter: Manuscript | Composed | Printed
     edition: str | None
     enclosed: tuple[Enclosed, ...] = ()
@@ -80,7 +79,14 @@ class NoAddress:
     """There is nobody to write to."""
 
 
-Verdict = Go | Cancel | Wait | NoAddress
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Its address is missing; it goes by this channel instead."""
+
+    channel: str
+
+
+Verdict = Go | Cancel | Wait | NoAddress | Elsewhere
 Prepare = Callable[["Runtime", Action, int, Gateway], Verdict]
 
 
@@ -152,7 +158,7 @@ def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -
 
 
 def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, together: "Together") -> Verdict:
-    from engine import contact_times, recheck, statements
+    from engine import contact_times, reaching, recheck, statements
 
     entity = Entity.get_by_id(action.entity_id)
     day = business_day(runtime, action)
@@ -175,9 +181,12 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
     later = contact_times.wait_of(action, entity, facts.ask.edition.book, now_at)
     if later is not None:
         return later
-    reached = _reached(runtime, action, entity)
+    reached = reaching.reached(runtime, action, entity, action.way)
     if reached is None:
-        return NoAddress()
+        channel = reaching.next_way(runtime, action, entity)
+        if channel is not None:
+            return Elsewhere(channel)
+        return NoAddress() if reaching.needs_contact(runtime, action) else Wait(now_at + HOUR_US, "no_door")
     from_address = sender_of(runtime, entity, gateway)
     if from_address is None:
         return Wait(now_at + HOUR_US, "no_sender")
@@ -188,12 +197,14 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
         return Wait(now_at + HOUR_US, "no_template")
     items = together.items(runtime, entity, checked.basis, action.customer_id)
     step = recheck.step_of(action, facts.ask)
-    asked = statements.letter_of(action, entity, day, reached, items, wording, step)
+    link = f"{runtime.settings.url}/customers/{action.customer_id}" if runtime.settings.url else ""
+    asked = statements.letter_of(action, entity, day, reached, items, wording, step, link)
     if asked is None:
         return Cancel("nothing is left to ask for")
     return Go(
-        person=reached.contact.person,
+        person=reached.person,
         to_address=reached.address,
+        copies=reached.copies,
         to_name=reached.name,
         from_address=from_address,
         from_name=entity.name,
@@ -209,69 +220,6 @@ def _tell(entity: Entity, now_at: int, kind: str, text: str) -> None:
     told = Alarm.select().where(Alarm.entity_id == entity.id, Alarm.kind == kind, Alarm.acknowledged_at.is_null())
     if not told.exists():
         Alarm.create(entity_id=entity.id, kind=kind, text=text, raised_at=now_at)
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """Whom we write to for a customer.
-
-    Args:
-        address: for e-mail, or the lines of the postal one.
-        name: of a person, not of the company; may be empty.
-    """
-
-    contact: Contact
-    address: str
-    name: str
-
-    @property
-    def lines(self) -> list[str]:
-        """The address line by line."""
-        return self.address.splitlines()
-
-
-def is_reached(runtime: "Runtime", action: Action) -> bool:
-    """Whether a message has an address to go to now."""
-    return _reached(runtime, action, Entity.get_by_id(action.entity_id)) is not None
-
-
-def _reached(runtime: "Runtime", action: Action, entity: Entity) -> Reached | None:
-    if action.channel == LETTER:
-        return postal_of(runtime, action.customer, entity)
-    return address_of(runtime, action.customer_id)
-
-
-def address_of(runtime: "Runtime", customer_id: int) -> Reached | None:
-    """The customer's first contact with a usable e-mail address, or None."""
-    for contact, known in _contacts(runtime, customer_id, usable_only=True):
-        address = str(known.get("email") or "").strip()
-        if is_address(address):
-            return Reached(contact, address, str(known.get("name") or "").strip())
-    return None
-
-
-def postal_of(runtime: "Runtime", customer: Customer, entity: Entity) -> Reached | None:
-    """The customer's first contact with a postal address, or None; a bounced e-mail address does not spoil it."""
-    for contact, known in _contacts(runtime, customer.id, usable_only=False):
-        if is_postal(known):
-            lines = postal_lines(known, customer, entity)
-            return Reached(contact, "\n".join(lines), str(known.get("name") or "").strip())
-    return None
-
-
-def _contacts(
-    runtime: "Runtime", customer_id: int, *, usable_only: bool
-) -> Iterator[tuple[Contact, dict[str, object]]]:
-    """Contacts of a customer with what is known of them, in the order they came."""
-    usable = (Contact.usable == True) if usable_only else Person.key_sealed.is_null(False)  # noqa: E712
-    contacts = (
-        Contact.select(Contact, Person)
-        .join(Person)
-        .where(Contact.customer == customer_id, Person.key_sealed.is_null(False), usable)
-        .order_by(Contact.id)
-    )
-    for contact in contacts:
-        yield contact, runtime.vault.open_person(contact.person) or {}
 
 
 def business_day(runtime: "Runtime", action: Action) -> int:

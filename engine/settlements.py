@@ -13,7 +13,8 @@ from peewee import Expression
 from engine import covering, diary
 from engine.claims import SECOND_US, Claim, LeaseLost
 from engine.contact_times import note_wait
-from engine.tables import Action, Contact, Message
+from engine.reaching import refuse
+from engine.tables import Action, Message
 from notifiers.gateways import Doubtful, Receipt, Rejected, Unreachable
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _refused(runtime: "Runtime", claimed: Claim, error: Rejected) -> str:
     with runtime.database.atomic():
         ours = change(runtime, claimed, state="due", receipt=str(error), attempts=0, waiting_for="no_address")
         if ours:
-            Contact.update(usable=False).where(Contact.person == claimed.go.person.id).execute()
+            refuse(claimed.go.person, claimed.action.way)
     return "due" if ours else "lost"
 
 

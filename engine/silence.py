@@ -14,6 +14,7 @@ from engine.silence_actions import Finding, block_on, name_of, of_actions, of_bl
 from engine.standing_on import Stood, day_end_at, portfolio_run, stood_on
 from engine.tables import Action, AuditEntry, Customer, Dispute, Entity, Override, PolicyStop, Promise, Reversal
 from rules.escalation import Plan, Wait, coming
+from rules.policies import Step
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -286,7 +287,7 @@ def _coming(runtime: "Runtime", customer: Customer, stood: Stood | None, today: 
         step = steps[found.step]
         on = foretold_day(entity, customer.country, step.channel, found.day)
         holds = [*held, *(["pause"] if block is not None else []), *(["unconfirmed"] if step.mode == "confirm" else [])]
-        if step.channel in MESSAGE_CHANNELS and not _reached(runtime, customer, step.channel):
+        if step.channel in MESSAGE_CHANNELS and not _reached(runtime, customer, step):
             holds.append("no_address")
         level = next(one.level for one in stood.plan.steps if one.key == step.key)
         yield ComingStep(step.key, level, step.channel, on, on != found.day, tuple(holds))
@@ -296,11 +297,17 @@ def _coming(runtime: "Runtime", customer: Customer, stood: Stood | None, today: 
         day = on
 
 
-def _reached(runtime: "Runtime", customer: Customer, channel: str) -> bool:
-    from engine import sending
+def _reached(runtime: "Runtime", customer: Customer, step: Step) -> bool:
+    from engine import reaching
 
-    probe = Action(customer=customer, channel=channel, entity_id=customer.entity_id)
-    return sending.is_reached(runtime, probe)
+    probe = Action(
+        customer=customer,
+        channel=step.channel,
+        otherwise=",".join(step.otherwise),
+        owner_role=step.owner,
+        entity_id=customer.entity_id,
+    )
+    return reaching.is_reached(runtime, probe)
 
 
 def plain(silence: Silence) -> dict[str, Any]:

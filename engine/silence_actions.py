@@ -77,6 +77,8 @@ def _work(action: Action, over: int | None, day: int) -> Finding:
 def _ended(action: Action) -> Finding:
     """A message that was over on the day."""
     link = ("action", action.id)
+    if action.state == "sent" and action.covered_by:
+        return _along("sent_along", action, sent_at=action.settled_at)
     if action.state == "sent":
         return Finding("sent", _figures(action, sent_at=action.settled_at), link, rank=0)
     if action.state == "uncertain":
@@ -86,9 +88,17 @@ def _ended(action: Action) -> Finding:
     return Finding("cancelled", _figures(action, reason=action.result or ""), link, rank=3)
 
 
+def _along(code: str, action: Action, **more: Any) -> Finding:
+    """A message that goes along with another."""
+    carrier = Action.get_by_id(action.covered_by)
+    return Finding(code, _figures(action, other=carrier.step_key, **more), ("action", carrier.id), rank=2)
+
+
 def _now(action: Action, customer: Customer, day: int, book: "Book | None") -> Finding:
     """A message that is not over today."""
     link = ("action", action.id)
+    if action.covered_by:
+        return _along("covered", action)
     if action.state in ("claimed", "sending"):
         return Finding("on_its_way", _figures(action), link, rank=1)
     if action.state == "failed":
@@ -135,7 +145,7 @@ def waits(code: str, action: Action, customer: Customer, day: int, book: "Book |
     place = contact_times.place_of(customer, entity)
     if code == "pause":
         found = of_block("pause", customer, day)
-        return Finding("pause", {**figures, **found.figures}, found.link, rank=4)
+        return Finding(found.code, {**figures, **found.figures}, found.link, rank=4)
     if code == HOURS:
         start, end = contact_times.times_of(entity).of(action.channel)
         figures |= {"from_hour": start, "until_hour": end, "zones": len(place.zones), "zone": place.zones[0]}
@@ -211,7 +221,7 @@ def of_block(code: str, customer: Customer, day: int) -> Finding:
         return Finding(code, {}, ("pauses", customer.id), rank=40)
     figures = {"reason": block.reason, "by": name_of(block.by), "since_day": block.from_day}
     figures |= {} if block.until_day is None else {"until_day": block.until_day}
-    return Finding(code, figures, ("pauses", customer.id), rank=40)
+    return Finding(block.kind, figures, ("pauses", customer.id), rank=40)
 
 
 def block_on(customer: Customer, day: int) -> Block | None:

@@ -111,7 +111,7 @@ def _before(customer: Customer, entity: Entity, ask: Asking, row: Mapping[str, A
     """What stood on the evening before, in place of what stands now."""
     day, outcomes, events = ask.as_of_day, dict[str, Any](), list[Event]()
     decisions = Decision.select(Decision.changes, Decision.as_of_day).where(
-        Decision.customer == customer, Decision.as_of_day < day
+        Decision.customer == customer, Decision.line_id == 0, Decision.as_of_day < day
     )
     for changes, decided_day in decisions.order_by(Decision.id).tuples():
         parsed = json.loads(changes)
@@ -140,6 +140,7 @@ def _finished(customer: Customer, entity: Entity, ask: Asking, stand: Stand) -> 
     """Whether the step reached was over by the day."""
     rows = Action.select().where(
         Action.customer == customer,
+        Action.line_id == 0,
         Action.policy_key == ask.edition.policy_key,
         Action.episode == stand.episode,
         Action.step_key == stand.step_key,

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from engine.doors import LETTER
+from engine.doors import INTERNAL, LETTER, WEBHOOK
 from engine.frames import Frames, read_rows, rows_of, schemas_of, typed_rows
 from engine.invoice_documents import Enclosed, documents_of, enclosed_in
 from engine.pipeline import asking
 from engine.queries import Question, Table, questions
+from engine.reaching import Reached, address_of, postal_of
 from engine.ready_plans import PLAN_DAY, Slot, Slots
-from engine.sending import Reached, address_of, postal_of
 from engine.tables import Action, Credit, Customer, DueLine, Entity
 from ledger.state import Basis, Keep, parts_of
 from notifiers.banking import in_fours
 from notifiers.composing import Wording
 from notifiers.letter_templates import Template
 from notifiers.letters import Letter, LetterCredit, Letterhead, LetterLine
-from notifiers.manuscripts import Manuscript, statement_name
+from notifiers.manuscripts import EVENT, MAIL, PAPER, SHORT, Manuscript, statement_name
 from notifiers.printing import Printed, print_letter
 from rules.policies import Step
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 EARLY_DAYS = 14  # a notice before the due date lists what falls due within so many days
 BEFORE_DUE = "coming"  # what a template asks for that is written before the due date
+FORMS = {LETTER: PAPER, "sms": SHORT, "chat": SHORT, WEBHOOK: EVENT}  # by channel; any other is a mail
 SLOTS_KEPT = 4  # entities whose plans are kept ready
 LINE_COLUMNS = (
     "number",
@@ -61,16 +62,24 @@ class Asked:
 
 
 def letter_of(
-    action: Action, entity: Entity, day: int, reached: Reached, items: Items, wording: Wording, step: Step | None = None
+    action: Action,
+    entity: Entity,
+    day: int,
+    reached: Reached,
+    items: Items,
+    wording: Wording,
+    step: Step | None = None,
+    link: str = "",
 ) -> Asked | None:
-    """Fix what the letter of an action says, for paper where it goes by post; None when there is nothing to ask for.
+    """Fix what the letter of an action says, in the form of its channel; None when there is nothing to ask for.
 
     Args:
         items: open items of its customer and perhaps of others, by customer.
-        step: of the policy in force; what goes along (a letter on paper is a statement itself), and whether it
-            claims interest and costs.
+        step: of the policy in force; what goes along (a letter on paper is a statement itself, and nothing
+            goes along with a short text or an event), and whether it claims interest and costs.
+        link: where colleagues find the customer, for an internal mail.
     """
-    customer, on_paper = action.customer, action.channel == LETTER
+    customer, form = action.customer, FORMS.get(action.way, MAIL)
     lines, owed_back = items.get(customer.id, ([], []))
     listed = lines_listed(action)
     if listed is not None:
@@ -78,10 +87,10 @@ def letter_of(
     letter = statement(entity, customer, lines, owed_back, day=day, template=wording.template, contact=reached.name)
     if not letter.demanded:
         return None
-    attach = () if step is None else step.attach
-    language, mark = reached.contact.language, f"{entity.code}-{customer.number}-{action.id}"
+    attach = () if step is None or form not in (MAIL, PAPER) else step.attach
+    language, mark = reached.language, f"{entity.code}-{customer.number}-{action.id}"
     enclosed, too_large, missing = _documents(customer, lines, letter) if "invoices" in attach else ([], [], [])
-    with_statement = "statement" in attach and not on_paper
+    with_statement = "statement" in attach and form != PAPER
     names = [statement_name(letter, wording, language)] if with_statement else []
     letter = replace(
         letter,
@@ -89,14 +98,16 @@ def letter_of(
         not_enclosed=tuple(too_large),
         penalties=step is not None and step.penalties,
     )
-    if on_paper:
+    if form == PAPER:
         letter = addressed(letter, entity, reached.lines, mark)
     manuscript = Manuscript(
         wording=wording,
         letter=letter,
         language=language,
         country=customer.country or entity.country,
-        on_paper=on_paper,
+        form=form,
+        about=_about(action, entity) if form == EVENT else {},
+        link=link if action.way == INTERNAL else "",
         statement=addressed(letter, entity, (), mark) if with_statement else None,
     )
     lacking = [f"no document of {', '.join(missing)}"] if missing else []
@@ -149,10 +160,24 @@ def letter_now(runtime: "Runtime", customer: Customer, template: Template) -> Cu
     lines, owed_back = items[customer.id]
     contact = reached.name if reached else ""
     letter = statement(entity, customer, lines, owed_back, day=day, template=template, contact=contact)
-    language = reached.contact.language if reached else customer.language
+    language = reached.language if reached else customer.language
     window = reached.lines if reached and len(reached.lines) > 1 else ()
     whole = addressed(letter, entity, window, f"{entity.code}-{customer.number}")
     return Current(whole, language, customer.country or entity.country)
+
+
+def _about(action: Action, entity: Entity) -> dict[str, str | int]:
+    """What an event says of its step."""
+    return {
+        "key": action.key,
+        "entity": entity.code,
+        "policy": action.policy_key,
+        "episode": action.episode,
+        "step": action.step_key,
+        "repeat": action.repeat_no,
+        "level": action.level,
+        "template": action.template,
+    }
 
 
 def preview_of(runtime: "Runtime", customer: Customer, wording: Wording) -> Printed | None:

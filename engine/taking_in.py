@@ -13,12 +13,13 @@ from peewee import Model
 from engine import tables
 from engine.database import write_rows
 from engine.known import chunks, customer_ids
+from engine.numbers import NUMBER_FIELDS, e164_of
 from engine.postal import ADDRESS_FIELDS
 from engine.vault import Vault
 from ledger.entries import Allocation, Credit, Line, Plan
 from ledger.records import Record, SaidOfCustomer
 
-CONTACT_FIELDS = ("name", "email", "phone", *ADDRESS_FIELDS)
+CONTACT_FIELDS = ("name", "email", *NUMBER_FIELDS, "chat", *ADDRESS_FIELDS)
 Key = tuple[str, int]
 
 
@@ -260,10 +261,15 @@ def post_contacts(posted: Posted, vault: Vault, records: Sequence[Record]) -> No
     so is the customer's one contact without any.
     """
     there = _contacts(posted, vault, {record.values["customer"] for record in records})
+    countries = _countries(posted, {record.values["customer"] for record in records})
     for record in records:
         values = record.values
         customer_id = posted.customers[values["customer"]]
         personal = {name: values[name] for name in CONTACT_FIELDS if values.get(name)}
+        country = personal.get("country") or countries.get(customer_id) or posted.entity.country
+        personal |= {
+            name: e164_of(personal[name], country) or personal[name] for name in NUMBER_FIELDS if name in personal
+        }
         public = {name: values[name] for name in ("role", "language") if values.get(name)}
         found = there.get((customer_id, values.get("email", "").casefold()))
         if found is None:
@@ -278,6 +284,15 @@ def post_contacts(posted: Posted, vault: Vault, records: Sequence[Record]) -> No
             posted.counts["contacts changed"] += 1
         if any(getattr(contact, name) != value for name, value in public.items()):
             tables.Contact.update(**public).where(tables.Contact.id == contact.id).execute()
+
+
+def _countries(posted: Posted, numbers: Iterable[str]) -> dict[int, str | None]:
+    """Countries of customers, by id: a telephone number without one is of the customer's."""
+    found: dict[int, str | None] = {}
+    for some in chunks(sorted(posted.customers[number] for number in numbers)):
+        query = tables.Customer.select(tables.Customer.id, tables.Customer.country)
+        found |= dict(query.where(tables.Customer.id.in_(some)).tuples())
+    return found
 
 
 def _contacts(

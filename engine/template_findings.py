@@ -67,7 +67,8 @@ def named_templates(policy: Policy, others: Sequence[Mapping[str, Any]]) -> list
         problem
         for name, steps in policy.escalation.scenarios.items()
         for index, step in enumerate(steps)
-        for problem in _named(step.template, step.channel, known, f"/escalation/scenarios/{name}/{index}/template")
+        for channel in (step.channel, *step.otherwise)
+        for problem in _named(step.template, channel, known, f"/escalation/scenarios/{name}/{index}/template")
     ]
 
 

@@ -53,6 +53,7 @@ def write(runtime: "Runtime", claimed: Claim) -> Written:
         from_name=go.from_name,
         to_address=go.to_address,
         to_name=go.to_name,
+        copies=go.copies,
         subject=letter.subject,
         text="" if isinstance(letter, Printed) else letter.text,
         html="" if isinstance(letter, Printed) else letter.html,

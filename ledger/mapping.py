@@ -90,6 +90,8 @@ RECORDS: Mapping[str, Mapping[str, Target]] = {
         "name": Target(Value.TEXT),
         "email": Target(Value.EMAIL),
         "phone": Target(Value.CODE),
+        "mobile": Target(Value.CODE),
+        "chat": Target(Value.CODE),
         "address": Target(Value.TEXT),
         "postcode": Target(Value.CODE),
         "city": Target(Value.CODE),
@@ -126,6 +128,7 @@ RECORDS: Mapping[str, Mapping[str, Target]] = {
         "reason": Target(Value.TEXT),
     },
 }
+REACHING = ("email", "mobile", "chat")  # by each of which a contact can be reached
 CREDIT_KINDS = ("payment", "credit_note", "write_off")
 INHERITED = ("customer", "currency")  # a settling record takes these from the invoice of its row
 
@@ -314,8 +317,9 @@ class _Check:
         return RecordMapping(kind, sources, settles, present_when, negative is not None)
 
     def required(self, place: str, kind: str, fields: Mapping[str, object], settles: bool) -> None:
-        if kind == "contact" and "email" not in fields and not fields.keys() >= {"address", "city"}:
-            self.problem(place, "reaches nobody", "map email, or address and city, or all three")
+        reaching = {*REACHING, *({"address"} if "city" in fields else ())}
+        if kind == "contact" and not reaching & fields.keys():
+            self.problem(place, "reaches nobody", f"map one of {', '.join(REACHING)}, or address and city")
         for name, target in RECORDS[kind].items():
             given = name in fields or (settles and (name in INHERITED or name == "reference"))
             if target.required and not given:

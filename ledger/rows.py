@@ -7,7 +7,7 @@ from ledger import cells
 from ledger.cells import Fault, shown
 from ledger.dates import DateFormat, in_words
 from ledger.dialect import WHOLE, Grid, problem
-from ledger.mapping import CONVERTERS, RECORDS, ImportMapping, RecordMapping, Source, Target, Value
+from ledger.mapping import CONVERTERS, REACHING, RECORDS, ImportMapping, RecordMapping, Source, Target, Value
 from ledger.records import Record
 
 Row = list[str]
@@ -159,8 +159,8 @@ class Maker:
             for name in self.required:
                 if values.get(name) in {None, ""}:
                     self._problem(line, name, Fault("the cell is empty", "fill it, or map another column"))
-            if self.kind == "contact" and not (values.get("email") or (values.get("address") and values.get("city"))):
-                cure = "give an e-mail address, or a postal address with its town"
+            if self.kind == "contact" and not _is_reachable(values):
+                cure = "give an e-mail address, a mobile number, a chat name, or a postal address with its town"
                 first = "email" if "email" in self.mapping.fields else "address"
                 self._problem(line, first, Fault("the contact has no address", cure))
         if not self.sheet.grid.plain:
@@ -219,6 +219,11 @@ def settled(invoice: Record, row: Row, settling: Sequence[Maker]) -> Record:
     made = [maker.record(invoice.line, row, invoice) for maker in settling]
     settlements = tuple(record for record in made if record is not None)
     return Record(invoice.kind, invoice.line, invoice.values, settlements) if settlements else invoice
+
+
+def _is_reachable(contact: Mapping[str, Any]) -> bool:
+    """Whether a contact can be reached by any channel."""
+    return any(contact.get(name) for name in REACHING) or bool(contact.get("address") and contact.get("city"))
 
 
 def _inherited(invoice: Record) -> dict[str, Any]:

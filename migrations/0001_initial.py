@@ -155,6 +155,8 @@ def up(migrator, db):
         repeat_no = IntegerField(default=0)
         level = IntegerField(default=0)
         channel = CharField()
+        otherwise = TextField(default="")
+        sends_by = CharField(null=True)
         template = CharField(null=True)
         owner_role = CharField(null=True)
         owner = ForeignKeyField(User, null=True)
@@ -330,6 +332,41 @@ def up(migrator, db):
 
     db.create_tables([AuditEntry])
 
+    class LetterBatch(Model):
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
+        until_day = IntegerField()
+        sorted_by = CharField()
+        trial = BooleanField(default=False)
+        letters = IntegerField()
+        state = CharField(default="closed")
+        closed_by = ForeignKeyField(User, on_delete="RESTRICT")
+        closed_at = BigIntegerField()
+        posted_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
+        posted_at = BigIntegerField(null=True)
+        evidence = TextField(null=True)
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "letter_batch"
+            indexes = ((("entity", "id"), False),)
+
+    db.create_tables([LetterBatch])
+
+    class BatchLetter(Model):
+        batch = ForeignKeyField(LetterBatch, on_delete="RESTRICT")
+        action = ForeignKeyField(Action, unique=True, on_delete="RESTRICT")
+        position = IntegerField()
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "batch_letter"
+            indexes = ((("batch", "position"), True),)
+
+    db.create_tables([BatchLetter])
+
     class Block(Model):
         entity_id = IntegerField()
         customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
@@ -383,6 +420,7 @@ def up(migrator, db):
         role = TextField(default="accounts payable")
         language = CharField(max_length=2, default="en")
         usable = BooleanField(default=True)
+        refused = TextField(default="")
 
         class Meta:
             database = db
@@ -547,6 +585,23 @@ def up(migrator, db):
 
     db.create_tables([DocumentContent])
 
+    class Door(Model):
+        name = CharField(unique=True)
+        window_at = BigIntegerField(default=0)
+        used = IntegerField(default=0)
+        failures = IntegerField(default=0)
+        rests_until_at = BigIntegerField(null=True)
+        last_success_at = BigIntegerField(null=True)
+        last_failure_at = BigIntegerField(null=True)
+        last_error = TextField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "door"
+
+    db.create_tables([Door])
+
     class Edition(Model):
         sha256 = CharField(primary_key=True, max_length=64)
         body = TextField()
@@ -573,6 +628,23 @@ def up(migrator, db):
             indexes = ((("base", "currency", "day"), True),)
 
     db.create_tables([ExchangeRate])
+
+    class GatewayAddress(Model):
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
+        url = TextField()
+        sha256 = CharField(max_length=64)
+        state = CharField(default="proposed")
+        proposed_by = ForeignKeyField(User, on_delete="RESTRICT")
+        proposed_at = BigIntegerField()
+        approved_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
+        approved_at = BigIntegerField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "gateway_address"
+
+    db.create_tables([GatewayAddress])
 
     class GoLive(Model):
         entity = ForeignKeyField(Entity, on_delete="RESTRICT")
@@ -896,8 +968,10 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("invoice_document"))
     migrator.migrate(migrator.drop_table("import"))
     migrator.migrate(migrator.drop_table("go_live"))
+    migrator.migrate(migrator.drop_table("gateway_address"))
     migrator.migrate(migrator.drop_table("exchange_rate"))
     migrator.migrate(migrator.drop_table("edition"))
+    migrator.migrate(migrator.drop_table("door"))
     migrator.migrate(migrator.drop_table("document_content"))
     migrator.migrate(migrator.drop_table("document_comment"))
     migrator.migrate(migrator.drop_table("document"))
@@ -911,6 +985,8 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("person"))
     migrator.migrate(migrator.drop_table("command_record"))
     migrator.migrate(migrator.drop_table("block"))
+    migrator.migrate(migrator.drop_table("batch_letter"))
+    migrator.migrate(migrator.drop_table("letter_batch"))
     migrator.migrate(migrator.drop_table("audit_entry"))
     migrator.migrate(migrator.drop_table("allocation"))
     migrator.migrate(migrator.drop_table("due_line"))

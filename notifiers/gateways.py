@@ -71,7 +71,8 @@ class OutgoingMessage:
         pdf: the printed letter; empty for a mail without one.
         attachments: files that go along, in this order.
         language: of the text, for the Content-Language header.
-        to_address: an e-mail address, or the lines of a postal one.
+        to_address: an e-mail address, a telephone number, a chat name, a web address, or the lines of a postal one.
+        copies: e-mail addresses of further receivers of a mail.
 
     Personal fields stay out of `repr`, so that no log line can show them.
     """
@@ -87,6 +88,7 @@ class OutgoingMessage:
     html: str = field(repr=False)
     language: str
     at: int
+    copies: tuple[str, ...] = field(default=(), repr=False)
     pdf: bytes = field(default=b"", repr=False)
     attachments: tuple[Attachment, ...] = field(default=(), repr=False)
 

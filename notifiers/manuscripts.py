@@ -4,12 +4,18 @@ Writing out takes a hundred times as long as fixing it, so the two are apart: th
 what is said while nobody else can write, and has it written when everybody can.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from html import escape
 
 from .composing import Composed, Wording, compose
+from .events import event_text
 from .gateways import Attachment
 from .letters import Letter
 from .printing import Printed, print_letter, print_statement
+from .short_texts import compose_short
+
+MAIL, PAPER, SHORT, EVENT = "mail", "paper", "short", "event"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +27,9 @@ class Manuscript:
         letter: its values.
         language: of the contact.
         country: ISO 3166 code of the contact, for the way dates and amounts are written.
-        on_paper: printed, instead of text and HTML.
+        form: mail (text and HTML), paper (printed), short (a text of few characters) or event (JSON).
+        about: of an event, what it says of its step.
+        link: of a mail to colleagues, where they find the customer; empty: none.
         statement: the same values with what a statement prints beside them; None: none goes along.
     """
 
@@ -29,7 +37,9 @@ class Manuscript:
     letter: Letter
     language: str
     country: str | None = None
-    on_paper: bool = False
+    form: str = MAIL
+    about: Mapping[str, str | int] = field(default_factory=dict)
+    link: str = ""
     statement: Letter | None = None
 
 
@@ -60,5 +70,21 @@ def written(manuscript: Manuscript) -> Composed | Printed:
         ValueError: the template is for no letter, or the letter demands nothing.
         Unprintable: a name holds characters that no font of ours has.
     """
-    write = print_letter if manuscript.on_paper else compose
-    return write(manuscript.wording, manuscript.letter, manuscript.language, manuscript.country)
+    said = (manuscript.wording, manuscript.letter, manuscript.language, manuscript.country)
+    if manuscript.form == PAPER:
+        return print_letter(*said)
+    if manuscript.form == SHORT:
+        return compose_short(*said)
+    if manuscript.form == EVENT:
+        text = event_text(manuscript.about, manuscript.letter)
+        return Composed(subject="", text=text, html="", language=manuscript.language)
+    return _linked(compose(*said), manuscript.link)
+
+
+def _linked(mail: Composed, link: str) -> Composed:
+    """Put a link below a mail."""
+    if not link:
+        return mail
+    body, end, rest = mail.html.rpartition("</body>")
+    shown = f'<p style="font-family:sans-serif;text-align:center"><a href="{escape(link)}">{escape(link)}</a></p>'
+    return replace(mail, text=f"{mail.text.rstrip()}\n\n{link}\n", html=f"{body}{shown}{end}{rest}")

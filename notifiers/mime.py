@@ -48,6 +48,8 @@ def serialize(message: OutgoingMessage, *, utf8: bool) -> bytes:
     mail = EmailMessage(policy=SMTP.clone(utf8=utf8))
     mail["From"] = _address(message.from_name, message.from_address)
     mail["To"] = _address(message.to_name, message.to_address, its_own_fault=True)
+    if message.copies:
+        mail["Cc"] = [_address("", address) for address in message.copies]
     mail["Subject"] = one_line(message.subject)
     mail["Date"] = format_datetime(datetime.fromtimestamp(message.at // MICROSECONDS, UTC))
     mail["Message-ID"] = message.message_id

@@ -18,13 +18,14 @@ class PrintFolderGateway:
 
     Args:
         folder: created when it is missing.
+        trial: no printer looks there; the name it goes by says so.
     """
 
-    name = "print_folder"
     idempotent = True
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, trial: bool = False) -> None:
         self.folder = folder
+        self.name = "trial_letters" if trial else "print_folder"
 
     def deliver(self, message: OutgoingMessage, about_to_send: Callable[[], None]) -> Receipt:
         """Write the letter once; `about_to_send` is not needed, a repeat does no harm.

@@ -208,7 +208,7 @@ class SmtpGateway:
 
     def _envelope(self, connection: smtplib.SMTP, message: OutgoingMessage) -> bytes:
         """Name sender and recipient; gives the content."""
-        international = not (message.to_address.isascii() and message.from_address.isascii())
+        international = not all(one.isascii() for one in (message.to_address, message.from_address, *message.copies))
         if international and not connection.has_extn("smtputf8"):
             raise Rejected("the mail server takes no address outside ASCII", address_is_bad=True)
         content = serialize(message, utf8=international)
@@ -219,6 +219,8 @@ class SmtpGateway:
             options = ["SMTPUTF8", "BODY=8BITMIME"] if international else []
             _accept(connection.mail(message.from_address, options), "MAIL")
             _accept(connection.rcpt(message.to_address), "RCPT")
+            for address in message.copies:  # one that is refused keeps nobody else from the mail
+                connection.rcpt(address)
         return content
 
     def _hand_over(self, connection: smtplib.SMTP, content: bytes) -> Receipt:

@@ -1,13 +1,9 @@
-"""Checks of an escalation's steps: what each asks for must fit its channel, and be something the product does."""
+"""Checks of an escalation's steps: what each asks for must fit its channel."""
 
 from collections.abc import Iterator
 
 from ledger.problems import Problem
 from rules.policies import PAPERS, WORK_CHANNELS, Policy, Step
-
-# What a step may say already and the product does not do yet: whoever builds it takes the name out.
-NOT_YET_CHANNELS = frozenset({"sms", "chat", "webhook", "internal"})
-NOT_YET = frozenset({"otherwise"})
 
 
 def step_problems(policy: Policy) -> list[Problem]:
@@ -25,10 +21,6 @@ def _problems(step: Step, place: str) -> Iterator[Problem]:
     for name in (name for name, said in asked if said):
         if not message:
             yield Problem(f"{place}/{name}", f"a {step.channel} sends nothing", "take it out")
-        if name in NOT_YET:
-            yield Problem(f"{place}/{name}", f"{name} is not available yet", "leave it out")
     if step.attach and message and not PAPERS & {step.channel, *step.otherwise}:
         cure = f"take it out, or choose {', '.join(sorted(PAPERS))}"
         yield Problem(f"{place}/attach", f"{step.channel} carries no document", cure)
-    if step.channel in NOT_YET_CHANNELS:
-        yield Problem(f"{place}/channel", f"the channel {step.channel} is not available yet", "choose another one")

@@ -25,9 +25,8 @@ KINDS = (
     *("adoption", "nightly", "event"),  # of a run
     *("payment", "credit_note", "write_off"),  # of a credit
     *("dunning_block", "pause", "insolvent"),  # of a block
-    *("email", "letter", "call", "task"),  # of an action
+    *("email", "letter", "sms", "chat", "webhook", "internal", "call", "task"),  # of an action
     *("policy", "parameters", "template"),  # of a document
-    *("smtp", "mailbox", "print_folder"),  # of a gateway
     *("accounts_payable",),  # of a contact
 )
 ALARMS = (
@@ -63,7 +62,7 @@ CHANGED = (  # names of values in the audit trail and in a conflict
 )
 TARGETS = ("risk_class", "segment", "limit", "terms", "hold", "level", "scenario", "collector")  # of an override
 STEPS = ("facts", "stages", "store", "again", "confirm and write", "reasons for waiting", "sample of points", "after")
-SEGMENTS = ("standard", "risky", "key_account", "new", "insolvent")  # of the shipped policies
+SEGMENTS = ("standard", "risky", "key_account", "new", "insolvent", "public", "none")  # also names of scenarios
 HOLD_REASONS = ("group", "insolvent", "key_account", "over_limit", "overdue")
 ALERTS = tuple(
     rule["then"]["alert"] for document in shipped() if document.get("stage") == "alert" for rule in document["rules"]

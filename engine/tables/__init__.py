@@ -7,6 +7,7 @@ Suffixes: ``_minor`` integer minor units, ``_bp`` basis points, ``_day`` integer
 from engine.tables.actions import Action, ActionWait, Alarm, AuditEntry, CommandRecord, Message, Verification
 from engine.tables.base import Table, database
 from engine.tables.decisions import Alert, DayReplay, Decision, DirtyCustomer, Outcome, Run, Standing
+from engine.tables.doors import BatchLetter, Door, GatewayAddress, LetterBatch
 from engine.tables.entries import (
     Allocation,
     Block,
@@ -56,6 +57,7 @@ __all__ = [
     "Alert",
     "Allocation",
     "AuditEntry",
+    "BatchLetter",
     "Block",
     "CommandRecord",
     "Contact",
@@ -72,14 +74,17 @@ __all__ = [
     "Document",
     "DocumentComment",
     "DocumentContent",
+    "Door",
     "DueLine",
     "Edition",
     "Entity",
     "Entry",
     "ExchangeRate",
+    "GatewayAddress",
     "GoLive",
     "Import",
     "InvoiceDocument",
+    "LetterBatch",
     "Message",
     "Outcome",
     "Override",

@@ -21,7 +21,9 @@ class Action(Table):
     step_key = CharField()
     repeat_no = IntegerField(default=0)
     level = IntegerField(default=0)
-    channel = CharField()  # email | letter | call | task
+    channel = CharField()  # email | letter | sms | chat | webhook | internal | call | task
+    otherwise = TextField(default="")  # channels tried in this order where an address is missing, by commas
+    sends_by = CharField(null=True)  # the one of them it leaves by; null: its channel
     template = CharField(null=True)
     owner_role = CharField(null=True)
     owner = ForeignKeyField(User, null=True)
@@ -43,6 +45,16 @@ class Action(Table):
     created_at = BigIntegerField()
     settled_at = BigIntegerField(null=True)
     version = IntegerField(default=1)
+
+    @property
+    def way(self) -> str:
+        """The channel a message leaves by: its own, or the one tried in its place."""
+        return str(self.sends_by or self.channel)
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """Its channel, and those tried in its place where an address is missing."""
+        return tuple(dict.fromkeys((str(self.channel), *filter(None, str(self.otherwise).split(",")))))
 
     class Meta:
         indexes = (
@@ -74,7 +86,7 @@ class Message(Table):
     sealed = BlobField()  # JSON: to, subject, attachments; text, html, or of a letter pdf (base64)
     body_sha256 = CharField(max_length=64)
     template_sha256 = CharField(max_length=64, default="")  # of the template it was written by; empty: by hand
-    gateway = CharField()  # smtp | mailbox | print_folder
+    gateway = CharField()  # name of the gateway it left by, a key of engine.door_settings.LIMITS
     composed_at = BigIntegerField()
     sent_at = BigIntegerField(null=True)
 

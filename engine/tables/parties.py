@@ -130,7 +130,7 @@ class CustomerWord(Table):
 class Person(Table):
     """Personal data, sealed with this person's own key; erasure destroys the key."""
 
-    sealed = BlobField()  # JSON: name, email, phone, address, postcode, city, country
+    sealed = BlobField()  # JSON: name, email, phone, mobile, chat, address, postcode, city, country
     key_sealed = BlobField(null=True)  # null: erased
     erased_at = BigIntegerField(null=True)
 
@@ -142,4 +142,5 @@ class Contact(Table):
     person = ForeignKeyField(Person, on_delete="RESTRICT")
     role = TextField(default="accounts payable")
     language = CharField(max_length=2, default="en")
-    usable = BooleanField(default=True)  # false after a hard bounce
+    usable = BooleanField(default=True)  # its e-mail address: false after a hard bounce
+    refused = TextField(default="")  # other channels by which a provider refused it, by commas

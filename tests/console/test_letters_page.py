@@ -42,7 +42,7 @@ def test_a_sent_letter_shows_as_it_was_sent(
     answer = browser.get(f"/messages/{by_post.id}/pdf")
     assert answer.headers["Content-Type"] == "application/pdf"
     message = Message.get(Message.action == by_post.id)
-    assert message.gateway == "print_folder"
+    assert message.gateway == "trial_letters"
     (path,) = (runtime.settings.var / "letters-on-trial").glob("*.pdf")
     assert answer.data == path.read_bytes()
     assert browser.get(f"/messages/{by_mail.id}/pdf").status_code == 404

@@ -151,10 +151,10 @@ def test_the_day_of_an_open_step_is_typed(bench: Callable[..., Bench]) -> None:
 def test_scenarios_are_copied_renamed_and_removed(bench: Callable[..., Bench]) -> None:
     """Each edit shows the scenario it made; the standard one stays."""
     at = bench()
-    assert "Scenario: Public" in words_of(at.do("add-scenario", scenario="public", copy_of="risky", at="standard").text)
-    assert [step["days"] for step in at.steps("public")] == [step["days"] for step in at.steps("risky")]
-    assert at.do("add-scenario", scenario="public", copy_of="").status_code == 422
-    assert "Scenario: State" in words_of(at.do("rename-scenario:public", scenario="state").text)
+    assert "Scenario: Export" in words_of(at.do("add-scenario", scenario="export", copy_of="risky", at="standard").text)
+    assert [step["days"] for step in at.steps("export")] == [step["days"] for step in at.steps("risky")]
+    assert at.do("add-scenario", scenario="export", copy_of="").status_code == 422
+    assert "Scenario: State" in words_of(at.do("rename-scenario:export", scenario="state").text)
     assert "Scenario: Standard" in words_of(at.do("remove-scenario:state", at="state").text)
     assert "state" not in at.scenarios()
 

@@ -17,6 +17,7 @@ from engine import catalogue
 from engine.access import GUARDED_ROLES, ROLES
 from engine.after_run import PutLimitsInForce
 from engine.commands import Command, CommandError
+from engine.gateway_addresses import ApproveGatewayAddress, ProposeGatewayAddress
 from engine.going_live import ApproveGoLive, ApproveRun, ProposeGoLive
 from engine.governance import ApproveDocument, ProposeDocument, RejectDocument, SaveDraft, UndoDraft
 from engine.overrides import ApproveLimit, ApproveOverride, SetOverride
@@ -290,6 +291,16 @@ def higher_daily_cap(world: World) -> Waiting:
     return Waiting(lambda actor: ApproveSendingTerms(actor=actor, reason="read", entity="main"), frozenset("a"))
 
 
+def gateway_address(world: World) -> Waiting:
+    """Where webhooks go."""
+    said = world.do(ProposeGatewayAddress, "manager", entity="main", url="https://hooks.seller.example/")
+    address, sha256 = said["gateway_address"], said["sha256"]
+    return Waiting(
+        lambda actor: ApproveGatewayAddress(actor=actor, reason="read", address=address, sha256=sha256),
+        frozenset({"manager"}),
+    )
+
+
 WAYS: dict[str, tuple[Callable[[World], Waiting], ...]] = {
     "ApproveDocument": tuple(_of_document(route) for route in DOCUMENT_ROUTES),
     "RejectDocument": (),  # saying no to one's own harms nobody
@@ -301,6 +312,7 @@ WAYS: dict[str, tuple[Callable[[World], Waiting], ...]] = {
     "PutLimitsInForce": (limits_in_the_band,),
     "PromoteModel": (trained_model,),
     "ApproveRole": (given_role,),
+    "ApproveGatewayAddress": (gateway_address,),
     "ApproveResume": (resumed_policy, resumed_by_who_stopped_it, asked_for_once_more_by_another),
 }
 EACH_WAY = [pytest.param(name, way, id=f"{name}: {way.__name__}") for name, ways in WAYS.items() for way in ways]

@@ -1,5 +1,6 @@
 """Why was nothing sent? Every code a message or a standing may wait for has a story here, and a sentence names it."""
 
+import shutil
 from datetime import UTC, datetime
 
 import pytest
@@ -9,8 +10,10 @@ from admin.app import create_app
 from admin.silence_words import SENTENCES, sentence
 from engine import outbox
 from engine.claims import WAITING
-from engine.corrections import RecordDispute, RecordPromise, SetBlock
+from engine.corrections import EndBlock, RecordDispute, RecordPromise, SetBlock
+from engine.covering import cover
 from engine.overrides import SetOverride
+from engine.runs import run_entity
 from engine.silence import silence_of
 from engine.stopping import StopPolicy
 from engine.tables import Action, Alarm, Contact, Customer, Entity, Run, Standing
@@ -49,6 +52,10 @@ class Story:
         Run.create(kind="adoption", as_of_day=self.today - 1, **known)
         Run.create(kind="nightly", as_of_day=self.today, **known)
         Entity.update(adopted_day=self.today - 1, live_from_day=self.today - 1, sending=True).execute()
+
+    def night(self, days=1):
+        self.clock.advance(days=days)
+        run_entity(self.runtime, Entity.get_by_id(self.entity.id), self.today)
 
     def stands(self, level, step_key, since_day):
         """At a step, as a decision of a day left it."""
@@ -136,6 +143,38 @@ def no_sender(story):
     with_mail(story)
     server, _ = parse_smtp_url("smtp://127.0.0.1:1")
     story.deliver(SmtpGateway(server))
+
+
+def no_door(story):
+    """Nobody has approved an address for webhooks."""
+    action = with_mail(story)
+    Action.update(channel="webhook").where(Action.id == action.id).execute()
+    story.deliver()
+
+
+def no_template(story):
+    with_mail(story)
+    Action.update(template="gone").execute()
+    story.deliver()
+
+
+def _other_policy(story, **more):
+    """A message of another policy to the same customer."""
+    copied = {
+        name: getattr(Action.get(), name) for name in ("entity_id", "customer", "channel", "due_day", "created_at")
+    }
+    return Action.create(key="other/1", policy_key="other", episode=1, step_key="o1", **copied, **more)
+
+
+def another_today(story):
+    with_mail(story)
+    _other_policy(story, state="sent", settled_at=story.runtime.now_at())
+    story.deliver()
+
+
+def covered(story):
+    action = with_mail(story)
+    cover([action], _other_policy(story, state="claimed", lease_until_at=story.runtime.now_at() + DAY_US))
 
 
 def retry(story):
@@ -334,7 +373,22 @@ def none(story):
 STORIES = {
     one.__name__: one
     for one in (
-        *(unconfirmed, no_address, no_sender, retry, stopped, pause, renamed, unknown, undecidable, disagreement),
+        *(
+            unconfirmed,
+            no_address,
+            no_sender,
+            no_door,
+            no_template,
+            another_today,
+            covered,
+            retry,
+            stopped,
+            pause,
+            renamed,
+            unknown,
+            undecidable,
+            disagreement,
+        ),
         *(min_days, cap, cap_days, hours, quiet_day, holiday, no_leader, within_tolerance, promise, dispute),
         *(dunning_block, insolvent, raised_today, step_open, minimum, excluded, not_meant, left_alone, none),
     )
@@ -368,3 +422,46 @@ def test_the_sentence_names_what_held_the_message_back(story):
         said["min_days"]
         == "The last contact was on 30 Mar 2026; at least 3 days lie between two: the next one may come on 2 Apr 2026."
     )
+
+
+def test_a_pause_skips_no_step_and_past_days_are_answered(story):
+    """Paused for three days after the first step: the second comes on the resume day, the third after it."""
+    letters = {"template": "reminder_1"}
+    steps = [step(f"p{days}", days, level=level, **letters) for level, days in ((1, 4), (2, 5), (3, 6))]
+    in_force(escalation(steps), 1)
+    story.reachable()
+    story.owes(3)
+    first_day = story.today
+    run_entity(story.runtime, story.entity, first_day)
+    last = Run.select().order_by(Run.id.desc()).get()
+    Entity.update(live_from_day=first_day, sending=True, live_after_run=last.id).execute()
+    story.night()
+    story.deliver()
+    sent_day = story.today
+    resume_day = sent_day + 4
+    block = story.do(SetBlock, customer=story.customer.id, kind="pause", from_day=sent_day + 1, until_day=resume_day)
+    story.night(3)
+    paused_day = story.today
+    assert [action.step_key for action in Action.select()] == ["p4"]
+    assert story.ask().coming[0].day == resume_day
+    story.night()
+    assert story.today == resume_day
+    assert [action.step_key for action in Action.select().order_by(Action.id)] == ["p4", "p5"]
+    story.deliver()
+    story.night()
+    assert [action.step_key for action in Action.select().order_by(Action.id)] == ["p4", "p5", "p6"]
+    assert story.do(EndBlock, block=block["block"])["block"]  # what it meant on past days stays
+    answers = {day: story.ask(day).answer.code for day in (first_day - 1, first_day, sent_day, paused_day, resume_day)}
+    assert answers == {
+        first_day - 1: "before_first_run",
+        first_day: "adoption",
+        sent_day: "sent",
+        paused_day: "pause",
+        resume_day: "sent",
+    }
+    assert story.codes(paused_day - 1) == ["missed_day", "pause"]
+    assert story.ask(story.today + 9).answer.code == "to_come"
+    kept = {day: story.codes(day) for day in (sent_day, paused_day, resume_day)}
+    shutil.rmtree(story.runtime.settings.var / "frames")
+    assert {day: story.codes(day) for day in kept} == kept
+    assert story.ask(paused_day).rebuilt

@@ -4,10 +4,13 @@ import doctest
 
 import pytest
 
-from engine import invoice_documents, settlements
-from notifiers import composing, gateways, letter_templates, letter_text, mailbox, mime
+from engine import invoice_documents, numbers, settlements
+from notifiers import composing, gateways, letter_templates, letter_text, mailbox, messaging, mime, short_texts, webhook
 
-MODULES = [composing, gateways, letter_templates, letter_text, mailbox, mime, settlements, invoice_documents]
+MODULES = [
+    *(composing, gateways, letter_templates, letter_text, mailbox, messaging, mime, short_texts, webhook),
+    *(invoice_documents, numbers, settlements),
+]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from engine.diary import _same_step  # noqa: F401 - registers the commands
-from engine.sending import Go, NoAddress, address_of
+from engine.reaching import address_of
+from engine.sending import Go, NoAddress
 from engine.tables import Action, Contact, Customer, Entity
 from notifiers.composing import Composed
 from notifiers.gateways import Receipt
@@ -136,7 +137,7 @@ def letter_for(runtime, action, now_at, gateway):
     if reached is None:
         return NoAddress()
     return Go(
-        person=reached.contact.person,
+        person=reached.person,
         to_address=reached.address,
         to_name=reached.name,
         from_address="credit@main.example",

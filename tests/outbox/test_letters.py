@@ -126,7 +126,7 @@ def test_a_step_by_post_leaves_one_letter(runtime, owes, decided):
         assert expected in text
     assert f"main-1001-{action.id}" in text
     message = Message.get(Message.action == action.id)
-    assert message.gateway == "print_folder"
+    assert message.gateway == "trial_letters"
     kept = runtime.vault.open(message.person, message.sealed)
     assert base64.b64decode(kept["pdf"]) == path.read_bytes()
     assert b"Industrieweg" not in bytes(message.sealed)
@@ -167,7 +167,7 @@ def test_a_worker_that_dies_prints_nothing_twice(runtime, owes, decided, clock, 
     owes("1001", POSTAL)
     action = decided()["1001"]
     door = doors.doors_of(runtime)["letter"]
-    (claimed,), _ = outbox.claim(runtime, runtime.now_at(), gateway=door)
+    (claimed,), _ = outbox.claim(runtime, runtime.now_at(), way=outbox.whole(door))
     with pytest.raises(SystemExit):
         outbox.send(runtime, dying_after(door), [claimed])
     if printer_was_there:

@@ -285,7 +285,7 @@ def test_doubt_waits_for_a_person(runtime, make_customer, make_action, prepare, 
 
 
 def held(runtime, gateway, prepare):
-    claims, _ = outbox.claim(runtime, runtime.now_at(), gateway=gateway, prepare=prepare)
+    claims, _ = outbox.claim(runtime, runtime.now_at(), way=outbox.whole(gateway), prepare=prepare)
     return claims[0]
 
 

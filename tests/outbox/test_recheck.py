@@ -227,7 +227,7 @@ def test_who_paid_before_the_claim_gets_no_reminder(runtime, books, decided):
             books.pay(lines[customer])
             continue
         claims, looked_at = outbox.claim(
-            runtime, runtime.now_at(), gateway=doors.gateway_of(runtime), batch=chance.randint(1, 5)
+            runtime, runtime.now_at(), way=outbox.whole(doors.gateway_of(runtime)), batch=chance.randint(1, 5)
         )
         outbox.send(runtime, doors.gateway_of(runtime), claims)
         if not looked_at.total and not payers:

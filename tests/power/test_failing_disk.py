@@ -24,7 +24,8 @@ from engine.commands import execute
 from engine.corrections import RecordPromise
 from engine.importing import ImportFile, preview
 from engine.outages import TOLD, Outage, outage_of
-from engine.sending import Go, address_of
+from engine.reaching import address_of
+from engine.sending import Go
 from engine.sqlite import Sqlite
 from engine.tables import Action, Alarm, Contact, Decision, DueLine, Entity, Import, Promise, Run, User
 from engine.verify import verify
@@ -185,7 +186,7 @@ def letter():
     def write(runtime, action, now_at, gateway):
         reached = address_of(runtime, action.customer_id)
         return Go(
-            person=reached.contact.person,
+            person=reached.person,
             to_address=reached.address,
             to_name=reached.name,
             from_address="credit@main.example",

@@ -10,7 +10,6 @@ from ledger.days import date_of, day_of, days_since_month_end, month_end
 from rules.checks import check
 from rules.documents import parse, parse_parameters, shipped
 from rules.facts import DICTIONARY
-from rules.step_checks import NOT_YET, NOT_YET_CHANNELS
 from rules.words import Voice, step_words
 
 SHIPPED = {document["key"]: document for document in shipped()}
@@ -30,7 +29,7 @@ def refusals(*steps, **terms):
     """Place and words of everything wrong."""
     policy, problems = parse(escalation(*steps, **terms))
     if policy is not None:
-        problems = check(policy, [PARAMETERS], DICTIONARY, ["t"])
+        problems = check(policy, [PARAMETERS], DICTIONARY)
     errors = [problem for problem in problems if problem.severity == "error"]
     assert all(problem.cure for problem in errors)
     return [(problem.place.removeprefix("/escalation/scenarios/standard"), problem.what) for problem in errors]
@@ -84,7 +83,6 @@ def test_at_the_edge_of_rising_a_step_is_accepted(steps):
         ({"channel": "sms", "attach": ["statement"]}, "/0/attach", "sms carries no document"),
         ({"otherwise": ["letter", "letter"]}, "/0/otherwise/1", "was tried before"),
         ({"otherwise": ["email"]}, "/0/otherwise/0", "was tried before"),
-        ({"template": "unheard_of"}, "/0/template", "no letter 'unheard_of'"),
         ({"when": ["nothing", "==", True]}, "/0/when", "no fact 'nothing'"),
         ({"when": ["overdue_net_minor", ">=", {"param": "hold_set_bp"}]}, "/0/when", "is money"),
     ],
@@ -94,16 +92,25 @@ def test_what_a_step_asks_for_fits_its_channel(step, place, word):
     assert any(where == place and word in what for where, what in refusals({"days": 4, **step}))
 
 
-def test_the_script_of_a_call_is_free():
-    """Only what is sent needs a letter."""
-    assert refusals({"days": 4, "channel": "call", "template": "anything"}) == []
+def test_a_step_that_no_customer_can_reach_is_found():
+    """Whom it is for contradicts itself, or the exception of the whole policy."""
+    never = {"all": [["overdue_net_minor", ">", 100], ["overdue_net_minor", "<", 50]]}
+    assert any("no row can ever meet this" in what for _, what in refusals({"days": 4, "when": never}))
+    late = ["overdue_net_minor", ">", 0]
+    assert any("no row can ever meet this" in what for _, what in refusals({"days": 4, "when": late}, unless=late))
 
 
-def test_what_the_product_does_not_do_yet_is_refused_by_name():
-    """A step that would be ignored is worse than none."""
-    said = {"otherwise": ["letter"], "penalties": True, "attach": ["invoices"]}
-    for step in [*({name: said[name]} for name in NOT_YET), *({"channel": name} for name in NOT_YET_CHANNELS)]:
-        assert [what for _, what in refusals({"days": 4, **step}) if "not available yet" in what]
+def test_the_shipped_scenarios_are_those_of_the_field():
+    """Days, channel and what goes with it: four scenarios, and one that leaves the insolvent alone."""
+    steps = SHIPPED["escalation"]["escalation"]["scenarios"]
+    days = {name: [(step["days"], step["channel"]) for step in found] for name, found in steps.items()}
+    assert [day for day, _ in days["standard"]] == [-10, 4, 7, 14, 21, 28, 33, 43, 50]
+    assert [day for day, _ in days["risky"]] == [-8, 3, 7, 13, 15, 20, 25, 35]
+    assert [day for day, _ in days["key_account"]] == [-10, 5, 12, 20, 28, 38, 45, 60]
+    assert [day for day, _ in days["public"]] == [-12, 3, 8, 18, 25, 32, 42, 60]
+    registered = [step for found in steps.values() for step in found if step["channel"] == "letter"]
+    assert {step["mode"] for step in registered} == {"confirm"}
+    assert days["insolvent"] == []
 
 
 def test_a_step_in_words():
