@@ -245,7 +245,7 @@ def body_of(file: Path) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         fail(f"{file}: is not JSON ({error})")
     if not isinstance(body, dict):
-        fail(f"{file}: is no document. Cure: give an object with kind policy, parameters or derived_facts")
+        fail(f"{file}: is no document. Cure: give an object with kind policy, parameters, derived_facts or template")
     return body
 
 

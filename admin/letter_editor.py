@@ -142,7 +142,6 @@ def _clash(document_id: int, body: Mapping[str, Any], asked: Asked) -> ResponseR
 def _page(row: Document, body: Mapping[str, Any], asked: Asked, status: int = 200, **more: Any) -> ResponseReturnValue:
     before = replaced_by(row)
     currency = currency_shown(row)
-    shown = letter_templates.shown(body)
     return render_template(
         "console/letter_editor.html",
         row=row,
@@ -154,7 +153,8 @@ def _page(row: Document, body: Mapping[str, Any], asked: Asked, status: int = 20
         languages=letter_templates.languages_of(body),
         fields=letter_templates.field_names(),
         is_letter=body["use"] in LETTER_USES,
-        steps=shown["steps"],
+        steps=letter_templates.steps_by_template().get(row.key, []),
+        effect=letter_templates.effect_words(row),
         last=drafts.steps_of(row)[-1:],
         differences=comparing.differences(body_of(before), body, currency) if before else [],
         page_nonce=gate.nonce(),

@@ -6,8 +6,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from admin import formatting
-from admin.letter_templates import NAMES
+from admin.letter_templates import name_words
 from notifiers.letter_templates import FALLBACK, LETTER_USES, MAY_SAY, TEXTS, length_for
 
 ROWS = {"opening": 7, "closing": 9, "script": 9, "short": 3}
@@ -32,7 +31,7 @@ def parts_of(body: Mapping[str, Any], language: str) -> list[Part]:
     return [
         Part(
             name=name,
-            label=str(NAMES.get(name) or formatting.title(name)) if use != "shared" else formatting.title(name),
+            label=name_words(name, use),
             text=str(texts.get(name, "")),
             rows=ROWS.get(name, 0) if use != "shared" else 0,
             length=length_for(use, name),

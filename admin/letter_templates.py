@@ -11,10 +11,11 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from admin import formatting, gate
-from admin.versions import body_of, in_force, visible_entities, waiting
+from admin.versions import body_of, governed, in_force, sees_whole, visible_entities, waiting
 from engine.tables import Document
+from engine.wordings import letters_of
 from notifiers.letter_fields import FIELDS
-from notifiers.letter_templates import FALLBACK, SHARED
+from notifiers.letter_templates import FALLBACK, MAY_SAY, SHARED, TEXTS
 
 blueprint = Blueprint("templates", __name__, url_prefix="/templates")
 
@@ -84,7 +85,7 @@ def index() -> ResponseReturnValue:
 def _line(document: Document, body: Mapping[str, Any], uses: Mapping[str, list[tuple[Document, str]]]) -> TemplateLine:
     texts = body["languages"][FALLBACK]
     said = str(texts.get("subject") or texts.get("short") or texts.get("script") or "")
-    languages = [language_name(code) for code in body["languages"]]
+    languages = [name for _code, name in languages_of(body)]
     return TemplateLine(document, _(str(body["name"])), said, languages, uses.get(document.key, []))
 
 
@@ -115,10 +116,17 @@ def steps_may_name() -> set[str]:
 def texts_shown(body: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """What a template says, language by language: name and text of each part."""
     found = []
-    for code, texts in body["languages"].items():
-        rows = [(str(NAMES.get(name) or formatting.title(name)), str(text)) for name, text in texts.items()]
-        found.append((language_name(code), rows))
+    order = {name: number for number, name in enumerate((*TEXTS[body["use"]], *MAY_SAY.get(body["use"], ())))}
+    for code, language in languages_of(body):
+        texts = sorted(body["languages"][code].items(), key=lambda item: (order.get(item[0], 99), item[0]))
+        rows = [(name_words(name, body["use"]), str(text)) for name, text in texts]
+        found.append((language, rows))
     return found
+
+
+def name_words(name: str, use: str) -> str:
+    """What a text of a template is called."""
+    return str(NAMES[name]) if use != "shared" and name in NAMES else formatting.title(name)
 
 
 def blocks_shown(body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -137,14 +145,28 @@ def blocks_shown(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def shown(body: Mapping[str, Any]) -> dict[str, Any]:
+def shown(document: Document, body: Mapping[str, Any]) -> dict[str, Any]:
     """A template as its page shows it."""
-    return {"texts": texts_shown(body), "blocks": blocks_shown(body), "steps": steps_by_template().get(body["key"], [])}
+    return {
+        "texts": texts_shown(body),
+        "blocks": blocks_shown(body),
+        "steps": steps_by_template().get(body["key"], []),
+        "effect": effect_words(document),
+    }
+
+
+def effect_words(document: Document) -> str:
+    """How many letters of the entities the reader sees whole would read so."""
+    found = [letters_of(gate.runtime(), entity, document.key) for entity in governed(document) if sees_whole(entity)]
+    waiting, coming = sum(one.waiting for one in found), sum(one.coming for one in found)
+    return _(
+        "%(waiting)s letters that wait and %(coming)s of the next run would read so.", waiting=waiting, coming=coming
+    )
 
 
 def languages_of(body: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The languages a template is written in: code and name."""
-    return [(code, language_name(code)) for code in body["languages"]]
+    """The languages a template is written in: code and name; the one every template has first."""
+    return [(code, language_name(code)) for code in sorted(body["languages"], key=lambda one: (one != FALLBACK, one))]
 
 
 def place_words(place: str) -> str:

@@ -136,7 +136,7 @@ def page_of(document: Document, status: int = 200, **more: Any) -> ResponseRetur
         else None,
         "lines": parameters.parameter_lines([document]) if document.kind == "parameters" else [],
         "derived": derived_facts.derived_lines([document]) if document.kind == "derived_facts" else [],
-        "template": letter_templates.shown(body) if document.kind == "template" else None,
+        "template": letter_templates.shown(document, body) if document.kind == "template" else None,
         "reach": reach(document, named),
         "cases": cases_shown(body, currency),
         "before": before,

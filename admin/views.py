@@ -15,6 +15,7 @@ from admin.comparisons import decision_before
 from admin.console import Choice, ConsoleView, Tab
 from admin.customers import customer_link, entities, matching, of_entity, with_entities
 from admin.invoices import invoice
+from admin.scripts import script_of
 from admin.signs import alarms_of
 from admin.steps import step_label
 from engine import access
@@ -217,7 +218,7 @@ class ActionsView(OfCustomers):
         row = self.one_or_404(action_id)
         offered = {} if is_recorded(row) else RESULTS  # what was agreed is not recorded twice
         follow_ups = {code: result.follow_up for code, result in offered.items() if result.follow_up}
-        return self.render("console/action.html", row=row, follow_ups=follow_ups)
+        return self.render("console/action.html", row=row, follow_ups=follow_ups, script=script_of(row))
 
 
 class AlarmsView(ConsoleView):

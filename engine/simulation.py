@@ -8,7 +8,7 @@ shapes the facts themselves makes both sides compute them anew.
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, reduce
 from operator import and_
 from typing import TYPE_CHECKING, Any
@@ -256,7 +256,7 @@ def impact_of(
         Invalid: it cannot be tried as it stands.
     """
     if document.get("kind") == "template":  # it decides nothing; it says what was decided
-        letters = {one.code: letters_of(one, str(document["key"])) for one in entities}
+        letters = {one.code: asdict(letters_of(runtime, one, str(document["key"]))) for one in entities}
         return {"from_day": from_day, "document": sha256_of(document), "entities": [], "letters": letters}
     parts = [{"entity": one.code, **simulate(runtime, one, [document], from_day=from_day).values()} for one in entities]
     return {"from_day": from_day, "document": sha256_of(document), "entities": parts}

@@ -1,10 +1,12 @@
 """Wordings: the letter templates in force, as documents that two people approved."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.editions import Unusable, document_named, read_document, template_shas
-from engine.tables import Action, Entity
+from engine.editions import Unusable, document_named, documents_in_force, read_document, template_shas
+from engine.tables import Action, Entity, Standing
 from notifiers.composing import Wording
 from notifiers.letter_templates import SHARED, Template, parse_template, shipped_templates
 
@@ -58,11 +60,31 @@ def _known(runtime: "Runtime", entity: Entity, key: str, day: int) -> Template:
     return found
 
 
-def letters_of(entity: Entity, template: str) -> int:
-    """How many messages that are not sent yet will be written by a template, and so read as it then says."""
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """Messages that a template will say.
+
+    Args:
+        waiting: decided and not sent yet.
+        coming: whose step the next run begins, if nothing happens before.
+    """
+
+    waiting: int
+    coming: int
+
+
+def letters_of(runtime: "Runtime", entity: Entity, template: str) -> Letters:
+    """How many messages of an entity would read as a template says now."""
     unsent = Action.state.in_(("waiting", "due"))
-    return int(
-        Action.select()
-        .where(Action.entity_id == entity.id, Action.template == template, Action.channel.not_in(WORK), unsent)
-        .count()
-    )
+    own = (Action.entity_id == entity.id) & Action.channel.not_in(WORK) & unsent
+    steps = {
+        str(step["key"])
+        for document in documents_in_force(entity, runtime.today(entity), ("policy",))
+        for scenario in json.loads(document.body).get("escalation", {}).get("scenarios", {}).values()
+        for step in scenario
+        if (template == SHARED or step["template"] == template) and step["channel"] not in WORK
+    }
+    begins = (Standing.next_day <= runtime.today(entity) + 1) & Standing.next_step.in_(steps) & Standing.open
+    waiting = Action.select().where(own if template == SHARED else own & (Action.template == template))
+    coming = Standing.select().where(Standing.entity_id == entity.id, begins) if steps else None
+    return Letters(waiting.count(), 0 if coming is None else coming.count())

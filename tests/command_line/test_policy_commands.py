@@ -3,8 +3,10 @@
 import hashlib
 import json
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from .conftest import speaker
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path for path in (ROOT / "rules" / "documents").glob("*.json") if path.name != "schema.json")
+TEMPLATES = sorted((ROOT / "notifiers" / "templates" / "shipped").glob("*.json"))
 ACCOUNTS, MAPPINGS = ROOT / "samples" / "accounts", ROOT / "samples" / "mappings"
 SHIPPED_FILE = str(ROOT / "rules" / "documents" / "segmentation.json")
 Say = Callable[..., subprocess.CompletedProcess[str]]
@@ -40,8 +43,9 @@ def written(folder: Path, document: dict[str, Any]) -> str:
 
 def test_documents_are_checked_with_each_other(say: Say, tmp_path: Path) -> None:
     """Without a database of its own a repository is checked whole; an error has its file and place, and exit 1."""
-    whole = say("policy", "check", *map(str, SHIPPED))
-    assert (whole.returncode, whole.stdout) == (0, f"{len(SHIPPED)} checked, 0 errors, 0 warnings\n"), whole.stderr
+    files = [*TEMPLATES, *SHIPPED]
+    whole = say("policy", "check", *map(str, files))
+    assert (whole.returncode, whole.stdout) == (0, f"{len(files)} checked, 0 errors, 0 warnings\n"), whole.stderr
     alone = say("policy", "check", str(ROOT / "rules" / "documents" / "hold.json"))
     assert alone.returncode == 1
     assert "parameters: are not in force" in alone.stdout
@@ -79,6 +83,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
         say("import", "ACME", str(ACCOUNTS / f"{file}.csv"), "--mapping", mapping, "--history-until", "2025-12-31")
     for name in ("first", "second"):
         say("user", f"{name}@acme.example", "--role", "credit_manager", "--entity", "ACME")
+    with closing(sqlite3.connect(folder / "dunwell.db")) as database, database:
+        database.execute("update document set status = 'live', from_day = 0, approved_at = 1 where kind = 'template'")
     return folder
 
 
@@ -143,7 +149,7 @@ def test_a_version_that_is_not_there_is_named(say: Say, governed: Callable[[], N
     """With the documents there are."""
     said = say("policy", "export", "hold")
     assert said.returncode == 2
-    assert "no such version of hold; known documents: alert, credit_limit" in said.stderr
+    assert "no such version of hold; known documents: alert, before_due, call_before_due" in said.stderr
 
 
 def test_a_decision_table_goes_round_as_an_excel_file(say: Say, tmp_path: Path, settings: Settings) -> None:

@@ -33,12 +33,12 @@ def world(runtime, policies, users, say):
     return answer["document"], answer["sha256"]
 
 
-def test_a_proposal_is_approved_by_another_person_and_holds_from_its_day(runtime, entity, world, say):
+def test_a_proposal_is_approved_by_another_person_and_holds_from_its_day(runtime, entity, policies, world, say):
     """Approved, then live in the start of the first run of its day; the older version retires that day."""
     document, sha256 = world
     runtime.execute(ApproveDocument(**say("manager"), document_id=document, sha256=sha256))
     assert Document.get_by_id(document).status == "approved"
-    assert activate(runtime, DAY - 1) == [1, 2, 3, 4]  # the older ones of this test
+    assert activate(runtime, DAY - 1) == [older.id for older in vars(policies).values()]
     assert activate(runtime, DAY) == [document]
     assert Document.get_by_id(document).status == "live"
     older = Document.get(Document.key == "segmentation", Document.status == "retired")
