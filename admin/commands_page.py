@@ -63,7 +63,7 @@ def _shape(name: str) -> forms.Shape:
     return SHAPES[name]
 
 
-OF_ENTITY = frozenset({"SetLetterhead", "SetSendingTerms"})
+OF_ENTITY = frozenset({"CloseBatch", "ProposeGatewayAddress", "SetLetterhead", "SetSendingTerms"})
 SUBJECTS = frozenset({*OF_CUSTOMER, "customer", "alarm", "run", "user"})
 
 

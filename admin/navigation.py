@@ -68,6 +68,8 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
             Line(_l("Runs"), "runs.index_view", "play", "gates"),
             Line(_l("Imports"), "imports.index_view", "file-up"),
             Line(_l("Go-live"), "go_live.index", "rocket"),
+            Line(_l("Ways out"), "ways_out.index", "send"),
+            Line(_l("Letter batches"), "letter_batches.index", "mail"),
         ),
     ),
     (

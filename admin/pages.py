@@ -25,6 +25,7 @@ from admin import (
     importing,
     invoice_documents,
     invoices,
+    letter_batches,
     letter_editor,
     navigation,
     parameters,
@@ -35,6 +36,7 @@ from admin import (
     steps,
     timelines,
     trying,
+    ways_out,
     wording,
     workbench,
 )
@@ -90,6 +92,8 @@ def register(app: Flask) -> None:
     for page in (
         commands_page,
         go_live,
+        ways_out,
+        letter_batches,
         policies,
         parameters,
         derived_facts,

@@ -411,6 +411,54 @@ SHAPES: dict[str, Shape] = {
             },
         ),
         Shape(
+            "ProposeGatewayAddress",
+            _l("Propose an address for webhooks"),
+            _l("Events of this entity go there once a second person has approved it."),
+            _l("Propose"),
+            {
+                "entity": Ask(_l("Entity"), options=lambda entity: [(entity.code, entity.name)]),
+                "url": Ask(_l("Address"), _l("https, on port 443 or 8443; nothing within our own network.")),
+            },
+        ),
+        Shape(
+            "ApproveGatewayAddress",
+            _l("Approve the address for webhooks"),
+            _l("From now on events of the entity go there, signed."),
+            _l("Approve"),
+            {"address": Ask("", kind="hidden"), "sha256": Ask("", kind="hidden")},
+        ),
+        Shape(
+            "WithdrawGatewayAddress",
+            _l("Take the address for webhooks out of force"),
+            _l("Steps with the channel webhook wait from now on."),
+            _l("Take out of force"),
+            {"address": Ask("", kind="hidden")},
+            danger=True,
+        ),
+        Shape(
+            "CloseBatch",
+            _l("Close a batch of letters"),
+            _l("The letters that wait for the printer now come into one PDF, in the order you choose."),
+            _l("Close the batch"),
+            {
+                "entity": Ask(_l("Entity"), options=lambda entity: [(entity.code, entity.name)]),
+                "sorted_by": Ask(
+                    _l("In the order of"),
+                    options=lambda _s: [("postcode", _("Postcode")), ("customer", _("Customer number"))],
+                ),
+            },
+        ),
+        Shape(
+            "PostBatch",
+            _l("Printed and posted"),
+            _l("Say by what it can be shown that the letters were posted."),
+            _l("Keep it"),
+            {
+                "batch": Ask("", kind="hidden"),
+                "evidence": Ask(_l("Evidence"), _l("Number of the receipt or of the posting list.")),
+            },
+        ),
+        Shape(
             "CreateEntity",
             _l("Open an entity"),
             _l("One of your legal entities. Give people its scope next; it sends after go-live only."),
