@@ -1,7 +1,7 @@
 """Claims: taking over the next due messages, each decided again in the same transaction (see ``engine.outbox``)."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -135,14 +135,16 @@ def claim(
         beside = covering.Beside(actions, now_at, fn.EXISTS(_earlier(of_subject=True)))
         groups = beside.groups(actions)
         decide = prepare or sending.Together(runtime, [one for group in groups for one in group]).prepare
+        caps = Caps(now_at)
 
         def decided(action: Action, group: Sequence[Action]) -> Verdict:
-            early = beside.wait(action, group) or _daily_cap(runtime, action, now_at)
+            early = beside.wait(action, group) or caps.wait_of(action)
             return early or decide(runtime, action, now_at, way.gateway)
 
         for group in groups:
             taken = _claim_together(runtime, group, decided, now_at, lease_us, tally)
             if taken is not None:
+                caps.count(taken.action)
                 claims.append(taken)
         if claims:
             door_states.charge(way, now_at, len(claims))
@@ -176,7 +178,7 @@ def _claim_together(
             return None
         tally.add("covered", len(covered))
     tally.add("claimed")
-    return _take(carrier, go, now_at, lease_us) if isinstance(go, Go) else None
+    return _take(runtime, carrier, go, now_at, lease_us) if isinstance(go, Go) else None
 
 
 def _tried(
@@ -213,25 +215,28 @@ def due(
         channels: by which they leave.
         only: id of the entity whose they are; None: of all.
     """
-    open_entities = [
-        entity.id
+    entities = {
+        entity.id: entity
         for entity in Entity.select().where(Entity.sending & Entity.live_from_day.is_null(False))
         if entity.live_from_day <= runtime.today(entity) and only in (None, entity.id)
-    ]
+    }
     rows = (
         Action.select(Action, Customer)
         .join(Customer)
         .where(
             Action.state == "due",
             fn.COALESCE(Action.sends_by, Action.channel).in_(channels),
-            Action.entity_id.in_(open_entities),
+            Action.entity_id.in_(list(entities)),
             Action.not_before_at <= now_at,
             ~fn.EXISTS(_earlier()),
         )
         .order_by(Action.due_day, Action.id)
         .limit(batch)
     )
-    return list(rows)
+    actions = list(rows)
+    for action in actions:
+        action.customer.entity = entities[action.entity_id]  # read once for all
+    return actions
 
 
 def _earlier(*, of_subject: bool = False) -> ModelSelect:
@@ -255,19 +260,38 @@ def _earlier(*, of_subject: bool = False) -> ModelSelect:
     return found.where(same_subject) if of_subject else found
 
 
-def _daily_cap(runtime: "Runtime", action: Action, now_at: int) -> Wait | None:
-    """Put a message off until tomorrow when its collector's messages of today are used up."""
-    if action.channel not in CONTACT_CHANNELS:
-        return None
-    entity = Entity.get_by_id(action.entity_id)
-    start, end = sending.day_bounds(entity, now_at)
-    collector = action.customer.collector_id
+class Caps:
+    """What the collectors may still send today; made and used inside a claim's transaction."""
+
+    def __init__(self, now_at: int) -> None:
+        self.now_at = now_at
+        self._used: dict[tuple[int, int | None], int] = {}
+
+    def wait_of(self, action: Action) -> Wait | None:
+        """Put a message off until tomorrow when its collector's messages of today are used up."""
+        if action.channel not in CONTACT_CHANNELS:
+            return None
+        entity = action.customer.entity
+        start, end = sending.day_bounds(entity, self.now_at)
+        key = (entity.id, action.customer.collector_id)
+        if key not in self._used:
+            self._used[key] = _sent_since(start, *key)
+        return Wait(end, "cap") if self._used[key] >= entity.daily_cap else None
+
+    def count(self, action: Action) -> None:
+        """One was claimed."""
+        if action.channel in CONTACT_CHANNELS:
+            self._used[action.customer.entity_id, action.customer.collector_id] += 1
+
+
+def _sent_since(start: int, entity_id: int, collector: int | None) -> int:
+    """How many messages of a collector's customers were sent, or are on the way."""
     owner = Customer.collector.is_null() if collector is None else Customer.collector == collector
-    used = (
+    return int(
         Action.select()
         .join(Customer)
         .where(
-            Action.entity_id == entity.id,
+            Action.entity_id == entity_id,
             owner,
             Action.channel.in_(CONTACT_CHANNELS),
             Action.covered_by.is_null(),
@@ -275,7 +299,6 @@ def _daily_cap(runtime: "Runtime", action: Action, now_at: int) -> Wait | None:
         )
         .count()
     )
-    return Wait(end, "cap") if used >= entity.daily_cap else None
 
 
 def _put_off(runtime: "Runtime", action: Action, verdict: Verdict, now_at: int) -> None:
@@ -297,26 +320,36 @@ def _put_off(runtime: "Runtime", action: Action, verdict: Verdict, now_at: int) 
     Action.update(**changes, version=Action.version + 1).where(unclaimed).execute()
 
 
-def _take(action: Action, go: Go, now_at: int, lease_us: int) -> Claim:
+def _take(runtime: "Runtime", action: Action, go: Go, now_at: int, lease_us: int) -> Claim:
     """Raise the generation: from here on we own the action."""
     generation, lease_until_at = action.generation + 1, now_at + lease_us
-    written = (
-        Action.update(
-            state="claimed",
-            generation=generation,
-            lease_until_at=lease_until_at,
-            attempts=action.attempts + 1,
-            waiting_for=None,
-            edition_sent=go.edition,
-            result=go.lacking,
-            version=Action.version + 1,
-        )
-        .where((Action.id == action.id) & (Action.state == "due") & (Action.generation == action.generation))
-        .execute()
-    )
+    taken = {"state": "claimed", "generation": generation, "lease_until_at": lease_until_at}
+    taken |= {"attempts": action.attempts + 1, "waiting_for": None, "edition_sent": go.edition, "result": go.lacking}
+    written = change_row(runtime, {"id": action.id, "generation": action.generation, "state": "due"}, taken)
     if written != 1:
         raise LeaseLost(action.key)
     return Claim(action, go, generation, action.attempts + 1, lease_until_at, now_at)
+
+
+def change_row(
+    runtime: "Runtime", found: Mapping[str, Any], changes: Mapping[str, Any], lease_after: int | None = None
+) -> int:
+    """Change an action's row, if it is still as expected; gives how many rows were: 1, or 0.
+
+    Written by hand, since the query builder takes longer than the database.
+
+    Args:
+        found: what its columns must be, its ``id`` among them.
+        changes: by column.
+        lease_after: its lease must be over only after this instant.
+    """
+    mark = runtime.database.param
+    wanted = ", ".join(f"{name} = {mark}" for name in changes)
+    conditions = " and ".join(f"{name} = {mark}" for name in found)
+    if lease_after is not None:
+        conditions += f" and lease_until_at > {lease_after:d}"
+    sql = f"update action set {wanted}, version = version + 1 where {conditions}"  # noqa: S608 own names
+    return int(runtime.database.execute_sql(sql, (*changes.values(), *found.values())).rowcount)
 
 
 def _give_up(action: Action, why: str, now_at: int) -> None:

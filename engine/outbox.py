@@ -118,14 +118,14 @@ def _hand_over(runtime: "Runtime", way: Way, claims: list[Claim], lease_us: int,
     for claimed in claims:
         log.info("claimed %s generation %d", claimed.key, claimed.generation)
     many = SETTLED_TOGETHER if way.gateway.idempotent else 1
-    start_at = runtime.now_at()
+    start_at, is_fine = runtime.now_at(), False
     for start in range(0, len(claims), many):
         part = claims[start : start + many]
         if start and runtime.now_at() > min(start_at + TURN_US, part[0].lease_until_at - lease_us // 2):
             release(runtime, claims[start:])  # a slow receiver: the others have their turn, the rest is claimed anew
             return True
         states = send(runtime, way.gateway, part, lease_us)
-        _note(runtime, way, part, states)
+        is_fine = _note(runtime, way, part, states, is_fine)
         for claimed, state in zip(part, states, strict=False):
             log.info("settled %s generation %d as %s", claimed.key, claimed.generation, state)
             tally.add(state)
@@ -135,15 +135,18 @@ def _hand_over(runtime: "Runtime", way: Way, claims: list[Claim], lease_us: int,
     return True
 
 
-def _note(runtime: "Runtime", way: Way, part: Sequence[Claim], states: Sequence[str]) -> None:
-    """Write down how the way out fares; what concerns one message only says nothing of it."""
+def _note(runtime: "Runtime", way: Way, part: Sequence[Claim], states: Sequence[str], was_fine: bool) -> bool:
+    """Write down how the way out fares, and tell whether it is fine; what concerns one message only says nothing."""
     failed = next((claimed for claimed, state in zip(part, states, strict=False) if state in FAILED), None)
+    if failed is None and (was_fine or "sent" not in states):
+        return was_fine
     with runtime.database.atomic():
-        if failed is not None:
+        if failed is None:
+            note_success(way, runtime.now_at())
+        else:
             said = Action.select(Action.receipt).where(Action.id == failed.action_id).scalar()
             note_failure(way, runtime.now_at(), said or "no answer")
-        elif "sent" in states:
-            note_success(way, runtime.now_at())
+    return failed is None
 
 
 def send(runtime: "Runtime", gateway: Gateway, claims: Sequence[Claim], lease_us: int = LEASE_US) -> list[str]:
@@ -186,9 +189,9 @@ def _kept(runtime: "Runtime", gateway: Gateway, claims: Sequence[Claim], texts: 
     with runtime.database.atomic():
         for claimed, text in zip(claims, texts, strict=True):
             if isinstance(text, Written):
-                ours = change(runtime, claimed, body_sha256=text.body_sha256)
+                ours = change(runtime, claimed, {"body_sha256": text.body_sha256})
                 if ours:
-                    keep(claimed, text, gateway.name)
+                    keep(runtime, claimed, text, gateway.name)
                 found.append(text if ours else LeaseLost(claimed.key))
             else:
                 found.append(text)
@@ -203,11 +206,10 @@ def _call(runtime: "Runtime", gateway: Gateway, claimed: Claim, text: Written, l
         nonlocal handed_over
         now_at = runtime.now_at()
         with runtime.database.atomic():
-            in_time = Action.lease_until_at > now_at
             changes = {"state": "sending", "lease_until_at": now_at + lease_us, "body_sha256": text.body_sha256}
-            ours = change(runtime, claimed, in_time, **changes)
+            ours = change(runtime, claimed, changes, lease_after=now_at)
             if ours and not gateway.idempotent:
-                keep(claimed, text, gateway.name)
+                keep(runtime, claimed, text, gateway.name)
         if not ours:
             raise LeaseLost(claimed.key)
         handed_over = True

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 from engine.doors import sender_of
-from engine.editions import template_shas
 from engine.invoice_documents import Enclosed
 from engine.outages import outage_of
 from engine.tables import Action, Alarm, Entity, Person
@@ -107,7 +106,7 @@ class Together:
                 self._of_lines.setdefault(key, []).append(action.customer_id)
         self._facts: dict[tuple[int, int], Read | None] = {}
         self._items: dict[tuple[int, int], Items | None] = {}
-        self._templates: dict[tuple[int, int], dict[str, str]] = {}
+        self._wordings: dict[tuple[int, int, str], Wording | None] = {}
 
     def prepare(self, runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -> Verdict:
         """Decide the customer again and fix what the letter says."""
@@ -135,10 +134,10 @@ class Together:
 
     def wording(self, runtime: "Runtime", entity: Entity, template: str, day: int) -> Wording | None:
         """The template in force, with what all letters share."""
-        key = (entity.id, day)
-        if key not in self._templates:
-            self._templates[key] = template_shas(entity, day)
-        return wording_for(runtime, entity, template, day, self._templates[key])
+        key = (entity.id, day, template)
+        if key not in self._wordings:
+            self._wordings[key] = wording_for(runtime, entity, template, day)
+        return self._wordings[key]
 
     @staticmethod
     def _tried(runtime: "Runtime", look: Callable[[], T]) -> T | None:
@@ -160,7 +159,7 @@ def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -
 def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, together: "Together") -> Verdict:
     from engine import contact_times, reaching, recheck, statements
 
-    entity = Entity.get_by_id(action.entity_id)
+    entity = action.customer.entity
     day = business_day(runtime, action)
     try:
         with runtime.database.atomic():
@@ -232,7 +231,7 @@ def day_at(action: Action, at: int) -> int:
 
     As ``engine.queries`` counts contacts: an action of a past run belongs to its due day.
     """
-    zone = str(Entity.get_by_id(action.entity_id).zone)
+    zone = str(action.customer.entity.zone)
     return contact_day(zone, action.created_at, action.due_day, at)
 
 

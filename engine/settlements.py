@@ -4,15 +4,14 @@ Each names the generation it belongs to, so a worker that wakes after its lease 
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from peewee import Expression
-
 from engine import covering, diary
-from engine.claims import SECOND_US, Claim, LeaseLost
+from engine.claims import SECOND_US, Claim, LeaseLost, change_row
 from engine.contact_times import note_wait
+from engine.database import update_rows
 from engine.reaching import refuse
 from engine.tables import Action, Message
 from notifiers.gateways import Doubtful, Receipt, Rejected, Unreachable
@@ -55,35 +54,36 @@ def settle(runtime: "Runtime", claimed: Claim, result: Result) -> str:
     return _fail(runtime, claimed, str(result))
 
 
-def owned(claimed: Claim) -> Expression:
-    """The fence: whoever takes an action over raises its generation, so an older claim finds no row."""
-    return (Action.id == claimed.action_id) & (Action.generation == claimed.generation)
+def fence(claimed: Claim) -> dict[str, Any]:
+    """Whoever takes an action over raises its generation, so an older claim finds no row."""
+    return {"id": claimed.action_id, "generation": claimed.generation}
 
 
-def change(runtime: "Runtime", claimed: Claim, also: Expression | None = None, **changes: Any) -> bool:
+def change(runtime: "Runtime", claimed: Claim, changes: Mapping[str, Any], lease_after: int | None = None) -> bool:
     """Write a change of state if the action is still ours; False: another worker owns it."""
-    condition = owned(claimed) if also is None else owned(claimed) & also
     with runtime.database.atomic():
-        written = Action.update(**changes, version=Action.version + 1).where(condition).execute()
+        written = change_row(runtime, fence(claimed), changes, lease_after)
     if written != 1:
         log.warning("%s generation %d is not ours any more", claimed.key, claimed.generation)
-    return bool(written == 1)
+    return written == 1
 
 
 def release(runtime: "Runtime", claims: Iterable[Claim]) -> None:
     """Give back what was claimed and not tried; it costs no attempt."""
     with runtime.database.atomic():
         for claimed in claims:
-            changes = {"state": "due", "waiting_for": "retry", "attempts": Action.attempts - 1}
-            Action.update(**changes, version=Action.version + 1).where(owned(claimed)).execute()
+            changes = {"state": "due", "waiting_for": "retry", "attempts": claimed.attempt - 1}
+            change_row(runtime, fence(claimed), changes)
 
 
 def _sent(runtime: "Runtime", claimed: Claim, receipt: Receipt) -> str:
     now_at = runtime.now_at()
     with runtime.database.atomic():
-        ours = change(runtime, claimed, state="sent", receipt=receipt.answer, settled_at=now_at, waiting_for=None)
+        changes = {"state": "sent", "receipt": receipt.answer, "settled_at": now_at, "waiting_for": None}
+        ours = change(runtime, claimed, changes)
         if ours:
-            Message.update(sent_at=now_at, gateway=receipt.gateway).where(Message.action == claimed.action_id).execute()
+            values = (now_at, receipt.gateway, claimed.action_id)
+            update_rows(runtime.database, Message, ("sent_at", "gateway"), ("action_id",), [values])
             diary.feed_standing(claimed.action, "sent", now_at)
         else:
             _note_late_delivery(claimed, now_at)
@@ -97,7 +97,8 @@ def _retry(runtime: "Runtime", claimed: Claim, why: str) -> str:
         return _fail(runtime, claimed, f"given up after {ATTEMPTS_MAX} tries: {why}")
     pause = backoff_us(claimed.key, claimed.attempt)
     with runtime.database.atomic():
-        ours = change(runtime, claimed, state="due", receipt=why, not_before_at=now_at + pause, waiting_for="retry")
+        changes = {"state": "due", "receipt": why, "not_before_at": now_at + pause, "waiting_for": "retry"}
+        ours = change(runtime, claimed, changes)
         if ours:
             note_wait(claimed.action, "retry", now_at)
     return "due" if ours else "lost"
@@ -108,7 +109,8 @@ def _refused(runtime: "Runtime", claimed: Claim, error: Rejected) -> str:
     if not error.address_is_bad:
         return _fail(runtime, claimed, str(error))
     with runtime.database.atomic():
-        ours = change(runtime, claimed, state="due", receipt=str(error), attempts=0, waiting_for="no_address")
+        changes = {"state": "due", "receipt": str(error), "attempts": 0, "waiting_for": "no_address"}
+        ours = change(runtime, claimed, changes)
         if ours:
             refuse(claimed.go.person, claimed.action.way)
     return "due" if ours else "lost"
@@ -117,7 +119,8 @@ def _refused(runtime: "Runtime", claimed: Claim, error: Rejected) -> str:
 def _fail(runtime: "Runtime", claimed: Claim, why: str) -> str:
     now_at = runtime.now_at()
     with runtime.database.atomic():
-        ours = change(runtime, claimed, state="failed", result=why, settled_at=now_at, waiting_for=None)
+        changes = {"state": "failed", "result": why, "settled_at": now_at, "waiting_for": None}
+        ours = change(runtime, claimed, changes)
         if ours:
             diary.raise_alarm(claimed.action, "message_failed", why, now_at)
             covering.release([claimed.action_id])
@@ -126,7 +129,7 @@ def _fail(runtime: "Runtime", claimed: Claim, why: str) -> str:
 
 def _doubt(runtime: "Runtime", claimed: Claim, why: str) -> str:
     with runtime.database.atomic():
-        ours = change(runtime, claimed, state="uncertain", receipt=why, waiting_for=None)
+        ours = change(runtime, claimed, {"state": "uncertain", "receipt": why, "waiting_for": None})
         if ours:
             diary.raise_alarm(claimed.action, "message_uncertain", why, runtime.now_at())
     return "uncertain" if ours else "lost"

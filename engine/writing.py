@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.claims import Claim
+from engine.database import upsert, write_rows
 from engine.invoice_documents import PDF, Enclosed, content_of
 from engine.tables import Message
 from ledger.canonical import sha256_of
@@ -19,6 +20,11 @@ from notifiers.printing import Printed
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
+
+
+TEXT = ("sealed", "body_sha256", "template_sha256")
+KEPT = ("action_id", "person_id", "message_id", *TEXT, "gateway", "composed_at")
+NEWER = tuple(name for name in KEPT if name not in ("action_id", "message_id"))  # of a text that was written before
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +80,12 @@ def _attachments(runtime: "Runtime", claimed: Claim) -> tuple[Attachment, ...]:
     return (*((statement,) if statement else ()), *documents)
 
 
-def keep(claimed: Claim, text: Written, gateway: str) -> None:
+def keep(runtime: "Runtime", claimed: Claim, text: Written, gateway: str) -> None:
     """Store the text beside its action; in the transaction that has made sure that the action is ours."""
-    Message.insert(
-        action=claimed.action_id,
-        person=claimed.go.person.id,
-        message_id=text.message.message_id,
-        sealed=text.sealed,
-        body_sha256=text.body_sha256,
-        template_sha256=text.template_sha256,
-        gateway=gateway,
-        composed_at=claimed.at,
-    ).on_conflict(
-        conflict_target=[Message.action],
-        preserve=[
-            *(Message.person, Message.sealed, Message.body_sha256),
-            *(Message.template_sha256, Message.gateway, Message.composed_at),
-        ],
-    ).execute()
+    person, message_id = claimed.go.person.id, text.message.message_id
+    text_of = (text.sealed, text.body_sha256, text.template_sha256)
+    row = (claimed.action_id, person, message_id, *text_of, gateway, claimed.at)
+    write_rows(runtime.database, Message, KEPT, [row], upsert(["action_id"], NEWER))
 
 
 def _message_id(claimed: Claim) -> str:

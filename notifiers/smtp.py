@@ -9,6 +9,7 @@ import smtplib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -75,10 +76,36 @@ def parse_smtp_url(url: str) -> tuple[SmtpServer | None, list[Problem]]:
 
 
 class Line:
-    """A connection to a mail server, or none yet."""
+    """A connection to a mail server, or none yet, with somebody who watches the clock of each call."""
 
-    def __init__(self) -> None:
+    def __init__(self, call_seconds: float) -> None:
+        self.call_seconds = call_seconds
         self.connection: smtplib.SMTP | None = None
+        self._until: float | None = None  # when the call under way must be over
+        self._over = threading.Event()
+        self._watch: threading.Thread | None = None
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """One call: it is cut when it takes too long."""
+        self._until = time.monotonic() + self.call_seconds
+        if self._watch is None:
+            self._watch = threading.Thread(target=self._look_on, daemon=True)
+            self._watch.start()
+        try:
+            yield
+        finally:
+            self._until = None
+
+    def _look_on(self) -> None:
+        """One thread for all calls of a line: a later call ends later, so it never sleeps too long."""
+        wait = self.call_seconds
+        while not self._over.wait(wait):
+            until = self._until
+            wait = self.call_seconds if until is None else until - time.monotonic()
+            if wait <= 0:
+                self.cut()
+                wait = self.call_seconds
 
     def cut(self) -> None:
         """End a conversation that takes too long; the waiting thread sees a closed connection."""
@@ -88,7 +115,7 @@ class Line:
                 connection.sock.shutdown(socket.SHUT_RDWR)
 
     def part(self) -> None:
-        """Close it, politely if that is possible."""
+        """Close the connection, politely if that is possible."""
         connection, self.connection = self.connection, None
         if connection is None:
             return
@@ -97,6 +124,11 @@ class Line:
                 connection.sock.settimeout(1)
                 connection.quit()
         connection.close()
+
+    def end(self) -> None:
+        """Close it for good."""
+        self._over.set()
+        self.part()
 
 
 class _Own(threading.local):
@@ -139,38 +171,42 @@ class SmtpGateway:
     @contextmanager
     def session(self) -> Iterator[None]:
         """Send this thread's messages through one connection while the block runs; it is made when it is needed."""
-        line = self._own.line = Line()
+        line = self._own.line = Line(self.call_seconds)
         try:
             yield
         finally:
             self._own.line = None
-            line.part()
+            line.end()
 
     def deliver(self, message: OutgoingMessage, about_to_send: Callable[[], None]) -> Receipt:
         """Send one message; see `notifiers.gateways.Gateway.deliver`."""
-        lasting = self._own.line
-        line = lasting or Line()
-        watch = threading.Timer(self.call_seconds, line.cut)
-        watch.daemon = True
-        watch.start()
+        if self._own.line is not None:
+            return self._deliver(self._own.line, message, about_to_send)
+        line = Line(self.call_seconds)
+        try:
+            return self._deliver(line, message, about_to_send)
+        finally:
+            line.end()
+
+    def _deliver(self, line: Line, message: OutgoingMessage, about_to_send: Callable[[], None]) -> Receipt:
         is_fine = False
         try:
-            connection, content = self._addressed(line, message)
-            about_to_send()
-            with _harmless():  # no content has left before the server answers 354
-                code, answer = connection.docmd("DATA")
-                if code != 354:
-                    _accept((code, answer), "DATA")
-                    raise Unreachable(f"DATA: the server answered {code}")
-            receipt = self._hand_over(connection, content)
+            with line.call():
+                connection, content = self._addressed(line, message)
+                about_to_send()
+                with _harmless():  # no content has left before the server answers 354
+                    code, answer = connection.docmd("DATA")
+                    if code != 354:
+                        _accept((code, answer), "DATA")
+                        raise Unreachable(f"DATA: the server answered {code}")
+                receipt = self._hand_over(connection, content)
             is_fine = True
             return receipt
         finally:
-            watch.cancel()
-            if lasting is None or not is_fine:
+            if not is_fine:
                 line.part()
 
-    def _addressed(self, line: "Line", message: OutgoingMessage) -> tuple[smtplib.SMTP, bytes]:
+    def _addressed(self, line: Line, message: OutgoingMessage) -> tuple[smtplib.SMTP, bytes]:
         """Get the server to take sender and recipient; gives the connection and what it gets next.
 
         A server may have ended a connection that was idle, or wants no more mails by it: that is
@@ -183,7 +219,7 @@ class SmtpGateway:
         connection = self._connected(line)
         return connection, self._envelope(connection, message)
 
-    def _connected(self, line: "Line") -> smtplib.SMTP:
+    def _connected(self, line: Line) -> smtplib.SMTP:
         """Connect and introduce ourselves."""
         server = self.server
         if server.tls == "ssl":

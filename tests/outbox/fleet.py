@@ -410,7 +410,7 @@ class Fleet:
 
 def without_generation():
     """Take the generation out of the fence."""
-    settlements.owned = lambda claimed: Action.id == claimed.action_id
+    settlements.fence = lambda claimed: {"id": claimed.action_id}
 
 
 def main():
