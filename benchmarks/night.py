@@ -62,17 +62,17 @@ def measure(place: Place, runtime: Runtime, chosen: Namespace, found: Found) -> 
     name, rows = place.database, []
     killed = _killed_in_the_middle(place, runtime, chosen) if chosen.customers >= KILLED_FROM else 0.0
     with memory_watched() as memory:
-        run, seconds = _timed(runtime, ADOPTED_DAY)
+        run, seconds = decide_day(runtime, ADOPTED_DAY)
     _check_adopted(run, chosen.customers)
     rows.append(_row("adoption, after the kill", run, seconds, memory))
     found.goal(Goal(f"{name}.mass_change", killed + seconds, MASS_SECONDS, "s"))
-    _go_live(run)
+    go_live(run)
     for day in range(LIVE_DAY, NIGHT_DAY):
         with memory_watched() as memory:
-            run, seconds = _timed(runtime, day)
+            run, seconds = decide_day(runtime, day)
         rows.append(_row(f"day {day - LIVE_DAY + 1} after go-live", run, seconds, memory))
     with memory_watched() as memory:
-        run, seconds = _timed(runtime, NIGHT_DAY)
+        run, seconds = decide_day(runtime, NIGHT_DAY)
     rows.append(_row("the measured night", run, seconds, memory))
     share = 100 * run.changed / run.customers
     found.goal(Goal(f"{name}.night_changed", share, CHANGED_PERCENT, "%"))
@@ -91,7 +91,7 @@ def measure(place: Place, runtime: Runtime, chosen: Namespace, found: Found) -> 
     found.table(Table(f"Steps of the measured night, {name}", ["step", "seconds"], steps, counts))
 
 
-def _timed(runtime: Runtime, day: int) -> tuple[Run, float]:
+def decide_day(runtime: Runtime, day: int) -> tuple[Run, float]:
     """Decide a day; a run that stops at the gate is approved and drained."""
     start = time.monotonic()
     run = _run_when_free(runtime, day)
@@ -169,7 +169,7 @@ def _check_adopted(run: Run, customers: int) -> None:
         raise RuntimeError(f"the adoption of {customers:,} customers left {wrong}")
 
 
-def _go_live(run: Run) -> None:
+def go_live(run: Run) -> None:
     Entity.update(sending=True, live_from_day=LIVE_DAY, live_after_run=run.id).execute()
 
 
