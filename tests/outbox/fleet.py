@@ -340,7 +340,7 @@ class Fleet:
         # Mostly whoever is at work; now and then one that is starting, waiting or ending.
         awake = sorted(worker for worker in self.workers - self.stopped.keys() if self.is_a_target(worker))
         if awake and self.kills < KILLS:
-            self.strike(self.chance.choice(awake))
+            self.aim(self.chance.choice(awake))
         while self.workers and len(self.workers) < 2 and self.kills < KILLS:
             self.hire()
         if not self.workers and self.left():
@@ -356,6 +356,14 @@ class Fleet:
 
     def is_a_target(self, worker):
         return self.held_by(worker) > 0 or self.chance.random() < 0.02
+
+    def aim(self, worker):
+        """Hold a worker still and look again: on a busy machine it may have settled all it held by now."""
+        os.kill(worker, signal.SIGSTOP)
+        if self.is_a_target(worker):
+            self.strike(worker)
+        else:
+            os.kill(worker, signal.SIGCONT)
 
     def strike(self, worker):
         if self.stops < STOPS and self.stops * 4 <= self.kills and not self.stopped:
