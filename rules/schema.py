@@ -18,7 +18,7 @@ from ledger.columns import UNITS, Kind
 from ledger.problems import Problem
 from rules import limits
 from rules.conditions import LISTS, NULL_TESTS, Op
-from rules.policies import ATTACHMENTS, CHANNELS
+from rules.policies import ATTACHMENTS, CHANNELS, WORK_CHANNELS
 from rules.stages import HIT_POLICIES, STAGE_NAMES
 
 FORMAT = 1
@@ -203,7 +203,7 @@ def _step() -> dict[str, Json]:
             "mode": {"enum": ["automatic", "confirm"]},
             "owner": CODE,
             "blocks": {"type": "boolean"},
-            "otherwise": _list(channel, 1, len(CHANNELS) - 1),
+            "otherwise": _list({"enum": [one for one in CHANNELS if one not in WORK_CHANNELS]}, 1, len(CHANNELS)),
             "when": _ref("condition"),
             "penalties": {"type": "boolean"},
             "attach": _list({"enum": list(ATTACHMENTS)}, 1, len(ATTACHMENTS)),

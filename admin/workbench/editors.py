@@ -18,7 +18,7 @@ from admin.workbench.world import World
 from engine.access import ROLES
 from ledger.columns import Column, Kind
 from rules import offers
-from rules.policies import ATTACHMENTS, CHANNELS, TIMINGS
+from rules.policies import ATTACHMENTS, CHANNELS, TIMINGS, WORK_CHANNELS
 from rules.stages import STAGE
 
 
@@ -110,6 +110,7 @@ def _step(drawing: Drawing, value: Any) -> dict[str, Any]:
         "level": given.get("level", str(value.get("level", ""))),
         "channels": channels,
         "otherwise": [*value.get("otherwise", ()), ""],
+        "ways": [(channel, words) for channel, words in channels if channel not in WORK_CHANNELS],
         "papers": [(name, paper_words(name), name in value.get("attach", ())) for name in ATTACHMENTS],
         "condition": drawing.condition(value["when"]) if "when" in value else None,
         "templates": sorted(steps_may_name()),

@@ -171,7 +171,7 @@ FULL: dict[str, dict[str, Any]] = {
             "owner": "sales", "blocks": True, "label": "First", "because": "It helps.",
         }, {
             "key": "second", "after_previous": 5, "channel": "email", "template": "reminder_1", "penalties": True,
-            "otherwise": ["letter", "call"], "attach": ["statement", "invoices"],
+            "otherwise": ["letter", "sms"], "attach": ["statement", "invoices"],
             "when": {"all": [["overdue_net_minor", ">=", {"param": "hold_minimum"}], ["country", "in", ["DE"]]]},
         }, {"key": "third", "end_of_month": 60, "channel": "sms", "template": "reminder_2", "when": [
             "insolvent", "==", False,

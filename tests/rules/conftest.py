@@ -147,7 +147,7 @@ class Maker:
         if dice.random() < 0.05:
             step |= {"channel": dice.choice(CHANNELS), "penalties": dice.random() < 0.5}
         if dice.random() < 0.05:
-            step |= {"otherwise": [dice.choice(CHANNELS)], "attach": [dice.choice(ATTACHMENTS)]}
+            step |= {"otherwise": [dice.choice(CHANNELS[:6])], "attach": [dice.choice(ATTACHMENTS)]}
         return step
 
     def row(self, nulls: float = 0.2) -> dict[str, object]:
