@@ -19,6 +19,7 @@ from rules.standing import Moved, Stand, fold
 
 SHIPPED = {document["key"]: document for document in shipped()}
 PARAMETERS, _ = parse_parameters(SHIPPED["parameters"])
+assert PARAMETERS is not None
 DUE = 20_493  # 2026-02-09
 
 
