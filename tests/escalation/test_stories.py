@@ -19,7 +19,7 @@ from rules.standing import Moved, Stand, fold
 
 SHIPPED = {document["key"]: document for document in shipped()}
 PARAMETERS, _ = parse_parameters(SHIPPED["parameters"])
-assert PARAMETERS is not None
+
 DUE = 20_493  # 2026-02-09
 
 
@@ -57,8 +57,9 @@ class Customer:
         terms = {"tolerance": 500, "minimum": 0, "minimum_days": self.minimum_days, **self.terms}
         document = {**SHIPPED["escalation"], "cases": [], "escalation": {**terms, "scenarios": self.scenarios}}
         policy, problems = parse(document)
-        assert problems == []
-        assert policy is not None
+        assert (problems, policy is None, PARAMETERS is None) == ([], False, False)
+        assert policy
+        assert PARAMETERS
         return Book.build([policy], [PARAMETERS], DUE)
 
     def row(self, day: int) -> dict[str, Any]:
