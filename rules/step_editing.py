@@ -235,7 +235,14 @@ def _levelled(steps: Steps) -> Steps:
 
 
 def _with_steps(document: Document, scenario: str, steps: Steps) -> Edited:
-    return put(document, pointer("escalation", "scenarios", scenario), steps)
+    """The document with other steps in a scenario; where these cannot stand so, the step that cannot is named."""
+    problems = []
+    for problem in _order_problems(document, steps):
+        _escalation, _scenarios, _standard, number, *rest = steps_of(problem.place)
+        name = steps[int(number)].get("label") or steps[int(number)]["key"]
+        where = pointer("escalation", "scenarios", scenario, number, *rest)
+        problems.append(Problem(where, f"{name}: {problem.what}", problem.cure))
+    return (None, problems) if problems else put(document, pointer("escalation", "scenarios", scenario), steps)
 
 
 def _no_scenario(name: str) -> Problem:

@@ -138,6 +138,7 @@ def test_a_step_does_not_stand_where_a_months_end_may_come_before_or_after_it() 
         == 29
     )
     typed = put_step(document, place, {**value_at(document, place), "days": 40})
+    assert (typed[1][0].what, typed[1][0].place) == ("d60: the days of the steps do not rise", f"{place}/days")
     assert "give 51 or more" in typed[1][0].cure
 
 
