@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -129,12 +128,6 @@ def shipped_templates() -> list[dict[str, Any]]:
     """The templates that come with the product, what all letters share first."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(SHIPPED.glob("*.json"))]
     return sorted(found, key=lambda document: (document["key"] != SHARED, document["key"]))
-
-
-@lru_cache(maxsize=1)
-def shipped_keys() -> frozenset[str]:
-    """Their keys."""
-    return frozenset(document["key"] for document in shipped_templates())
 
 
 def fields_for(use: str, name: str) -> tuple[frozenset[str], frozenset[str]]:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from hashlib import sha256
 
 import pytest
@@ -10,7 +11,7 @@ from pypdf import PdfReader
 from engine import doors, outbox
 from engine.runs import run_entity
 from engine.setting_up import shipped_documents
-from engine.tables import Action, Alarm, Contact, Customer, Document, DueLine, Entity, Message, Person
+from engine.tables import Action, Alarm, Contact, Customer, Document, DueLine, Edition, Entity, Message, Person
 from ledger.canonical import canonical, sha256_of
 from notifiers.gateways import Unreachable
 from notifiers.mailbox import name_of
@@ -131,6 +132,23 @@ def test_a_step_by_post_leaves_one_letter(runtime, owes, decided):
     assert base64.b64decode(kept["pdf"]) == path.read_bytes()
     assert b"Industrieweg" not in bytes(message.sealed)
     assert state_of(action) == "sent"
+
+
+def test_a_letter_waits_for_its_template_and_names_the_version_it_was_written_by(runtime, owes, decided, clock):
+    """Withdrawn, nothing is lost: one alarm, and the letter goes on by itself; edition and message name the version."""
+    owes("1001", POSTAL)
+    action = decided()["1001"]
+    template = Document.get(Document.kind == "template", Document.key == "reminder_1")
+    Document.update(from_day=template.from_day + 10**6).where(Document.id == template.id).execute()
+    assert outbox.deliver(runtime)["sent"] == 0
+    assert Action.get_by_id(action.id).waiting_for == "no_template"
+    assert Alarm.select().where(Alarm.kind == "no_template").count() == 1
+    Document.update(from_day=0).where(Document.id == template.id).execute()
+    clock.advance(hours=1, minutes=1)
+    assert outbox.deliver(runtime)["sent"] == 1
+    assert Message.get(Message.action == action.id).template_sha256 == template.sha256
+    edition = Edition.get(Edition.sha256 == action.edition_planned)
+    assert json.loads(edition.body)["templates"]["reminder_1"] == template.sha256
 
 
 def test_letters_go_to_the_printer_only_for_real(runtime, settings, owes, decided):
