@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from admin import gate
+from admin.letter_templates import claims_penalties
 from admin.messages_view import letter_for_frame
 from engine import access
 from engine.statements import addressed, letter_now, payment_details_of
@@ -56,7 +57,7 @@ def preview(document: Document, body: Mapping[str, Any], asked: Asked, nonce: st
     letter, country = _letter(wording.template, entity, customer)
     if not letter.demanded:
         return {"why_not": _("Nothing is open that a letter could ask for.")}
-    letter = replace(letter, penalties=True)
+    letter = replace(letter, penalties=claims_penalties(template.key))
     if asked.way == "mail":
         letter = replace(letter, payment_details=payment_details_of(customer.entity if customer else entity))
     try:

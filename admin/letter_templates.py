@@ -108,6 +108,15 @@ def steps_by_template() -> dict[str, list[tuple[Document, str]]]:
     return found
 
 
+def claims_penalties(key: str) -> bool:
+    """Whether a step in force that names a template claims interest and costs; what all letters share shows its own."""
+    bodies = [body_of(document) for document in in_force("policy")]
+    scenarios = [steps for body in bodies for steps in body.get("escalation", {}).get("scenarios", {}).values()]
+    return key == SHARED or any(
+        step["template"] == key and step.get("penalties") for steps in scenarios for step in steps
+    )
+
+
 def steps_may_name() -> set[str]:
     """The templates in force that a step may name."""
     return {document.key for document in in_force("template")} - {SHARED}
@@ -176,6 +185,8 @@ def place_words(place: str) -> str:
             return f"{language_name(code)}: {NAMES.get(name) or formatting.title(name)}"
         case ["languages", code]:
             return language_name(code)
+        case ["blocks", index, "texts", code]:
+            return f"{_('Block %(n)s', n=int(index) + 1)}: {language_name(code)}"
         case ["blocks", index, *rest]:
             named = " ".join(formatting.title(part) for part in rest if not part.isdecimal())
             return f"{_('Block %(n)s', n=int(index) + 1)} {named}".strip()
