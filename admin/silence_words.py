@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from admin import formatting, gate
+from admin.invoices import invoice
 from admin.steps import step_label
 from admin.wording import channel_words
 from engine.claims import WAITING
@@ -167,6 +168,9 @@ SENTENCES: Mapping[str, tuple[Any, ...]] = {
         _l("No step of the scenario is left."),
     ),
     "none": (_l("No step was due."),),
+    "line_waits": (_l("Invoice %(line)s goes no further now: %(why)s."),),
+    "line_next": (_l("Invoice %(line)s: the next step is “%(step)s” on %(next_day)s, if it is not paid."),),
+    "line_stood": (_l("Invoice %(line)s stood at level %(level)s; no step of it began on this day."),),
     "no_policy": (_l("No escalation policy was in force, so nothing could be due."),),
     # a person's work
     "work_open": (
@@ -228,6 +232,10 @@ def _text(name: str, value: Any, currency: str) -> str:
         return f"{formatting.day_text(day_of(local.date()))}, {local:%H:%M}"
     if name in ("step", "earlier", "other"):
         return step_label(value)
+    if name == "line":
+        return invoice(value)
+    if name == "why":
+        return formatting.phrase(value)
     if name == "channel":
         return channel_words(value)
     if name in ("from_hour", "until_hour"):

@@ -4,6 +4,7 @@ Read from actions and what they waited for, from runs, stops and the decision of
 always an answer: the last resort is the step that comes next, or that none does.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,28 @@ from engine.claims import MESSAGE_CHANNELS
 from engine.contact_times import foretold_day
 from engine.silence_actions import Finding, block_on, name_of, of_actions, of_block
 from engine.standing_on import Stood, day_end_at, portfolio_run, stood_on
-from engine.tables import Action, AuditEntry, Customer, Dispute, Entity, Override, PolicyStop, Promise, Reversal
+from engine.tables import (
+    Action,
+    AuditEntry,
+    Customer,
+    Decision,
+    Dispute,
+    Entity,
+    Override,
+    PolicyStop,
+    Promise,
+    Reversal,
+    Standing,
+)
 from rules.escalation import Plan, Wait, coming
 from rules.policies import Step
+from rules.standing import event_of
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 COMING = 3  # steps foretold
+LINES_MAX = 20  # due lines with a standing of their own that an answer names
 HOLDS_BACK = frozenset({Wait.NONE.value, Wait.RAISED_TODAY.value})  # settled codes that are answered elsewhere
 
 
@@ -76,11 +91,12 @@ def silence_of(runtime: "Runtime", customer: Customer, day: int) -> Silence:
     found = [
         *of_actions(customer, day, today, None if stood is None else stood.book),
         *_of_entity(entity, day, today),
+        *_of_lines(customer, day, today),
         *_of_customer(runtime, customer, stood, day),
     ]
-    kept: dict[str, Finding] = {}
+    kept: dict[tuple[str, Any], Finding] = {}
     for finding in found:
-        kept.setdefault(finding.code, finding)
+        kept.setdefault((finding.code, finding.figures.get("line")), finding)
     answer = sorted(kept.values(), key=lambda one: one.rank)
     return Silence(day, tuple(answer), ahead, stood is not None and stood.rebuilt)
 
@@ -160,7 +176,8 @@ def policy_stop(policy_key: str, entity: Entity, at: int) -> PolicyStop | None:
 
 def _of_customer(runtime: "Runtime", customer: Customer, stood: Stood | None, day: int) -> Iterator[Finding]:
     if stood is None or stood.stage is None or stood.plan is None:
-        yield Finding("no_policy", {}, rank=25)
+        by_line = stood is not None and stood.run is not None and stood.run.line_policy_key
+        yield Finding("none" if by_line else "no_policy", {}, rank=67 if by_line else 25)
         return
     row, decided, plan = stood.row, stood.decided, stood.plan
     if "escalation" in decided.undecided:
@@ -180,6 +197,35 @@ def _of_customer(runtime: "Runtime", customer: Customer, stood: Stood | None, da
         yield Finding("step_begins", {"step": decided.outcomes.get("step"), "day": day}, rank=60)
     else:
         yield _nothing_due(customer, stood, day)
+
+
+def _of_lines(customer: Customer, day: int, today: int) -> Iterator[Finding]:
+    """Due lines that have a standing of their own: why they go no further, what comes, or where they stood."""
+    rows = Standing.select().where(Standing.customer == customer, Standing.line_id > 0, Standing.open)
+    for row in rows.order_by(Standing.leader_due_day, Standing.line_id).limit(LINES_MAX):
+        line = {"line": row.line_id}
+        codes = json.loads(row.waiting_for)
+        if day < today:
+            level = _level_then(row, day)
+            if level is not None:
+                yield Finding("line_stood", {**line, "level": level}, rank=66)
+        elif codes:
+            yield Finding("line_waits", {**line, "why": codes[0]}, rank=42)
+        elif row.next_step is not None:
+            yield Finding("line_next", {**line, "step": row.next_step, "next_day": row.next_day}, rank=66)
+
+
+def _level_then(row: Standing, day: int) -> int | None:
+    """The level of a due line on a past day, by the last decision up to it; None: nothing was decided of it."""
+    changes = (
+        Decision.select(Decision.changes)
+        .where(Decision.customer == row.customer_id, Decision.line_id == row.line_id, Decision.as_of_day <= day)
+        .order_by(Decision.id.desc())
+        .limit(1)
+        .scalar()
+    )
+    event = None if changes is None else event_of(json.loads(changes), day)
+    return None if event is None else event.level
 
 
 def _nothing_due(customer: Customer, stood: Stood, day: int) -> Finding:

@@ -465,3 +465,18 @@ def test_a_pause_skips_no_step_and_past_days_are_answered(story):
     shutil.rmtree(story.runtime.settings.var / "frames")
     assert {day: story.codes(day) for day in kept} == kept
     assert story.ask(paused_day).rebuilt
+
+
+def test_due_lines_with_a_standing_of_their_own_are_named(story):
+    """One waits for a promise, of the other a step comes; a policy for customers need not be there."""
+    story.owes(4)
+    story.goes_live()
+    common = {"customer": story.customer, "entity_id": story.entity.id, "policy_key": "by_invoice", "open": True}
+    other = story.books.invoice(story.customer, 10_000, story.today - 40, story.today - 9)
+    Standing.create(**common, line_id=story.line.id, waiting_for='["promise"]')
+    Standing.create(**common, line_id=other.id, next_step="p14", next_day=story.today + 5)
+    found = {finding.code: finding for finding in story.ask().findings}
+    with create_app(story.runtime).app_context(), force_locale("en"):
+        said = [sentence(found[code], "EUR") for code in ("line_waits", "line_next")]
+    assert said[0] == f"Invoice {story.line.number} goes no further now: promise."
+    assert said[1].startswith(f"Invoice {other.number}: the next step is “")
