@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from peewee import fn
+from peewee import Expression, fn
 
 from engine import contact_times
-from engine.claims import IN_FLIGHT, MESSAGE_CHANNELS, STUCK
+from engine.claims import MESSAGE_CHANNELS, STUCK
 from engine.contact_times import CAP
 from engine.diary import RESULTS, WORK_CHANNELS
 from engine.standing_on import day_end_at, over_day
@@ -174,20 +174,28 @@ def waits(code: str, action: Action, customer: Customer, day: int, book: "Book |
 
 
 def _earlier(action: Action) -> Action | None:
-    """The message of the same customer that must be over first."""
-    same_episode = (Action.policy_key == action.policy_key) & (Action.episode == action.episode)
+    """The message of the same customer that must be over first, as ``engine.claims`` says."""
+    same_subject = _same_subject(action)
+    same_episode = same_subject & (Action.episode == action.episode)
     found: Action | None = (
         Action.select()
         .where(
             Action.customer == action.customer_id,
             Action.channel.in_(MESSAGE_CHANNELS),
+            Action.covered_by.is_null(),
             Action.id < action.id,
-            Action.state.in_(IN_FLIGHT) | (Action.state.in_(STUCK) & same_episode),
+            Action.state.in_(("claimed", "sending"))
+            | ((Action.state == "due") & same_subject)
+            | (Action.state.in_(STUCK) & same_episode),
         )
         .order_by(Action.id)
         .first()
     )
     return found
+
+
+def _same_subject(action: Action) -> Expression:
+    return (Action.policy_key == action.policy_key) & (Action.line_id == action.line_id)
 
 
 def _earlier_then(action: Action, at: int) -> Action | None:
@@ -197,6 +205,7 @@ def _earlier_then(action: Action, at: int) -> Action | None:
         .where(
             Action.customer == action.customer_id,
             Action.channel.in_(MESSAGE_CHANNELS),
+            _same_subject(action),
             Action.id < action.id,
             Action.settled_at.is_null() | (Action.settled_at > at),
         )

@@ -4,14 +4,28 @@ from typing import Any
 
 import pytest
 
-from engine import outbox
+from engine import finishing, outbox
 from engine.commands import mark_dirty
 from engine.replaying import replay_day
 from engine.runs import drain_dirty, run_entity
-from engine.tables import Action, Contact, Decision, Entity, Outcome, Run, Standing
+from engine.tables import (
+    Action,
+    Contact,
+    Decision,
+    Dispute,
+    DueLine,
+    Entity,
+    Outcome,
+    Promise,
+    Reversal,
+    Run,
+    Standing,
+)
 from engine.verify import verify
 
 from .conftest import escalation, in_force, step
+
+pytestmark = pytest.mark.long  # PostgreSQL in the slow tier
 
 DAY = 20_543  # 2026-03-31
 STEPS = [
@@ -125,4 +139,85 @@ def test_each_line_climbs_by_itself_and_ends_with_its_payment(
     mark_dirty([customer.id], runtime.now_at())
     assert drain_dirty(runtime) == 1
     assert (stands(old), stands(new)) == ((1, True, 2, "p14"), (1, False, 0, None))
+    assert unsound(runtime) == []
+
+
+def test_a_run_that_dies_between_customers_and_lines_goes_on_from_its_stored_lines(
+    runtime, entity, books, line_policy, customer, adopted, clock, monkeypatch
+):
+    """Whatever happened to the ledger meanwhile; each line is decided once."""
+    line = books.invoice(customer, 50_000, DAY - 60, DAY - 3)
+    adopted()
+    clock.advance(days=1)
+    with monkeypatch.context() as broken:
+        broken.setattr(finishing.after_run, "complete_lines", die)
+        with pytest.raises(Died):
+            run_entity(runtime, Entity.get(), DAY + 1)
+    assert (Run.select().order_by(Run.id.desc()).get().state, stands(line)[2:]) == ("confirming", (1, "p4"))
+    with monkeypatch.context() as broken:
+        broken.setattr(finishing, "_finish_lines", die)
+        with pytest.raises(Died):
+            run_entity(runtime, Entity.get(), DAY + 1)
+    run = run_entity(runtime, Entity.get(), DAY + 1)
+    assert (run.state, run.lines, run.lines_changed) == ("done", 1, 1)
+    assert messages() == [(line.id, "p4", "due")]
+    assert unsound(runtime) == []
+
+
+def die(*_arguments: Any) -> None:
+    """The process is gone."""
+    raise Died
+
+
+class Died(Exception):
+    """What a killed process leaves behind is the same."""
+
+
+def test_missed_days_are_decided_in_order_and_the_last_one_sends(
+    runtime, entity, books, line_policy, customer, adopted, clock
+):
+    """A step that was reached on a missed day leaves once, on the day the run is made up for."""
+    line = books.invoice(customer, 50_000, DAY - 60, DAY - 2)
+    adopted()
+    clock.advance(days=5)
+    run_entity(runtime, Entity.get(), DAY + 5)
+    outbox.deliver(runtime)
+    assert (messages(), stands(line)[2:]) == ([(line.id, "p4", "sent")], (1, "p4"))
+    assert unsound(runtime) == []
+
+
+def test_a_corrected_line_keeps_its_standing_and_gets_no_message_twice(
+    runtime, books, line_policy, customer, adopted, next_day
+):
+    """The ledger has another row for it by then; its amount is the new one."""
+    line = books.invoice(customer, 50_000, DAY - 60, DAY - 3)
+    adopted()
+    next_day()
+    values = {name: line.__data__[name] for name in ("entity_id", "customer", "identity", "number", "currency")}
+    days = {"booked_day": DAY + 2, "recorded_day": DAY + 2, "recorded_at": (DAY + 2) * 86_400_000_000}
+    common = {name: values[name] for name in ("entity_id", "customer")}
+    Reversal.create(**common, **days, target="due_line", target_id=line.id, reason="corrected")
+    DueLine.create(**values, **days, revision=1, invoice_day=DAY - 60, due_day=DAY - 3, amount_minor=40_000)
+    next_day()
+    assert stands(line) == (1, True, 1, "p4")
+    assert messages() == [(line.id, "p4", "sent")]
+    assert Standing.select().count() == 1
+    assert unsound(runtime) == []
+
+
+def test_a_promise_holds_one_line_back_and_a_dispute_of_a_part_leaves_the_rest(
+    runtime, books, line_policy, customer, adopted, next_day
+):
+    """The promised line waits and says so, the other one goes on; a block of the customer holds both."""
+    promised = books.invoice(customer, 50_000, DAY - 60, DAY - 13)
+    disputed = books.invoice(customer, 50_000, DAY - 60, DAY - 13)
+    adopted()
+    next_day()
+    entry = {"entity_id": customer.entity_id, "customer": customer, "booked_day": DAY + 2, "recorded_day": DAY + 2}
+    entry["recorded_at"] = (DAY + 2) * 86_400_000_000
+    Promise.create(**entry, due_line=promised, amount_minor=50_000, currency="EUR", promised_day=DAY + 9)
+    Dispute.create(**entry, due_line=disputed, amount_minor=20_000, reason="damaged")
+    next_day()
+    assert (stands(promised)[2:], stands(disputed)[2:]) == ((1, "p4"), (2, "p14"))
+    assert Standing.get(Standing.line_id == promised.id).waiting_for == '["promise"]'
     assert unsound(runtime) == []
