@@ -1,14 +1,14 @@
 """What an entity would send first if it went live: per step, channel and language, how many and about how much."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from engine import frames
-from engine.pipeline import Asking, asking, decide_frame, last_portfolio_run, read_facts
+from engine import frames, line_rows
+from engine.pipeline import Asking, Frame, asking, decide_frame, last_portfolio_run
 from engine.tables import Contact, Customer, Entity
 from rules.policies import Step
 
@@ -24,6 +24,7 @@ class First:
     """Messages or work of one step, channel and language.
 
     Args:
+        customers: how many; of a policy of invoices, how many of these.
         amount_minor: what they are about, in the entity's base currency.
         example: a customer among them.
     """
@@ -37,25 +38,38 @@ class First:
     example: int
 
 
-def as_if_live(runtime: "Runtime", entity: Entity) -> Asking:
-    """The question of the last decided day, as if steps might begin."""
+def decided_as_if_live(runtime: "Runtime", entity: Entity, *, begins: bool = True) -> Iterator[tuple[Asking, Frame]]:
+    """Customers, and due lines where a policy decides them, as of the last decided day.
+
+    Args:
+        begins: whether steps may begin.
+    """
     last = last_portfolio_run(entity)
     day = runtime.today(entity) if last is None else last.as_of_day
-    return replace(asking(runtime, entity, day), begins=True)
+    ask = replace(asking(runtime, entity, day), begins=begins)
+    found = line_rows.asking_of_lines(ask)
+    of_lines = None if found is None else replace(found, begins=begins)
+    facts, own = line_rows.read_portfolio(runtime, ask, of_lines)
+    decided = frames.collected(decide_frame(facts, ask.edition), frames.STREAM)
+    yield ask, decided
+    if of_lines is not None and own is not None:
+        yield of_lines, decide_frame(line_rows.line_rows(own, decided, of_lines), of_lines.edition)
 
 
 def first_messages(runtime: "Runtime", entity: Entity, start_level: str = "zero") -> list[First]:
     """What each step would send if the entity went live as of its last decided day."""
-    ask = as_if_live(runtime, entity)
-    stage = ask.edition.book.stages.get("escalation")
-    if stage is None or stage.policy.escalation is None:
-        return []
-    entering = decide_frame(read_facts(runtime, ask), ask.edition).filter(nw.col("enters_step"))
-    if start_level == "ageing":  # whoever is late stands where the item's age puts them, without a letter
-        entering = entering.filter(nw.col("leader_days_past_due") <= nw.lit(0, dtype=nw.Int64))
-    steps = {step.key: step for step in stage.policy.escalation.steps()}
-    rows = list(zip(*frames.columns_of(entering.select(*READ), *READ)))
-    return _grouped(rows, steps)
+    found: list[First] = []
+    for ask, decided in decided_as_if_live(runtime, entity):
+        stage = ask.edition.book.stages.get("escalation")
+        if stage is None or stage.policy.escalation is None:
+            continue
+        entering = decided.filter(nw.col("enters_step"))
+        if start_level == "ageing":  # whoever is late stands where the item's age puts them, without a letter
+            entering = entering.filter(nw.col("leader_days_past_due") <= nw.lit(0, dtype=nw.Int64))
+        steps = {step.key: step for step in stage.policy.escalation.steps()}
+        rows = list(zip(*frames.columns_of(entering.select(*READ), *READ)))
+        found += _grouped(rows, steps)
+    return found
 
 
 def _grouped(rows: Sequence[tuple[Any, ...]], steps: Mapping[str, Step]) -> list[First]:

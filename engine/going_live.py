@@ -5,7 +5,7 @@ send; stopping takes one person and one click.
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
@@ -26,8 +26,8 @@ from engine.commands import (
 from engine.decisions import Applying, Verdict, write
 from engine.differences import columns_to_apply, with_differences
 from engine.editions import keep
-from engine.first_messages import First, as_if_live, counted, first_messages
-from engine.pipeline import Asking, Frame, decide_frame, last_portfolio_run, read_facts
+from engine.first_messages import First, counted, decided_as_if_live, first_messages
+from engine.pipeline import Asking, Frame, last_portfolio_run
 from engine.tables import Entity, GoLive, Run
 from ledger.canonical import canonical
 from rules import reference
@@ -201,36 +201,43 @@ def _start_by_ageing(runtime: "Runtime", entity: Entity, at: int) -> None:
 
     The decisions of a run of kind ``event`` say so, so that standings stay a fold of decisions.
     """
-    ask = replace(as_if_live(runtime, entity), begins=False)
-    stage = ask.edition.book.stages.get("escalation")
-    if stage is None or stage.plan is None:
-        return
-    keep(ask.edition)
-    run = Run.create(
-        entity=entity,
+    run: Run | None = None
+    started = 0
+    for ask, decided in decided_as_if_live(runtime, entity, begins=False):
+        stage = ask.edition.book.stages.get("escalation")
+        if stage is None or stage.plan is None:
+            continue
+        if run is None:
+            keep(ask.edition)
+            run = _run_of_start(ask, at)
+        applying = Applying(runtime, run, ask.edition, False, at)
+        for batch in frames.batches(_open_at_zero(decided, ask), BATCH):
+            found = [verdict for row in batch if (verdict := _started(row, ask)) is not None]
+            started += write(applying, found)
+    if run is not None:
+        Run.update(state="done", customers=started, changed=started, finished_at=at).where(Run.id == run.id).execute()
+
+
+def _run_of_start(ask: Asking, at: int) -> Run:
+    decided_with = "policy_key" if ask.edition.book.subject == "customer" else "line_policy_key"
+    run: Run = Run.create(
+        entity=ask.entity,
         as_of_day=ask.as_of_day,
         kind="event",
         state="confirming",
         acts=False,
         edition=ask.edition.sha256,
-        policy_key=ask.edition.policy_key,
         started_at=at,
+        **{decided_with: ask.edition.policy_key},
     )
-    applying = Applying(runtime, run, ask.edition, False, at)
-    started = 0
-    for batch in frames.batches(_open_at_zero(runtime, ask), BATCH):
-        found = [verdict for row in batch if (verdict := _started(row, ask)) is not None]
-        started += write(applying, found)
-    Run.update(state="done", customers=started, changed=started, finished_at=at).where(Run.id == run.id).execute()
+    return run
 
 
-def _open_at_zero(runtime: "Runtime", ask: Asking) -> Frame:
-    decided = with_differences(
-        decide_frame(read_facts(runtime, ask), ask.edition), ask.edition.book, ask.as_of_day, ask.begins
-    )
-    wanted = columns_to_apply(tuple(decided.collect_schema().names()), ask.edition.book)
+def _open_at_zero(decided: Frame, ask: Asking) -> Frame:
+    rows = with_differences(decided, ask.edition.book, ask.as_of_day, ask.begins)
+    wanted = columns_to_apply(tuple(rows.collect_schema().names()), ask.edition.book)
     level = nw.col("level") == nw.lit(0, dtype=nw.Int64)
-    return decided.filter(nw.col("episode_open") & level & (nw.col("leader_days_past_due") > 0)).select(wanted)
+    return rows.filter(nw.col("episode_open") & level & (nw.col("leader_days_past_due") > 0)).select(wanted)
 
 
 def _started(row: dict[str, Any], ask: Asking) -> Verdict | None:

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 from engine import covering, diary
 from engine.claims import (
     BATCH,
-    IN_FLIGHT,
     LEASE_US,
     MESSAGE_CHANNELS,
     STUCK,
@@ -55,7 +54,6 @@ __all__ = [
     "ATTEMPTS_MAX",
     "BACKOFF_MAX_US",
     "BATCH",
-    "IN_FLIGHT",
     "LEASE_US",
     "MESSAGE_CHANNELS",
     "STUCK",

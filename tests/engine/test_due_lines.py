@@ -6,6 +6,8 @@ import pytest
 
 from engine import finishing, outbox
 from engine.commands import mark_dirty
+from engine.first_messages import counted, first_messages
+from engine.going_live import go_live
 from engine.replaying import replay_day
 from engine.runs import drain_dirty, run_entity
 from engine.tables import (
@@ -221,3 +223,19 @@ def test_a_promise_holds_one_line_back_and_a_dispute_of_a_part_leaves_the_rest(
     assert (stands(promised)[2:], stands(disputed)[2:]) == ((1, "p4"), (2, "p14"))
     assert Standing.get(Standing.line_id == promised.id).waiting_for == '["promise"]'
     assert unsound(runtime) == []
+
+
+def test_going_live_counts_invoices_and_may_start_them_by_their_age(
+    runtime, entity, books, line_policy, customer, users, next_day
+):
+    """The preview says what would leave; started by ageing, only what is not late yet gets a message."""
+    old = books.invoice(customer, 50_000, DAY - 60, DAY - 20)
+    new = books.invoice(customer, 50_000, DAY - 60, DAY - 5)
+    run_entity(runtime, entity, DAY)
+    proposed = go_live(runtime, Entity.get(), actor=users.manager.id, start_level="ageing")
+    assert proposed["would_send"] == {}
+    assert counted(first_messages(runtime, Entity.get())) == {"p4": 2}
+    go_live(runtime, Entity.get(), actor=users.second.id)
+    assert (stands(old), stands(new)) == ((1, True, 2, "p14"), (1, True, 1, "p4"))
+    next_day()
+    assert messages() == []
