@@ -152,6 +152,16 @@ class ShownStage:
 
 
 @dataclass(frozen=True)
+class ShownLines:
+    """What a changed policy of invoices does to them on the day."""
+
+    lines: int
+    changed: int
+    steps: tuple[ShownStep, ...]
+    adopts: bool
+
+
+@dataclass(frozen=True)
 class ShownImpact:
     """What a change does to one entity."""
 
@@ -166,6 +176,7 @@ class ShownImpact:
     steps: tuple[ShownStep, ...] = ()
     work: tuple[ShownWork, ...] = ()
     outcomes_sha256: str = ""
+    lines: ShownLines | None = None
 
     @property
     def never(self) -> list[tuple[str, str]]:
@@ -224,13 +235,21 @@ def _shown(
         changed_minor=part["changed_minor"],
         stages=tuple(_stage(stage, named, entity, labels.get(stage["stage"], {}), ways) for stage in part["stages"]),
         figures=_figures(part.get("figures", ())),
-        steps=tuple(
-            ShownStep(step_label(one["step"]), one["channel"], one["before"], one["after"])
-            for one in part.get("steps", ())
-        ),
+        steps=_steps(part.get("steps", ())),
         work=_work(part.get("work", ())),
         outcomes_sha256=part.get("outcomes_sha256", ""),
+        lines=_lines(part.get("lines")),
     )
+
+
+def _steps(steps: Iterable[Mapping[str, Any]]) -> tuple[ShownStep, ...]:
+    return tuple(ShownStep(step_label(one["step"]), one["channel"], one["before"], one["after"]) for one in steps)
+
+
+def _lines(lines: Mapping[str, Any] | None) -> ShownLines | None:
+    if lines is None:
+        return None
+    return ShownLines(lines["lines"], lines["changed"], _steps(lines["steps"]), lines["adopts"])
 
 
 def _figures(figures: Iterable[Mapping[str, Any]]) -> tuple[ShownFigure, ...]:

@@ -78,6 +78,22 @@ class StepCount:
 
 
 @dataclass(frozen=True)
+class LinesImpact:
+    """What a change does to invoices, where their policy changes; later days are not looked at.
+
+    Args:
+        lines: open due lines that were decided, ``changed`` of them to another level.
+        steps: for how many of them each step begins on the day, if steps may begin.
+        adopts: the policy has not run yet: its first run contacts nobody.
+    """
+
+    lines: int
+    changed: int
+    steps: tuple[StepCount, ...]
+    adopts: bool
+
+
+@dataclass(frozen=True)
 class Workload:
     """What waits for one collector (None: customers without one), before and after.
 
@@ -106,6 +122,7 @@ class Simulation:
         outcomes_sha256: over the new outcomes of all customers, equal to those of a real run; empty
             of a sample.
         sampled: of how many customers all counts are an estimate; None: all were decided.
+        lines: of invoices; None where no policy of theirs changes.
         margin: so many customers more or fewer may change, in 19 of 20 samples; 0 where all were decided.
     """
 
@@ -120,6 +137,7 @@ class Simulation:
     work: tuple[Workload, ...]
     outcomes_sha256: str
     sampled: int | None = None
+    lines: LinesImpact | None = None
     margin: int = 0
 
     def values(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from engine.editions import BASIS_PARAMETERS, Edition, documents_in_force, editi
 from engine.frames import collected, count_of, is_small, read_table
 from engine.impact import Simulation
 from engine.kept_frames import scan_frame
+from engine.line_trials import decides_lines, lines_impact
 from engine.pairing import Pair, changed, paired
 from engine.pipeline import Frame, asking, last_portfolio_run, read_facts
 from engine.queries import people_table
@@ -112,7 +113,13 @@ def simulate(
         Invalid: a document cannot be read; the problems say where.
     """
     tried = try_changes(runtime, entity, changes, from_day=from_day, run=run, as_of_day=as_of_day, whom=whom)
-    return compare(tried.pair, tried.as_of_day, tried.run_id, tried.customers_of)
+    found = compare(tried.pair, tried.as_of_day, tried.run_id, tried.customers_of)
+    if not decides_lines(changes):
+        return found
+    day = tried.as_of_day
+    holds = day if from_day is None else max(day, from_day)
+    after = trial_book(entity, holds, changes, "invoice")
+    return replace(found, lines=lines_impact(runtime, entity, day, edition_for(runtime, entity, holds), after))
 
 
 def estimate(
@@ -262,7 +269,7 @@ def impact_of(
     return {"from_day": from_day, "document": sha256_of(document), "entities": parts}
 
 
-def trial_book(entity: Entity, day: int, changes: Sequence[Mapping[str, Any]]) -> Book:
+def trial_book(entity: Entity, day: int, changes: Sequence[Mapping[str, Any]], subject: str = "customer") -> Book:
     """The book of a day with some documents replaced, as if they held already; the later of two for a scope.
 
     Raises:
@@ -296,6 +303,7 @@ def trial_book(entity: Entity, day: int, changes: Sequence[Mapping[str, Any]]) -
             derived=derived.values(),
             entity=entity.code,
             currency=entity.currency,
+            subject=subject,
             stopped=stopped,
         )
     except ValueError as error:
