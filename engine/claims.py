@@ -25,6 +25,7 @@ BATCH = 50  # actions a worker holds at a time: what a kill leaves waiting for i
 
 MESSAGE_CHANNELS = ("email", "letter", "sms", "chat", "webhook", "internal")
 CONTACT_CHANNELS = ("email", "letter", "sms", "chat")  # those that reach the customer: they count as a contact
+IN_FLIGHT = ("due", "claimed", "sending")
 STUCK = ("waiting", "uncertain", "failed")  # a person has to say something first
 WAITING = {
     "unconfirmed": "A person confirms this message before it leaves.",

@@ -46,6 +46,7 @@ from rules.escalation import INPUTS
 from rules.facts import INVOICE_DICTIONARY, SCORE
 from rules.reference import Decided
 from rules.stages import OUTCOMES
+from rules.stepping import TIED
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -127,6 +128,7 @@ def _types_beside(book: Book) -> dict[str, Any]:
         leading = {column.name for column in LEADING_COLUMNS}
         facts = [c for c in (*CUSTOMER_COLUMNS, *SCORE) if c.name in read and c.name not in leading]
         found = {"customer_id": nw.Int64, "group_id": nw.Int64, "was_as_of_day": nw.Int64, "since_month_end": nw.Int64}
+        found[TIED] = nw.String  # a person ties the customer, with all its lines, to a scenario
         found |= {column.name: dtype_of(column) for column in facts}
         found |= {f"was_{name}": dtype_of(column) for name, column in OUTCOMES.items()}
         found |= {name: dtype_of(column) for name, column in OUTCOMES.items() if name not in STANDS}

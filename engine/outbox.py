@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from engine import covering, diary
 from engine.claims import (
     BATCH,
+    IN_FLIGHT,
     LEASE_US,
     MESSAGE_CHANNELS,
     STUCK,
@@ -54,6 +55,7 @@ __all__ = [
     "ATTEMPTS_MAX",
     "BACKOFF_MAX_US",
     "BATCH",
+    "IN_FLIGHT",
     "LEASE_US",
     "MESSAGE_CHANNELS",
     "STUCK",

@@ -110,8 +110,9 @@ def _claims_penalties(action: Action, ask: "Asking") -> bool:
     return terms is not None and any(step.key == action.step_key and step.penalties for step in terms.steps())
 
 
-def step_of(action: Action, ask: "Asking") -> Step | None:
+def step_of(action: Action, facts: Read) -> Step | None:
     """The step of an action, as the policy in force has it."""
+    ask = facts.of_lines if action.line_id and facts.of_lines is not None else facts.ask
     stage = ask.edition.book.stages.get(ESCALATION)
     terms = None if stage is None else stage.policy.escalation
     return None if terms is None else next((step for step in terms.steps() if step.key == action.step_key), None)

@@ -195,7 +195,7 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
         _tell(entity, now_at, "no_template", text)
         return Wait(now_at + HOUR_US, "no_template")
     items = together.items(runtime, entity, checked.basis, action.customer_id)
-    step = recheck.step_of(action, facts.ask)
+    step = recheck.step_of(action, facts)
     link = f"{runtime.settings.url}/customers/{action.customer_id}" if runtime.settings.url else ""
     asked = statements.letter_of(action, entity, day, reached, items, wording, step, link)
     if asked is None:

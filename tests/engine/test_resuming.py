@@ -320,5 +320,5 @@ def test_the_states_of_an_unfinished_message_are_those_of_the_outbox():
     """A step is finished once its message is sent or ended."""
     from engine import outbox
 
-    assert set(UNFINISHED_MESSAGE) == {"due", "claimed", "sending", *outbox.STUCK}
+    assert set(UNFINISHED_MESSAGE) == {*outbox.IN_FLIGHT, *outbox.STUCK}
     assert confirming.CONFIRMED == ("segmentation", "credit_limit", "hold", "escalation", "alert")
