@@ -11,6 +11,8 @@ from rules.settling import Move
 
 AT = "at_"
 EVENT = "event_"
+PART = "part__"  # columns that exist only while events are folded
+PARTS = ("opens", "closes", "enters", "stood_level", "stood_step", "is_open", "before")
 
 
 def _lit(value: int) -> nw.Expr:
@@ -29,6 +31,10 @@ def _event(name: str) -> nw.Expr:
     return nw.col(EVENT + name)
 
 
+def _part(name: str) -> nw.Expr:
+    return nw.col(PART + name)
+
+
 def fold_columns(frame: nw.LazyFrame[Any], day: int) -> nw.LazyFrame[Any]:
     """Fold one event into the standing of every row.
 
@@ -43,22 +49,16 @@ def fold_columns(frame: nw.LazyFrame[Any], day: int) -> nw.LazyFrame[Any]:
         The frame with ``at_*`` as they are after it, the last contact untouched. A row that has no
         standing and opens no episode still has none.
     """
-    moves, was_open = _event("move").fill_null(""), _at("open").fill_null(False)
-    opens = (moves == nw.lit(Move.OPEN.value)) | (moves == nw.lit(Move.REOPEN.value))
-    closes = moves == nw.lit(Move.CLOSE.value)
-    is_open = opens | (was_open & ~closes)
-    mapped = _event("mapped").fill_null(False)
-    stood_level = nw.when(mapped).then(_event("mapped_level")).otherwise(_at("level").fill_null(0))
-    stood_step = nw.when(mapped).then(_event("mapped_step")).otherwise(_at("step_key"))
+    frame = _seen(frame)
+    is_open, opens, enters = _part("is_open"), _part("opens"), _part("enters")
     none, episode = _lit(0), _at("episode").fill_null(0) + nw.when(opens).then(_lit(1)).otherwise(_lit(0))
-    level, enters = _event("level"), _event("enters").fill_null(False)
-    before = nw.when(opens).then(none).otherwise(stood_level)
+    level, before = _event("level"), _part("before")
     repeats = nw.when(opens).then(none).otherwise(_at("repeat_no").fill_null(0))
     again = enters & (level > none) & (level <= before)
     fell = is_open & ((level < before) | again)
-    differs = (level != stood_level) | ~_alike(_event("step"), stood_step)
+    differs = (level != _part("stood_level")) | ~_alike(_event("step"), _part("stood_step"))
     anchored = is_open & ~_event("leader_line_id").is_null()
-    lost = opens | closes
+    lost = opens | _part("closes")
     folded = {
         "episode": episode,
         "open": is_open,
@@ -72,6 +72,24 @@ def fold_columns(frame: nw.LazyFrame[Any], day: int) -> nw.LazyFrame[Any]:
     kept = ~_event("move").is_null() & ~(_at("episode").is_null() & (episode == none))
     return frame.with_columns(
         *(nw.when(kept).then(value).otherwise(_at(name)).alias(AT + name) for name, value in folded.items())
+    ).drop(*(PART + name for name in PARTS))
+
+
+def _seen(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Columns of what is read several times: an expression is spelt out wherever it stands."""
+    moves, mapped = _event("move").fill_null(""), _event("mapped").fill_null(False)
+    opens = (moves == nw.lit(Move.OPEN.value)) | (moves == nw.lit(Move.REOPEN.value))
+    frame = frame.with_columns(
+        opens.alias(PART + "opens"),
+        (moves == nw.lit(Move.CLOSE.value)).alias(PART + "closes"),
+        _event("enters").fill_null(False).alias(PART + "enters"),
+        nw.when(mapped).then(_event("mapped_level")).otherwise(_at("level").fill_null(0)).alias(PART + "stood_level"),
+        nw.when(mapped).then(_event("mapped_step")).otherwise(_at("step_key")).alias(PART + "stood_step"),
+    )
+    is_open = _part("opens") | (_at("open").fill_null(False) & ~_part("closes"))
+    return frame.with_columns(
+        is_open.alias(PART + "is_open"),
+        nw.when(_part("opens")).then(_lit(0)).otherwise(_part("stood_level")).alias(PART + "before"),
     )
 
 
