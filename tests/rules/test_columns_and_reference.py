@@ -17,7 +17,7 @@ TYPES = {nw.Int64: pl.Int64, nw.String: pl.String, nw.Boolean: pl.Boolean}
 
 def frame_of(rows):
     names = list(rows[0])
-    declared = {name.removeprefix("override_"): name for name in names}
+    declared = {name if name in DICTIONARY else name.removeprefix("override_"): name for name in names}
     schema = {full: TYPES[columns.dtype_of(DICTIONARY[name])] for name, full in declared.items()}
     return pl.DataFrame(rows, schema={name: schema[name] for name in names}, orient="row")
 
@@ -80,15 +80,22 @@ def test_random_documents_and_rows_are_decided_alike_on_duckdb(seed, maker, pars
     assert_alike(rows, decided_on("duckdb", frame_of(rows), book), book)
 
 
-@pytest.mark.parametrize("seed", range(2000, 2040))
-def test_a_stopped_policy_keeps_what_stood_before_on_every_executor(seed, maker, parsed, generated_parameters):
+# DuckDB plans some of these books for seconds: the later ones at night.
+STOPPED = [
+    *[("polars", seed) for seed in range(2000, 2040)],
+    *[("duckdb", seed) for seed in range(2000, 2012)],
+    *[pytest.param("duckdb", seed, marks=pytest.mark.slow) for seed in range(2012, 2040)],
+]
+
+
+@pytest.mark.parametrize(("engine", "seed"), STOPPED)
+def test_a_stopped_policy_keeps_what_stood_before_on_every_executor(engine, seed, maker, parsed, generated_parameters):
     """Its rules are still asked, and matter to nobody; stages after it read what stands."""
     book, rows = book_and_rows(maker, parsed, generated_parameters, seed)
     policies = [stage.policy for stage in book.stages.values()]
     stopped = [policy.key for policy in policies if maker(seed).random.random() < 0.5 or policy.stage == "escalation"]
     book = Book.build(policies, generated_parameters, DAY, stopped=stopped)
-    for engine in ("polars", "duckdb"):
-        assert_alike(rows, decided_on(engine, frame_of(rows), book), book)
+    assert_alike(rows, decided_on(engine, frame_of(rows), book), book)
     for row in rows:
         decided = reference.decide(row, book)
         for name, stage in book.stages.items():
