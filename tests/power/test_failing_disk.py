@@ -33,6 +33,8 @@ from notifiers.composing import Composed
 from notifiers.gateways import OutgoingMessage, Unreachable
 from notifiers.mailbox import MailboxGateway
 
+pytestmark = pytest.mark.xdist_group("company")  # so that it is set up once
+
 WORKER = Path(__file__).parents[1] / "console" / "day_worker.py"
 PATIENCE_SECONDS = 60
 START = datetime(2026, 3, 31, 9, tzinfo=UTC)
