@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from peewee import ModelSelect
 
 from engine.commands import Change, Command, Context, Invalid, NotFound, register
+from engine.pdf_files import fault_within
 from engine.tables import Customer, DocumentContent, DueLine, Entity, InvoiceDocument
 from notifiers.gateways import MESSAGE_BYTES_MAX
 from notifiers.mime import one_line
@@ -69,7 +70,7 @@ def attach_invoice_document(context: Context, command: AttachInvoiceDocument) ->
     customer = context.customer(command.customer)
     if not DueLine.select().where(DueLine.customer == customer, DueLine.number == command.number).exists():
         raise Invalid.because("number", f"{customer.number} has no invoice {command.number!r}", "give another number")
-    fault = fault_of(command.content)
+    fault = fault_of(command.content) or fault_within(command.content)
     if fault is not None:
         raise Invalid.because("content", *fault)
     name = file_name(command.name)
@@ -135,7 +136,7 @@ def remove_invoice_document(context: Context, command: RemoveInvoiceDocument) ->
 
 
 def fault_of(content: bytes) -> tuple[str, str] | None:
-    r"""What is wrong with a file that should be a PDF, and the cure; None: it is one.
+    r"""What is wrong with a file that should be a PDF, by its looks, and the cure; None: it looks like one.
 
     >>> fault_of(b"%PDF-1.7\n...\nstartxref\n9\n%%EOF\n"), fault_of(b"PK\x03\x04")
     (None, ('is no PDF', 'print the invoice to a PDF file'))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from engine.claims import Claim
 from engine.database import upsert, write_rows
 from engine.invoice_documents import PDF, Enclosed, content_of
+from engine.pdf_files import joined
 from engine.tables import Message
 from ledger.canonical import sha256_of
 from notifiers.gateways import Attachment, OutgoingMessage, message_id_of
@@ -51,7 +52,10 @@ def write(runtime: "Runtime", claimed: Claim) -> Written:
     """
     go = claimed.go
     letter = written(go.letter) if isinstance(go.letter, Manuscript) else go.letter
-    on_paper = isinstance(letter, Printed)
+    files = _attachments(runtime, claimed)
+    pdf = letter.pdf if isinstance(letter, Printed) else b""
+    if pdf and files:  # one envelope: what goes along are further pages
+        pdf, files = joined([pdf, *(file.content for file in files)]), ()
     message = OutgoingMessage(
         key=claimed.key,
         message_id=_message_id(claimed),
@@ -65,10 +69,10 @@ def write(runtime: "Runtime", claimed: Claim) -> Written:
         html="" if isinstance(letter, Printed) else letter.html,
         language=letter.language,
         at=claimed.at,
-        pdf=letter.pdf if isinstance(letter, Printed) else b"",
-        attachments=_attachments(runtime, claimed),
+        pdf=pdf,
+        attachments=files,
     )
-    kept = _kept(message, on_paper, go.enclosed)
+    kept = _kept(message, go.enclosed)
     return Written(message, runtime.vault.seal(go.person, kept), sha256_of(kept), letter.template)
 
 
@@ -113,12 +117,12 @@ def files_of(runtime: "Runtime", kept: Mapping[str, Any]) -> list[Attachment]:
     ]
 
 
-def _kept(message: OutgoingMessage, on_paper: bool, enclosed: Sequence[Enclosed]) -> dict[str, Any]:
+def _kept(message: OutgoingMessage, enclosed: Sequence[Enclosed]) -> dict[str, Any]:
     """What is kept of a message, to be sealed: the very words, or the very page, and what goes along."""
     kept: dict[str, Any] = {"to": message.to_address, "subject": message.subject}
     if message.attachments:
         own = {one.sha256 for one in enclosed}
         kept["attachments"] = [_kept_file(one, own) for one in message.attachments]
-    if on_paper:
+    if message.pdf:
         return kept | {"pdf": base64.b64encode(message.pdf).decode()}
     return kept | {"text": message.text, "html": message.html}

@@ -46,8 +46,6 @@ class PrintFolderGateway:
             if not self._note(name).exists():
                 for folder in (self.folder / NOTES, self.folder / DRAFTS):
                     folder.mkdir(parents=True, exist_ok=True)
-                for place, file in enumerate(message.attachments, 1):  # for the same envelope: sorted behind the letter
-                    write_once(file.content, self.folder / DRAFTS, self.folder / f"{name}.{place}.pdf")
                 write_once(message.pdf, self.folder / DRAFTS, self._letter(name))
                 write_once(b"", self.folder / DRAFTS, self._note(name))
         except OSError as error:

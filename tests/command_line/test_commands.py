@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click import Command, Group
+from pypdf import PdfWriter
 
 from admin.command_line import DEMO_CUSTOMERS, DEMO_DAYS, dunwell
 from engine.demo.building import CUSTOMERS, DECIDED_DAYS
@@ -64,7 +65,9 @@ def test_a_ledger_by_hand(say: Callable[..., Said], tmp_path: Path) -> None:
     table = say("report", "ageing", "ACME").stdout.splitlines()
     assert table[0].split()[:2] == ["EUR", "not_due"]
     for name in ("Invoice_R-20250001.pdf", "nobody's.pdf", "notes.txt"):
-        (tmp_path / name).write_bytes(b"%PDF-1.7\nstartxref\n9\n%%EOF\n")
+        writer = PdfWriter()
+        writer.add_blank_page(200, 200)
+        writer.write(tmp_path / name)
     for counted in ({"kept": 1, "known": 0}, {"kept": 0, "known": 1}):
         kept = json.loads(say("documents", "import", "ACME", str(tmp_path), "--json").stdout)
         why = [{"file": "nobody's.pdf", "why": "no invoice has this number"}]

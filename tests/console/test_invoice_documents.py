@@ -5,12 +5,23 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+from pypdf import PdfWriter
+
 from engine import outbox
 from engine.runtime import Runtime
 from engine.tables import Action, Customer, DueLine, Entity, InvoiceDocument, Message
 from engine.writing import Attachment, files_of
 
-CONTENT = b"%PDF-1.7\nan invoice\nstartxref\n9\n%%EOF\n"
+
+def blank_page() -> bytes:
+    """A PDF of one page."""
+    made, writer = io.BytesIO(), PdfWriter()
+    writer.add_blank_page(200, 200)
+    writer.write(made)
+    return made.getvalue()
+
+
+CONTENT = blank_page()
 
 
 def test_a_document_is_kept_shown_and_taken_away(

@@ -1,12 +1,13 @@
 """What goes along with a message: the statement of open items, and the documents of the invoices it asks for."""
 
+import base64
 import io
 import mailbox
 from hashlib import sha256
 from types import SimpleNamespace
 
 import pytest
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
 
 from engine import outbox
 from engine.commands import Invalid, NotFound, Refused
@@ -47,8 +48,20 @@ pytestmark = pytest.mark.long
 KNOWN = {"name": "", "email": "ap@customer.example", "address": "Industrieweg 7", "postcode": "90402", "city": "Ulm"}
 
 
-def a_pdf(words=b"an invoice"):
-    """The smallest that counts as one."""
+def a_pdf(words=b"an invoice", pages=1, password=None):
+    """Blank pages with a title."""
+    made, writer = io.BytesIO(), PdfWriter()
+    for _ in range(pages):
+        writer.add_blank_page(200, 200)
+    writer.add_metadata({"/Title": words.decode()})
+    if password is not None:
+        writer.encrypt(password, algorithm="RC4-128")
+    writer.write(made)
+    return made.getvalue()
+
+
+def like_a_pdf(words):
+    """What looks like one from outside."""
     return b"%PDF-1.7\n" + words + b"\nstartxref\n9\n%%EOF\n"
 
 
@@ -155,14 +168,17 @@ def test_a_reminder_carries_the_statement_and_the_invoices(runtime, attached, se
 
 
 def test_a_letter_on_paper_is_a_statement_itself(runtime, attached, sent):
-    """The invoice lies beside it for the same envelope."""
-    attached("R-2")
+    """The pages of the invoice come behind it, for the same envelope; what is kept has them too."""
+    attached("R-2", a_pdf(b"R-2", pages=2))
     found = sent("letter")
-    files = sorted((runtime.settings.var / "letters-on-trial").glob("*.pdf"), key=lambda path: len(path.name))
+    (file,) = (runtime.settings.var / "letters-on-trial").glob("*.pdf")
     assert found.action.state == "sent"
-    assert [path.suffixes for path in files] == [[".pdf"], [".1", ".pdf"]]
-    assert files[1].read_bytes() == a_pdf(b"R-2")
-    assert "Beigefügt: R-2.pdf" in text_of(files[0].read_bytes())
+    assert "Beigefügt: R-2.pdf" in text_of(file.read_bytes())
+    pages = PdfReader(io.BytesIO(file.read_bytes())).pages
+    assert [round(page.mediabox.width) for page in pages][-2:] == [200, 200]
+    assert round(pages[0].mediabox.width) == 595
+    message = Message.get(Message.action == found.action)
+    assert base64.b64decode(runtime.vault.open(message.person, message.sealed)["pdf"]) == file.read_bytes()
 
 
 def test_a_document_taken_away_stays_with_the_letter_it_went_out_with(runtime, users, attached, sent):
@@ -207,7 +223,11 @@ def test_a_kept_file_that_is_another_one_does_not_open(runtime, attached):
         (b"PK\x03\x04", "no PDF"),
         (b"<html>%PDF-1.7", "no PDF"),
         (b"%PDF-1.7\nstartxref\n9\n", "end is missing"),
-        (a_pdf(b"x" * DOCUMENT_BYTES_MAX), "at most"),
+        (like_a_pdf(b"x" * DOCUMENT_BYTES_MAX), "at most"),
+        (like_a_pdf(b"an invoice"), "cannot be read"),
+        (a_pdf()[:200] + a_pdf()[-60:], "cannot be read"),
+        (a_pdf(pages=201), "201 pages"),
+        (a_pdf(password="secret"), "locked"),
     ],
 )
 def test_what_is_no_pdf_is_refused(attached, content, what):
@@ -220,7 +240,7 @@ def test_what_is_no_pdf_is_refused(attached, content, what):
 @pytest.mark.parametrize(("beyond", "fits"), [(-1, True), (0, True), (1, False)])
 def test_a_document_has_a_largest_size(beyond, fits):
     """DOCUMENT_BYTES_MAX is inclusive."""
-    whole = a_pdf(b"x" * (DOCUMENT_BYTES_MAX + beyond - len(a_pdf(b""))))
+    whole = like_a_pdf(b"x" * (DOCUMENT_BYTES_MAX + beyond - len(like_a_pdf(b""))))
     assert (fault_of(whole) is None) == fits
 
 
