@@ -20,8 +20,10 @@ from engine.reports import ageing_report
 from engine.runs import run_entity
 from engine.runtime import Runtime
 from engine.tables import Action, Customer, Decision, Entity, Message, Standing, User
+from ledger.canonical import canonical
 from ledger.days import day_of
 from ledger.exporting import contacts_csv
+from notifiers.letter_templates import shipped_templates
 from rules.documents import shipped
 from rules.thresholds import thresholds_of, with_threshold
 
@@ -35,7 +37,8 @@ BEFORE_DUE_DAYS = -10
 @pytest.fixture
 def usd(runtime: Runtime, clock: Callable) -> Entity:
     clock.set(datetime(2013, 6, 29, 9, 0, tzinfo=UTC))
-    return Entity.create(code="IBM", name="Main Inc", currency="USD", zone="UTC", country="US")
+    times = canonical({"holidays": False, "weekdays": []})  # 30 June 2013 was a Sunday
+    return Entity.create(code="IBM", name="Main Inc", currency="USD", zone="UTC", country="US", contact_times=times)
 
 
 def leaders(file: Path) -> dict[str, int]:
@@ -74,7 +77,7 @@ def put_in_force(runtime: Runtime, first: User, second: User) -> None:
     for threshold in thresholds_of(parameters):
         if threshold.owner in {"dunning_minimum", "dunning_tolerance"}:
             parameters = with_threshold(parameters, threshold.place, 0, "2010-01-01")
-    for document in (parameters, documents["escalation"]):
+    for document in (*shipped_templates(), parameters, documents["escalation"]):
         proposed = runtime.execute(
             ProposeDocument(actor=first.id, reason="begin", document=document, from_day=day_of(ADOPTED))
         )
