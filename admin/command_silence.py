@@ -26,7 +26,7 @@ def why_silent_command(runtime: Runtime, customer: str, entity: str | None, day:
     who = _customer(customer, entity)
     silence = silence_of(runtime, who, runtime.today(who.entity) if day is None else day)
     with create_app(runtime).app_context(), force_locale("en"):
-        said = [sentence(finding, str(who.entity.currency)) for finding in silence.findings]
+        said = [sentence(finding, who.entity) for finding in silence.findings]
         if json_:
             show({"customer": customer, **plain(silence), "said": said}, True)
             return

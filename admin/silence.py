@@ -78,7 +78,7 @@ def shown(silence: Silence, customer: Customer) -> Answer:
 
 
 def _reason(finding: Finding, customer: Customer) -> Reason:
-    words = sentence(finding, str(customer.entity.currency))
+    words = sentence(finding, customer.entity)
     url, label = ("", "") if finding.link is None else _address(*finding.link)
     return Reason(words, url, label)
 

@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from admin import formatting, gate
+from admin import formatting
 from admin.invoices import invoice
 from admin.steps import step_label
 from admin.wording import channel_words
 from engine.claims import WAITING
 from engine.silence import ComingStep
 from engine.silence_actions import Finding
+from engine.tables import Entity
 from ledger.days import day_of
 
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
@@ -210,25 +211,25 @@ HOLDS: Mapping[str, Any] = {
 }
 
 
-def sentence(finding: Finding, currency: str) -> str:
-    """A finding in words."""
-    known = {name: text for name, value in finding.figures.items() if (text := _text(name, value, currency))}
+def sentence(finding: Finding, entity: Entity) -> str:
+    """A finding in words; amounts and instants are those of the entity."""
+    known = {name: text for name, value in finding.figures.items() if (text := _text(name, value, entity))}
     for said in SENTENCES.get(finding.code, ()):
         if set(PLACEHOLDER.findall(str(said))) <= set(known):
             return str(said) % known
     return _(WAITING[finding.code]) if finding.code in WAITING else formatting.title(finding.code)
 
 
-def _text(name: str, value: Any, currency: str) -> str:
+def _text(name: str, value: Any, entity: Entity) -> str:
     """A figure as it stands in a sentence; empty where it is unknown."""
     if value is None or value == "":
         return ""
     if name.endswith("_minor"):
-        return f"{formatting.money_text(value, currency)} {currency}"
+        return f"{formatting.money_text(value, entity.currency)} {entity.currency}"
     if name.endswith("_day") or name == "day":
         return formatting.day_text(value)
     if name.endswith("_at"):
-        local = formatting.moment(value).astimezone(ZoneInfo(gate.runtime().settings.zone))
+        local = formatting.moment(value).astimezone(ZoneInfo(entity.zone))
         return f"{formatting.day_text(day_of(local.date()))}, {local:%H:%M}"
     if name in ("step", "earlier", "other"):
         return step_label(value)

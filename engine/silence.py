@@ -26,7 +26,7 @@ from engine.tables import (
     Reversal,
     Standing,
 )
-from rules.escalation import Plan, Wait, coming
+from rules.escalation import Coming, Plan, Wait, coming
 from rules.policies import Step
 from rules.standing import event_of
 
@@ -305,7 +305,7 @@ def _open_action(customer: Customer, day: int) -> Action | None:
 # --- what comes -------------------------------------------------------------------------
 
 
-def _next(plan: Plan, row: Mapping[str, Any], outcomes: Mapping[str, Any], day: int) -> Any:
+def _next(plan: Plan, row: Mapping[str, Any], outcomes: Mapping[str, Any], day: int) -> Coming | None:
     return coming(
         plan,
         {**row, **outcomes},
@@ -326,8 +326,10 @@ def _coming(runtime: "Runtime", customer: Customer, stood: Stood | None, today: 
     block = block_on(customer, today)
     held = () if entity.sending else (("not_live" if entity.live_from_day is None else "stopped_sending"),)
     day = today if block is None or block.until_day is None else max(today, block.until_day - 1)
+    # What today's run is about to begin comes first.
+    begins = Coming(str(outcomes.get("step")), today) if stood.decided.enters_step and stood.run is None else None
     for _ in range(COMING):
-        found = _next(stood.plan, row, outcomes, day)
+        found, begins = begins or _next(stood.plan, row, outcomes, day), None
         if found is None or found.step not in steps:
             return
         step = steps[found.step]

@@ -412,7 +412,7 @@ def test_the_sentence_names_what_held_the_message_back(story):
             found = {finding.code: finding for finding in story.ask().findings}
             with console.app_context(), force_locale("en"):
                 finding = found.get(ANSWERS.get(code, code))
-                said[code] = "" if finding is None else sentence(finding, "EUR")
+                said[code] = "" if finding is None else sentence(finding, story.entity)
             attempt.rollback()
         story.runtime.cache.clear()
         story.clock.set(clock)
@@ -477,6 +477,6 @@ def test_due_lines_with_a_standing_of_their_own_are_named(story):
     Standing.create(**common, line_id=other.id, next_step="p14", next_day=story.today + 5)
     found = {finding.code: finding for finding in story.ask().findings}
     with create_app(story.runtime).app_context(), force_locale("en"):
-        said = [sentence(found[code], "EUR") for code in ("line_waits", "line_next")]
+        said = [sentence(found[code], story.entity) for code in ("line_waits", "line_next")]
     assert said[0] == f"Invoice {story.line.number} goes no further now: promise."
     assert said[1].startswith(f"Invoice {other.number}: the next step is “")
