@@ -1,7 +1,7 @@
 """What changes between two versions of a template: language by language, word by word."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -9,48 +9,29 @@ from flask_babel import gettext as _
 from markupsafe import Markup
 
 from admin import formatting
-from admin.letter_templates import place_words
-from rules.differences import Difference
+from admin.letter_templates import language_name, place_words
+from rules.differences import Difference, template_differences
 
 AROUND = 6  # words shown on each side of what changed
 WORD = re.compile(r"\s+|[^\s]+")
-SETTINGS = ("name", "source", "use", "tone", "asks", "pay_within_days")
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
     """What a new version changes; of a changed text the words that went and came, with some around them."""
-    found = [
-        Difference(formatting.title(name), str(before.get(name, "")), str(after.get(name, "")))
-        for name in SETTINGS
-        if before.get(name) != after.get(name)
-    ]
-    old, new = dict(_texts(before)), dict(_texts(after))
-    for place in dict.fromkeys([*old, *new]):
-        one, other = old.get(place), new.get(place)
-        if one != other:
-            was, becomes = marked(one, other) if one and other else (one, other)
-            found.append(Difference(place_words(place), was or None, becomes or None))
-    blocks = [{block["key"]: block for block in body.get("blocks", ())} for body in (before, after)]
-    for key in dict.fromkeys([*blocks[0], *blocks[1]]):
-        sides = [_terms(side[key]) if key in side else None for side in blocks]
-        if sides[0] != sides[1]:
-            found.append(Difference(_("Block “%(name)s”", name=formatting.title(key)), sides[0], sides[1]))
+    found = []
+    for one in template_differences(before, after):
+        was, becomes = marked(one.before, one.after) if one.before and one.after else (one.before, one.after)
+        found.append(Difference(_place(one.place), was or None, becomes or None))
     return found
 
 
-def _texts(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for code, texts in body["languages"].items():
-        for name, text in texts.items():
-            yield f"/languages/{code}/{name}", str(text)
-    for block in body.get("blocks", ()):
-        for code, text in block["texts"].items():
-            yield f"/languages/{code}/{formatting.title(block['key'])}", str(text)
-
-
-def _terms(block: Mapping[str, Any]) -> str:
-    """When and where a block is written, in one line."""
-    parts = [formatting.title(block["kind"]), *block.get("countries", ()), block.get("from"), block.get("until")]
-    return " · ".join(str(part) for part in (*parts, block.get("source")) if part)
+def _place(place: str) -> str:
+    match place.split("/")[1:]:
+        case ["blocks", key]:
+            return _("Block “%(name)s”", name=formatting.title(key))
+        case ["blocks", key, code]:
+            return f"{_('Block “%(name)s”', name=formatting.title(key))}: {language_name(code)}"
+    return place_words(place)
 
 
 def marked(before: str, after: str) -> tuple[Markup, Markup]:

@@ -319,6 +319,9 @@ def _read(body: str) -> tuple[Policy | Parameters | DerivedFacts | None, list[Pr
             return parse_parameters(document)
         case "derived_facts":
             return parse_derived(document)
+        case "template":
+            what, cure = "a letter template decides nothing", "look at its preview in the console"
+            return None, [Problem("/kind", what, cure)]
         case _:
             return parse(document)
 

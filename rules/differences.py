@@ -1,7 +1,8 @@
 """Differences: what a new version of a document changes, in words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rules.conditions import Const, Param
 from rules.derived import parse_derived
@@ -51,8 +52,35 @@ def document_differences(before: Mapping[str, object], after: Mapping[str, objec
     if after["kind"] == "derived_facts":
         sides = parse_derived(before)[0], parse_derived(after)[0]
         return [] if sides[0] is None or sides[1] is None else derived_differences(sides[0], sides[1], voice)
+    if after["kind"] == "template":
+        return template_differences(before, after)
     one, other = parse(before)[0], parse(after)[0]
     return [] if one is None or other is None else policy_differences(one, other, voice)
+
+
+def template_differences(before: Mapping[str, object], after: Mapping[str, object]) -> list[Difference]:
+    """What changes between two versions of a letter template: each text whole, its place as a pointer.
+
+    A block's place is its key (``/blocks/KEY``, its text ``/blocks/KEY/LANGUAGE``), since blocks move.
+    """
+    old, new = dict(_said_in(before)), dict(_said_in(after))
+    return [
+        Difference(place, old.get(place), new.get(place))
+        for place in dict.fromkeys([*old, *new])
+        if old.get(place) != new.get(place)
+    ]
+
+
+def _said_in(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in ("name", "source", "because", "use", "tone", "asks", "pay_within_days"):
+        if name in document:
+            yield f"/{name}", str(document[name])
+    for code, texts in document["languages"].items():
+        yield from ((f"/languages/{code}/{name}", str(text)) for name, text in texts.items())
+    for block in document.get("blocks", ()):
+        terms = (block["kind"], *block.get("countries", ()), block.get("from"), block.get("until"), block.get("source"))
+        yield f"/blocks/{block['key']}", ", ".join(str(term) for term in terms if term)
+        yield from ((f"/blocks/{block['key']}/{code}", str(text)) for code, text in block["texts"].items())
 
 
 def policy_differences(before: Policy, after: Policy, voice: Voice) -> list[Difference]:

@@ -16,6 +16,8 @@ from engine.statements import letter_now
 from engine.tables import Customer, Document, DueLine, Entity
 from engine.wordings import wording_for
 from notifiers.letter_templates import shipped_templates
+from rules.differences import document_differences
+from rules.words import Voice
 
 NONCE = "abcdefghijklmnop"
 DOCUMENTS = {document["key"]: document for document in shipped_templates()}
@@ -181,6 +183,21 @@ def test_words_that_went_and_came_are_marked() -> None:
     assert (was, becomes) == ("Please &lt;pay&gt; <del>now</del>", "Please &lt;pay&gt; <ins>soon</ins>")
     many = " ".join(f"w{n}" for n in range(100))
     assert len(marked(f"{many} a", f"{many} b")[0]) < 60
+
+
+def test_versions_differ_text_by_text_and_block_by_block() -> None:
+    """As the command line says it: a place, and how it read and reads; equal ones do not differ."""
+    before = DOCUMENTS["reminder_1"]
+    block = {"key": "feast", "kind": "message", "countries": ["DE"], "texts": {"en": "Merry Christmas"}}
+    english = {**before["languages"]["en"], "subject": "New"}
+    after = {**before, "tone": "firm", "languages": {**before["languages"], "en": english}, "blocks": [block]}
+    assert document_differences(before, before, Voice()) == []
+    assert [str(one) for one in document_differences(before, after, Voice())] == [
+        "/tone: calm → firm",
+        "/languages/en/subject: Payment reminder: {payable} overdue → New",
+        "/blocks/feast: — → message, DE",
+        "/blocks/feast/en: — → Merry Christmas",
+    ]
 
 
 def test_typed_text_is_kept_plain() -> None:
