@@ -24,7 +24,7 @@ from admin import forward_shown, forward_xlsx, gate
 from admin.sheet import sent
 from admin.versions import body_of, governed, sees_whole, title_of, visible_document, visible_entities
 from engine.commands import Invalid
-from engine.editions import Unusable, stopped_policies
+from engine.editions import Unusable, documents_in_force, stopped_policies
 from engine.forward import look_ahead
 from engine.outlook import WEEK_DAYS, Outlook, outlook_of
 from engine.pipeline import last_portfolio_run
@@ -94,6 +94,14 @@ class Asked:
         found = Document.select().where(Document.key.in_(keys), Document.status.in_(("live", "approved")))
         names = {document.key: title_of(document) for document in found.order_by(Document.id)}
         return [names.get(key, key) for key in keys]
+
+    @property
+    def of_invoices(self) -> list[str]:
+        """What the policies in force or tried are called that decide invoices: their steps are not foretold."""
+        tried = [document for document in self.documents if document.subject == "invoice"]
+        in_force = documents_in_force(self.entity, gate.runtime().today(self.entity))
+        found = {document.key: document for document in (*in_force, *tried) if document.subject == "invoice"}
+        return [title_of(document) for document in found.values()]
 
     @property
     def titles(self) -> list[str]:

@@ -10,6 +10,7 @@ from engine.first_messages import counted, first_messages
 from engine.going_live import go_live
 from engine.replaying import replay_day
 from engine.runs import drain_dirty, run_entity
+from engine.simulation import simulate
 from engine.tables import (
     Action,
     Contact,
@@ -239,3 +240,19 @@ def test_going_live_counts_invoices_and_may_start_them_by_their_age(
     assert (stands(old), stands(new)) == ((1, True, 2, "p14"), (1, True, 1, "p4"))
     next_day()
     assert messages() == []
+
+
+def test_a_changed_policy_of_invoices_is_decided_and_counted_for_the_day(
+    runtime, books, line_policy, customer, adopted, next_day
+):
+    """The version in force begins a step for one line, the tried one for both; a new key says that it adopts first."""
+    books.invoice(customer, 50_000, DAY - 60, DAY - 5)
+    books.invoice(customer, 50_000, DAY - 60, DAY - 2)
+    adopted()
+    tried = of_lines([step("p2", 2, level=1, template="reminder_1")], mapping={"steps": {"p4": "p2"}})
+    found = simulate(runtime, Entity.get(), [tried]).lines
+    assert (found.lines, found.changed, found.adopts) == (2, 1, False)
+    assert [(one.step, one.before, one.after) for one in found.steps] == [("p2", 0, 2), ("p4", 1, 0)]
+    other = simulate(runtime, Entity.get(), [{**tried, "key": "other"}]).lines
+    assert (other.lines, other.adopts) == (2, True)
+    assert simulate(runtime, Entity.get(), [escalation()]).lines is None
