@@ -137,14 +137,19 @@ def test_a_refusal_says_line_column_and_cure():
 # --- what is accepted renders quickly and stays text ----------------------------------------
 
 HOSTILE = "<img src=x onerror=1>&{payable}#let x" + "&" * 170
-pieces = st.one_of(
-    st.sampled_from([f"{{{name}}}" for name in FIELDS]),
-    st.sampled_from([f"{{if {name}}}x {{{name}}}{{else}}y{{end}}" for name in sorted(OPTIONAL)]),
-    st.sampled_from(["\n", "\n\n", " ", ". ", "&", "*b*", "_i_", "= h", "@l", "// c", "- a", "/ t: x", "~", "'", '"']),
-    st.text(st.characters(exclude_categories=["Cc", "Cs", "Co", "Cn", "Cf"]), min_size=1, max_size=12),
-    st.sampled_from([attack for group in ATTACKS.values() for attack in group if len(attack) < 40]),
-)  # fmt: skip
-texts = st.lists(pieces, min_size=1, max_size=30).map("".join)
+fields = st.sampled_from([f"{{{name}}}" for name in FIELDS])
+conditions = st.sampled_from([f"{{if {name}}}x {{{name}}}{{else}}y{{end}}" for name in sorted(OPTIONAL)])
+signs = st.sampled_from(
+    ["\n", "\n\n", " ", ". ", "&", "*b*", "_i_", "= h", "@l", "// c", "- a", "/ t: x", "~", "'", '"']
+)
+words = st.text(
+    st.characters(codec="latin-1", exclude_categories=["C", "Z"], exclude_characters="<>{}\\`$#%&"), max_size=12
+)
+attacks = st.sampled_from([attack for group in ATTACKS.values() for attack in group if len(attack) < 40])
+anything = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=12)
+plain_texts = st.lists(st.one_of(fields, conditions, signs, words), min_size=1, max_size=30).map("".join)
+odd_texts = st.tuples(plain_texts, st.one_of(attacks, anything), plain_texts).map("".join)
+texts = st.one_of(plain_texts, plain_texts, plain_texts, odd_texts)
 block = st.tuples(st.sampled_from(["message", "legal"]), texts)
 
 
@@ -207,18 +212,27 @@ def check_rendered(opening, closing, blocks):
     return True
 
 
-@given(opening=texts, closing=texts, blocks=st.lists(block, max_size=3))
+@given(opening=texts, closing=texts, blocks=st.lists(block, max_size=2))
 @settings(max_examples=60)
 def test_what_is_accepted_renders_quickly_and_stays_text(opening, closing, blocks):
     """Any letter the checker lets pass, with the most hostile values."""
     check_rendered(opening, closing, blocks)
 
 
+@given(opening=plain_texts, closing=plain_texts)
+@settings(max_examples=20)
+def test_most_plain_texts_are_accepted(opening, closing):
+    """So the law above is not about letters that are all refused: only what is empty or without a word is."""
+    if opening.strip() and closing.strip() and opening.count("{") < 30 and closing.count("{") < 30:
+        assert check_rendered(opening, closing, [])
+
+
 @pytest.mark.slow
-@given(opening=texts, closing=texts, blocks=st.lists(block, max_size=20))
-@settings(max_examples=5_000)
+@pytest.mark.timeout(3_600)
+@given(opening=texts, closing=texts, blocks=st.lists(block, max_size=12))
+@settings(max_examples=3_000)
 def test_many_accepted_letters_render_quickly_and_stay_text(opening, closing, blocks):
-    """The same for hours."""
+    """The same for an hour."""
     check_rendered(opening, closing, blocks)
 
 
