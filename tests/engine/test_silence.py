@@ -414,7 +414,6 @@ def test_the_sentence_names_what_held_the_message_back(story):
                 finding = found.get(ANSWERS.get(code, code))
                 said[code] = "" if finding is None else sentence(finding, story.entity)
             attempt.rollback()
-        story.runtime.cache.clear()
         story.clock.set(clock)
     wrong = {code: text for code, text in said.items() if not text.endswith(".") or "%(" in text or "None" in text}
     assert wrong == {}

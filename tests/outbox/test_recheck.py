@@ -318,6 +318,7 @@ def test_nobody_is_contacted_twice_within_the_minimum_days(runtime, books, decid
 DAY_US = 86_400_000_000
 
 
+@pytest.mark.sqlite
 @pytest.mark.promise("A8")
 def test_the_contact_cap_counts_every_policy_and_channel(runtime, books, decided, clock):
     """Three contacts in seven days: a fourth of another policy waits until the first is seven days ago."""
