@@ -32,6 +32,7 @@ ROLE_WORDS = {
     "risk_analyst": _l("Writes and proposes policies, imports files."),
     "collector": _l("Works the diary, sends and pauses dunning."),
     "sales": _l("Sees customers, records promises and disputes."),
+    "customer_care": _l("Answers internal mails, records promises and disputes."),
     "auditor": _l("Reads everything, changes nothing."),
     "administrator": _l("Creates users and entities; sees no customers."),
 }

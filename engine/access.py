@@ -67,6 +67,11 @@ _ANALYST = _EVERYBODY | {
     "overrides.set",
     "import.run",
 }
+_BESIDE = _EVERYBODY | {
+    "promises.record",
+    "disputes.record",
+    "disputes.close",
+}  # who works with the customers otherwise
 
 ROLES: Mapping[str, frozenset[str]] = {
     "credit_manager": _COLLECTOR
@@ -90,7 +95,8 @@ ROLES: Mapping[str, frozenset[str]] = {
     },
     "risk_analyst": _ANALYST,
     "collector": _COLLECTOR,
-    "sales": _EVERYBODY | {"promises.record", "disputes.record", "disputes.close"},
+    "sales": _BESIDE,
+    "customer_care": _BESIDE,
     "auditor": _EVERYBODY | {"people.view", "audit.view", "users.view", "runs.replay", "decisions.export"},
     "administrator": frozenset(
         {"users.view", "users.manage", "users.approve", "audit.view", "alarms.acknowledge", "account.own"}
