@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from engine import outbox
 from engine.diary import ResolveUncertain
+from engine.sending import Cancel
 from engine.sqlite import Sqlite
 from engine.tables import Action, ActionWait, Alarm, Contact, Customer, Message, Standing
 from notifiers.gateways import Doubtful, Receipt, Rejected, Unreachable
@@ -179,6 +180,21 @@ def test_what_goes_along_waits_for_a_retry_and_stands_again_once_that_is_cancell
     outbox.sweep(runtime, gateway=post)
     outbox.deliver(runtime, gateway=post, prepare=prepare)
     assert (told(*actions), post.taken) == ([("sent", None), ("cancelled", None)], [actions[0].key])
+
+
+def test_what_goes_along_is_decided_again_at_each_try(runtime, make_customer, due, prepare, clock):
+    """What was paid in the hour until the next try is cancelled, the rest still leaves."""
+    customer = make_customer("1")
+    actions = [due(customer), due(customer, LINES, 3), due(customer, OTHER, 2)]
+    post = Post(runtime, answers=["later"])
+    outbox.deliver(runtime, gateway=post, prepare=prepare)
+    clock.advance(hours=1)
+
+    def paid(runtime, action, now_at, gateway):
+        return Cancel("paid") if action.id == actions[0].id else prepare(runtime, action, now_at, gateway)
+
+    outbox.deliver(runtime, gateway=post, prepare=paid)
+    assert told(*actions) == [("cancelled", None), ("sent", None), ("sent", 1)]
 
 
 def test_a_step_that_comes_later_in_the_day_leaves_on_the_next(runtime, make_customer, due, prepare, clock):
