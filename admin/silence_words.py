@@ -267,6 +267,7 @@ REASONS: Mapping[str, Any] = {
     "holiday": _l("a public holiday where the customer is"),
     "retry": _l("the last try failed; the next comes by itself"),
     "no_template": _l("a template is not in force"),
+    "no_door": _l("no way out is set up for their channel"),
     "another_today": _l("the customer has another message today"),
     "covered": _l("they go along with another message"),
     "due": _l("due, they leave with the next round"),

@@ -7,7 +7,7 @@ import pytest
 from flask_babel import force_locale
 
 from admin.app import create_app
-from admin.silence_words import SENTENCES, sentence
+from admin.silence_words import REASONS, SENTENCES, sentence
 from engine import outbox
 from engine.claims import WAITING
 from engine.corrections import EndBlock, RecordDispute, RecordPromise, SetBlock
@@ -401,6 +401,7 @@ def test_every_code_has_a_story_and_a_sentence():
     codes = {*WAITING, *(code.value for code in Wait)}
     assert codes == set(STORIES)
     assert codes <= set(SENTENCES)
+    assert set(WAITING) <= set(REASONS)
 
 
 def test_the_sentence_names_what_held_the_message_back(story):
