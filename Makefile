@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 SIZE := full
 
-.PHONY: help run test slow bench lint words lock clean
+.PHONY: help run test slow mutants bench lint words lock clean
 
 help:
 	@echo "make run    set up, build the demo, start the console and a worker"
 	@echo "make test   set up and pass all tests"
 	@echo "make slow   the long tests"
+	@echo "make mutants  take each mechanism away that a promise rests on, and see a test notice it"
 	@echo "make bench  measure a million customers on both databases; SIZE=small takes three minutes"
 	@echo "make lint   types, lint, format"
 	@echo "make words  gather what the console says into its German and French catalogs"
@@ -45,6 +46,9 @@ test: $(VENV)/.dev
 slow: $(VENV)/.spark
 	@sh .ci/browser
 	$(BIN)/python -m pytest -m slow
+
+mutants: $(VENV)/.dev
+	$(BIN)/python tests/mutants/plant.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks --size $(SIZE)

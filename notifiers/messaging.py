@@ -76,7 +76,7 @@ class MessagingGateway:
     def deliver(self, message: OutgoingMessage, about_to_send: Callable[[], None]) -> Receipt:
         """Send one message; see `notifiers.gateways.Gateway.deliver`."""
         provider = _provider(self._url, message.to_address) if self._takes(message.to_address) else None
-        if provider is None or message.to_address.lstrip("+@#") not in unquote(provider.url(privacy=False)):
+        if provider is None or message.to_address.lstrip("+@#") not in unquote(provider.url(privacy=False)):  # type: ignore[no-untyped-call]
             raise Rejected("the provider takes no such receiver", address_is_bad=True)
         about_to_send()
         call = _Call(provider, message.text)

@@ -95,7 +95,7 @@ def _text(kind: str, text: str) -> bytes:
     return head.encode() + body
 
 
-def _file(file: Attachment, policy: EmailPolicy) -> bytes:
+def _file(file: Attachment, policy: "EmailPolicy[EmailMessage]") -> bytes:
     """A file as base64."""
     head = EmailMessage(policy=policy)
     head["Content-Type"] = file.media_type

@@ -57,15 +57,13 @@ def compose_short(wording: Wording, letter: Letter, language: str, country: str 
     Raises:
         ValueError: the template has no short text, or it is longer than `PARTS_MAX` parts.
     """
-    cut = {
-        name: said[:NAME_LENGTH_MAX].rstrip()
-        for name, said in (
-            ("creditor", letter.creditor),
-            ("customer", letter.customer),
-            ("reference", letter.reference),
-        )
-    }
-    text = plain(short_message(wording, replace(letter, **cut), language, country))
+    cut = replace(
+        letter,
+        creditor=letter.creditor[:NAME_LENGTH_MAX].rstrip(),
+        customer=letter.customer[:NAME_LENGTH_MAX].rstrip(),
+        reference=letter.reference[:NAME_LENGTH_MAX].rstrip(),
+    )
+    text = plain(short_message(wording, cut, language, country))
     if length_of(text).parts > PARTS_MAX:
         said = f"the short text of {wording.template.key!r} has {length_of(text).parts} parts"
         raise ValueError(f"{said}, PARTS_MAX is {PARTS_MAX}")

@@ -232,7 +232,8 @@ class SmtpGateway:
         with _harmless(for_all=True):
             _accept(connection.connect(server.host, server.port), "connect")
             # Else the end of a message waits 40 ms for the server to acknowledge its beginning.
-            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if connection.sock is not None:
+                connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.ehlo_or_helo_if_needed()
             if server.tls == "starttls":
                 context = self.tls_context or ssl.create_default_context()

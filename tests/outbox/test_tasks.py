@@ -188,13 +188,21 @@ def knock(context, command):
     return Change(subject_kind="door", subject_id=1)
 
 
-def test_the_bell_rings_after_the_commit_and_only_then(runtime, huey):
-    """A command that fails rings nothing."""
+def test_the_bell_rings_after_the_commit_and_only_then(runtime, huey, monkeypatch):
+    """A command that fails rings nothing; when it rings, a worker that wakes finds what was committed."""
+    ring, open_still = runtime.ring, []
+
+    def heard():
+        open_still.append(runtime.database.in_transaction())
+        ring()
+
+    monkeypatch.setattr(runtime, "ring", heard)
     with pytest.raises(RuntimeError):
         runtime.execute(Knock(actor=None, reason="test", fails=True))
     assert huey.storage.enqueued_items() == []
     runtime.execute(Knock(actor=None, reason="test", fails=False))
     assert len(huey.storage.enqueued_items()) == 1
+    assert open_still == [False]
 
 
 def test_a_bell_that_cannot_ring_fails_no_command(runtime, huey, caplog):

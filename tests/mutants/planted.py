@@ -1,0 +1,256 @@
+"""Faults to plant, each the removal of one mechanism that a promise rests on, with the tests that must notice.
+
+``make mutants`` plants them one at a time. A fault that no test notices says that the promise is only
+a wish (promises.md 5).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """One planted fault.
+
+    Args:
+        promise: the line of docs/promises.md it breaks.
+        removes: the mechanism that is gone.
+        file: where, from the project's root.
+        old, new: what stands there, exactly once, and what stands there instead.
+        tests: node ids, of which one at least must fail.
+    """
+
+    promise: str
+    removes: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+OUTBOX = "tests/outbox/test_outbox.py::"
+RECHECK = "tests/outbox/test_recheck.py::"
+TASKS = "tests/outbox/test_tasks.py::"
+
+MUTANTS = (
+    Mutant(
+        promise="A1",
+        removes="the sweep that takes over what a dead worker claimed",
+        file="engine/outbox.py",
+        old='.where(Action.state.in_(("claimed", "sending")), Action.lease_until_at <= now_at)',
+        new='.where(Action.state.in_(("sending",)), Action.lease_until_at <= now_at)',
+        tests=(OUTBOX + "test_a_claim_whose_lease_is_over_is_due_again",),
+    ),
+    Mutant(
+        promise="A1",
+        removes="asking the receiver whether it has the message of a dead worker already",
+        file="engine/outbox.py",
+        old='receipt = door.find(action.key) if action.state == "claimed" else None',
+        new="receipt = None",
+        tests=(OUTBOX + "test_a_claim_that_was_delivered_is_settled_as_sent",),
+    ),
+    Mutant(
+        promise="A1",
+        removes="the order of one customer's messages",
+        file="engine/claims.py",
+        old="            ~fn.EXISTS(_earlier()),\n",
+        new="",
+        tests=(OUTBOX + "test_level_two_waits_for_level_one",),
+    ),
+    Mutant(
+        promise="A2",
+        removes="doubt about a message whose worker died while it handed it over",
+        file="engine/outbox.py",
+        old='        state, why = "uncertain", "the worker died after it began to hand the message over"',
+        new='        state, why = "due", "the worker died after it began to hand the message over"',
+        tests=(OUTBOX + "test_a_sending_whose_lease_is_over_is_uncertain",),
+    ),
+    Mutant(
+        promise="A2",
+        removes="committing `sending` before the content of a mail",
+        file="notifiers/smtp.py",
+        old="about_to_send()",
+        new="pass",
+        tests=("tests/outbox/test_smtp.py::test_nothing_is_handed_over_when_the_lease_is_lost",),
+    ),
+    Mutant(
+        promise="A2",
+        removes="doubt where the mail server gave no answer to the content",
+        file="engine/outbox.py",
+        old="        return Doubtful(why) if handed_over else Unreachable(type(error).__name__)",
+        new="        return Unreachable(type(error).__name__)",
+        tests=(OUTBOX + "test_doubt_waits_for_a_person",),
+    ),
+    Mutant(
+        promise="A3",
+        removes="the pause that doubles after each failed try",
+        file="engine/settlements.py",
+        old="BACKOFF_US << min(attempt - 1, 20)",
+        new="BACKOFF_US",
+        tests=(OUTBOX + "test_the_pause_grows_with_jitter_and_is_the_same_each_time",),
+    ),
+    Mutant(
+        promise="A3",
+        removes="giving up after so many tries",
+        file="engine/settlements.py",
+        old="    if claimed.attempt >= ATTEMPTS_MAX:\n",
+        new="    if claimed.attempt >= 10 * ATTEMPTS_MAX:\n",
+        tests=(OUTBOX + "test_after_so_many_tries_a_person_sees_it",),
+    ),
+    Mutant(
+        promise="A3",
+        removes="giving back the messages that a receiver out of reach would not take either",
+        file="engine/outbox.py",
+        old="            release(runtime, claims[start + len(states) :])\n            return False\n",
+        new="            continue\n",
+        tests=(OUTBOX + "test_a_receiver_that_is_down_is_not_asked_for_every_message",),
+    ),
+    Mutant(
+        promise="A4",
+        removes="cancelling a message whose reason is gone at its claim",
+        file="engine/recheck.py",
+        old="    if cancelled is not None:\n",
+        new="    if cancelled is None and cancelled:\n",
+        tests=(RECHECK + "test_what_happened_before_the_claim_decides",),
+    ),
+    Mutant(
+        promise="A4",
+        removes="waiting while a customer is paused",
+        file="engine/recheck.py",
+        old='    if row.get("dunning_block") or decided.waiting == Wait.PAUSE.value:\n',
+        new="    if decided.waiting == Wait.PAUSE.value and not row:\n",
+        tests=(RECHECK + "test_what_happened_before_the_claim_decides",),
+    ),
+    Mutant(
+        promise="A5",
+        removes="the generation in the fence of a settlement",
+        file="engine/settlements.py",
+        old='    return {"id": claimed.action_id, "generation": claimed.generation}',
+        new='    return {"id": claimed.action_id}',
+        tests=(OUTBOX + "test_a_worker_that_wakes_after_its_lease_settles_nothing",),
+    ),
+    Mutant(
+        promise="A5",
+        removes="the look at the lease before the content",
+        file="engine/outbox.py",
+        old="            ours = change(runtime, claimed, changes, lease_after=now_at)",
+        new="            ours = change(runtime, claimed, changes)",
+        tests=(OUTBOX + "test_the_lease_is_checked_before_the_content",),
+    ),
+    Mutant(
+        promise="A7",
+        removes="the sweep that finds what a lost ring missed",
+        file="engine/tasks.py",
+        old='    _decide(runtime, "the day", lambda: runs.run_due_days(runtime))\n    _drain(runtime)\n',
+        new='    _decide(runtime, "the day", lambda: runs.run_due_days(runtime))\n',
+        tests=(TASKS + "test_losing_the_queue_loses_nothing",),
+    ),
+    Mutant(
+        promise="A8",
+        removes="the minimum days between two contacts, asked again at the claim",
+        file="engine/recheck.py",
+        old="        if since < minimum:\n",
+        new="        if since < 0:\n",
+        tests=(RECHECK + "test_nobody_is_contacted_twice_within_the_minimum_days",),
+    ),
+    Mutant(
+        promise="A3",
+        removes="giving a broken mail server's channel a rest without holding back another's",
+        file="engine/outbox.py",
+        old="            if not reached:\n                ways.remove(way)\n",
+        new="            if not reached:\n                return tally\n",
+        tests=("tests/outbox/test_letters.py::test_a_broken_mail_server_holds_back_no_letter",),
+    ),
+    Mutant(
+        promise="A6",
+        removes="that only the last of several missed days acts",
+        file="engine/runs.py",
+        old="acts=day == days[-1], sent_until_day=acted)",
+        new="acts=True, sent_until_day=acted)",
+        tests=("tests/engine/test_runs.py::test_missed_days_are_decided_in_order_and_only_the_last_creates_actions",),
+    ),
+    Mutant(
+        promise="A7",
+        removes="that the bell rings after the commit",
+        file="engine/commands.py",
+        old="        runtime.database.after_commit(runtime.ring)\n",
+        new="        runtime.ring()\n",
+        tests=(TASKS + "test_the_bell_rings_after_the_commit_and_only_then",),
+    ),
+    Mutant(
+        promise="A8",
+        removes="the contact cap over all policies and channels",
+        file="engine/contact_times.py",
+        old="    if len(latest) < most or latest[most - 1] + days <= day:\n",
+        new="    if len(latest) < 10 * most or latest[most - 1] + days <= day:\n",
+        tests=(RECHECK + "test_the_contact_cap_counts_every_policy_and_channel",),
+    ),
+    Mutant(
+        promise="A1",
+        removes="naming the file of a message by its key",
+        file="notifiers/mailbox.py",
+        old="    return sha256(key.encode()).hexdigest()\n",
+        new="    return sha256(os.urandom(9)).hexdigest()\n",
+        tests=("tests/notifiers/test_mailbox.py::test_a_repeat_changes_nothing",),
+    ),
+    Mutant(
+        promise="A1",
+        removes="that what went along with a message stands again when that one fails",
+        file="engine/settlements.py",
+        old="            covering.release([claimed.action_id])\n",
+        new="",
+        tests=("tests/outbox/test_covering.py::test_what_goes_along_stands_again_when_the_message_is_refused",),
+    ),
+    Mutant(
+        promise="A4",
+        removes="that no step begins before an entity is live",
+        file="engine/decisions.py",
+        old="    if not (applying.run.acts and applying.begins):\n        return\n",
+        new="    if not applying.run.acts:\n        return\n",
+        tests=("tests/engine/test_going_live.py::test_without_go_live_no_run_creates_an_action",),
+    ),
+    Mutant(
+        promise="A4",
+        removes="that an entity whose sending was stopped claims nothing",
+        file="engine/claims.py",
+        old="Entity.select().where(Entity.sending & Entity.live_from_day.is_null(False))",
+        new="Entity.select().where(Entity.live_from_day.is_null(False))",
+        tests=(OUTBOX + "test_an_entity_that_does_not_send_keeps_its_messages",),
+    ),
+    Mutant(
+        promise="A8",
+        removes="that a customer has one message a day by a channel, whatever policies have steps due",
+        file="engine/covering.py",
+        old="        return tomorrow if at is not None and sending.day_at(other, at) == today else 0\n",
+        new="        return 0\n",
+        tests=("tests/outbox/test_covering.py::test_a_step_that_comes_later_in_the_day_leaves_on_the_next",),
+    ),
+    Mutant(
+        promise="H1",
+        removes="that nobody but the runtime reads a clock",
+        file="engine/contact_times.py",
+        old="    day = contact_day(entity.zone, action.created_at, action.due_day, now_at)\n",
+        new="    import time\n\n    now_at = time.time_ns() // 1_000\n"
+        "    day = contact_day(entity.zone, action.created_at, action.due_day, now_at)\n",
+        tests=("tests/test_rooms.py::test_only_the_runtime_reads_a_clock",),
+    ),
+    Mutant(
+        promise="H2",
+        removes="both instants of an hour that the clock shows twice",
+        file="rules/contact_hours.py",
+        old="    return None if all(start <= local.hour < end for local in locals_) else HOURS\n",
+        new="    return None if all(start <= (local - (local.dst() or timedelta())).hour < end"
+        " for local in locals_) else HOURS\n",
+        tests=(
+            "tests/rules/test_contact_hours.py"
+            "::test_every_change_of_the_clock_leaves_each_day_its_window_and_no_instant_outside",
+        ),
+    ),
+    Mutant(
+        promise="H4",
+        removes="that December is followed by another year",
+        file="ledger/days.py",
+        old="    following = date(on.year + on.month // 12, on.month % 12 + 1, 1)\n",
+        new="    following = date(on.year, on.month % 12 + 1, 1)\n",
+        tests=("tests/rules/test_steps.py::test_month_ends_are_those_of_the_calendar",),
+    ),
+)
