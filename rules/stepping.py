@@ -96,7 +96,7 @@ def rules_of(terms: Escalation, place: str = "/escalation/scenarios") -> tuple[R
 def follows(scenario: str, terms: Escalation, place: str) -> Condition:
     """Whether a customer follows a scenario: tied to it by a person, or else chosen by its fact."""
     named = tuple(sorted(name for name in terms.scenarios if name != STANDARD))
-    tied = Test(TIED, Op.EQ, Const(scenario), place)
+    tied = is_one_of(TIED, (scenario,), place)
     free = Test(TIED, Op.IS_NULL, None, place)
     if scenario == STANDARD and not named:
         return Any((tied, free))

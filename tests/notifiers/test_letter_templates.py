@@ -13,7 +13,7 @@ from notifiers.letters import Letter, LetterLine
 
 DOCUMENTS = {document["key"]: document for document in shipped_templates()}
 DAY = day_of(date(2026, 12, 24))
-MISSING = object()
+MISSING = type("Missing", (), {"__repr__": lambda self: "missing"})()
 
 
 def changed(key, *place_and_value):
