@@ -1,7 +1,8 @@
 """Door states: how fast each way out may be used, and when one that fails is left alone.
 
 All workers share them in the database. After some failures in a row a way rests, twice as long each
-time; then one message probes it. A way that is down or slow therefore never delays another.
+time and by a quarter more or less; then one message probes it. A way that is down or slow therefore
+never delays another, and a provider that is back is not asked by all its clients at one instant.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from peewee import fn
 
 from engine.door_settings import LIMITS
 from engine.doors import ClosedGateway, Way, ways_of
+from engine.pauses import jittered
 from engine.tables import Action, Door, Message
 
 if TYPE_CHECKING:
@@ -64,14 +66,14 @@ def note_failure(way: Way, now_at: int, error: str) -> None:
     """It failed, as it would have for any message; after some times it rests."""
     door, _ = Door.get_or_create(name=way.name)
     failures = door.failures + 1
-    rests = now_at + rest_us(failures) if failures >= FAILURES_MAX else None
+    rests = now_at + jittered(rest_us(failures), f"{way.name}#{now_at}") if failures >= FAILURES_MAX else None
     Door.update(
         failures=failures, rests_until_at=rests, last_failure_at=now_at, last_error=error[:ERROR_LENGTH_MAX]
     ).where(Door.name == way.name).execute()
 
 
 def rest_us(failures: int) -> int:
-    """How long a way rests after so many failures in a row.
+    """How long a way rests after so many failures in a row, before jitter.
 
     >>> [rest_us(failures) // SECOND_US for failures in (2, 3, 4, 5, 9, 60)]
     [0, 60, 120, 240, 3600, 3600]

@@ -5,13 +5,13 @@ Each names the generation it belongs to, so a worker that wakes after its lease 
 
 import logging
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from engine import covering, diary
 from engine.claims import SECOND_US, Claim, LeaseLost, change_row
 from engine.contact_times import note_wait
 from engine.database import update_rows
+from engine.pauses import jittered
 from engine.reaching import refuse
 from engine.tables import Action, Message
 from notifiers.gateways import Doubtful, Receipt, Rejected, Unreachable
@@ -153,6 +153,4 @@ def backoff_us(key: str, attempt: int) -> int:
     >>> backoff_us("a", 30) <= BACKOFF_MAX_US * 5 // 4
     True
     """
-    pause = min(BACKOFF_MAX_US, BACKOFF_US << min(attempt - 1, 20))
-    share = int.from_bytes(sha256(f"{key}#{attempt}".encode()).digest()[:4], "big")
-    return pause * 3 // 4 + pause // 2 * share // 2**32
+    return jittered(min(BACKOFF_MAX_US, BACKOFF_US << min(attempt - 1, 20)), f"{key}#{attempt}")

@@ -234,17 +234,15 @@ def test_a_way_that_fails_rests_and_is_probed_by_one_message(runtime, make_custo
         assert len(down.calls) == tries
     assert outbox.deliver(runtime, gateway=down, prepare=addressed).total == 0
     door = Door.get(Door.name == "smtp")
-    assert (door.failures, door.rests_until_at, door.last_error) == (
-        3,
-        runtime.now_at() + door_states.REST_US,
-        "no route",
-    )
+    assert (door.failures, door.last_error) == (3, "no route")
+    rest = door_states.REST_US
+    assert rest * 3 // 4 <= door.rests_until_at - runtime.now_at() <= rest * 5 // 4
     assert outbox.deliver(runtime, gateway=Counted("other"), prepare=addressed, batch=1)["sent"] > 0
     make_action(make_customer("more"), step="p9")
     clock.advance(minutes=2)
     outbox.deliver(runtime, gateway=down, prepare=addressed)
     assert len(down.calls) == 4
-    assert Door.get(Door.name == "smtp").rests_until_at == runtime.now_at() + 2 * door_states.REST_US
+    assert rest * 3 // 2 <= Door.get(Door.name == "smtp").rests_until_at - runtime.now_at() <= rest * 5 // 2
 
 
 def test_a_way_that_works_again_is_used_at_once(runtime, make_customer, make_action, clock):
