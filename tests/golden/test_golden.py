@@ -21,7 +21,7 @@ from engine import frames
 from engine.differences import matched_in_columns
 from engine.matching import Matcher
 from ledger.canonical import canonical, sha256_of
-from rules import columns, hits, reference
+from rules import closures, columns, hits, reference
 from rules.book import Book
 from rules.conditions import Op
 from rules.documents import parse, parse_parameters
@@ -185,7 +185,7 @@ def test_models_score_them_again(release):
 @pytest.mark.parametrize(("op", "slip"), [(Op.GE, Op.GT), (Op.LE, Op.LT), (Op.LT, Op.LE)])
 def test_a_slip_by_one_would_be_seen(monkeypatch, op, slip):
     """The evaluator asks > where the policy says >=, and so on."""
-    monkeypatch.setattr(reference, "COMPARE", {**reference.COMPARE, op: reference.COMPARE[slip]})
+    monkeypatch.setattr(closures, "COMPARE", {**closures.COMPARE, op: closures.COMPARE[slip]})
     assert differences(golden(RELEASES[-1]))
 
 
