@@ -21,7 +21,7 @@ from engine import frames
 from engine.differences import matched_in_columns
 from engine.matching import Matcher
 from ledger.canonical import canonical, sha256_of
-from rules import closures, columns, hits, reference
+from rules import closures, columns, hits
 from rules.book import Book
 from rules.conditions import Op
 from rules.documents import parse, parse_parameters
