@@ -149,14 +149,19 @@ def rule(dice: random.Random, stage: str, number: int) -> dict[str, Any]:
 
 
 def document(dice: random.Random, stage: str) -> dict[str, Any]:
-    """A policy of a stage."""
+    """A policy of a stage; an escalation whose steps need too many paths is refused, so another is drawn."""
     hit = dice.choice([name for name in STAGE[stage].hits if name != "count"])
     nothing = {"scorecard": {"points": 0}, "segmentation": {"segment": "standard"}, "worklist": {"worklist_points": 0}}
     found: dict[str, Any] = {"format": 1, "kind": "policy", "key": stage, "name": stage, "stage": stage, "hit": hit}
     found |= {"effective": {"from": "2020-01-01"}, "source": "a test", "because": "a test"}
     found["otherwise"] = {"then": nothing.get(stage, {})}
     if stage == "escalation":
-        return found | {"escalation": escalation(dice), "otherwise": {"then": {"level": 0}}}
+        found["otherwise"] = {"then": {"level": 0}}
+        while True:
+            drawn = found | {"escalation": escalation(dice)}
+            policy, _problems = parse(drawn)
+            if policy is None or all(path_count(nnf(rule.when)) <= PATHS_PER_RULE for rule in policy.rules):
+                return drawn
     found["rules"] = [rule(dice, stage, number) for number in range(dice.randint(4, 9))]
     if stage == "scorecard":
         found["bands"] = [{"risk_class": "A", "up_to": 0}, {"risk_class": "B", "up_to": 10**9}, {"risk_class": "C"}]
