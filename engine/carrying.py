@@ -1,8 +1,9 @@
 """What one day that is looked at ahead hands to the next: outcomes, standings, contacts, limits.
 
 The same as ``engine.decisions`` and ``engine.after_run`` write and ``engine.queries`` reads on the day
-after, as columns and in memory: nothing of it is ever written. Every message, call and task of a
-step counts as done on the day it came.
+after, as columns and in memory: nothing of it is ever written. Every call and task of a step counts as
+done on the day it came, and so does every message, unless that is a quiet day or a holiday where the
+customer is: then it leaves, and counts, on the first day that is none.
 """
 
 from collections.abc import Mapping
@@ -12,11 +13,12 @@ from typing import Any
 import narwhals as nw
 
 from engine.after_run import BAND
+from engine.claims import CONTACT_CHANNELS
 from engine.decisions import KEPT
 from engine.differences import AWAY
 from engine.editions import Edition
 from engine.frames import collected, from_rows
-from engine.queries import MADE, OVERRIDDEN, PREVIOUS, STANDING
+from engine.queries import MADE, OVERRIDDEN, PREVIOUS, STANDING, STEP_PENDING
 from ledger.days import days_since_month_end
 from ledger.expressions import in_force, lit
 from rules.escalation import Plan, stood_columns
@@ -37,7 +39,8 @@ READ = frozenset(
         *STANDING_NAMES,
     }
 )
-UNREACHED = ("task",)  # channels that reach nobody
+# Of each customer the message begun last, and the day it leaves.
+LEAVING: Mapping[str, Any] = {"customer_id": nw.Int64, "leaving_step": nw.String, "leaves_day": nw.Int64}
 # A step that begins. What it is about: the leader before its due date, afterwards all that is overdue.
 BEGUN: Mapping[str, Any] = {
     "customer_id": nw.Int64,
@@ -61,6 +64,7 @@ class Carried:
         previous: per customer what was decided, ``was_*``, and the standing, ``at_*``.
         shelved: standings under other policies, by key.
         contacts: customer_id, day: whom a message or call reached.
+        leaving: ``LEAVING``: a step whose message has not left yet holds back the next.
         limits: entries of credit limits.
         made: actions of the episodes that last, which come only once.
     """
@@ -69,11 +73,14 @@ class Carried:
     previous: Frame
     shelved: Mapping[str, Frame]
     contacts: Frame
+    leaving: Frame
     limits: Frame
     made: Frame
 
 
-def carried(frames: Mapping[str, Frame], policy_key: str, further: Mapping[str, Frame], day: int) -> Carried:
+def carried(
+    frames: Mapping[str, Frame], policy_key: str, further: Mapping[str, Frame], day: int, later: Mapping[str, int]
+) -> Carried:
     """The state after a day, from what was read of the database.
 
     Args:
@@ -81,13 +88,24 @@ def carried(frames: Mapping[str, Frame], policy_key: str, further: Mapping[str, 
         policy_key: of the standings in ``previous``.
         further: what stands under other policies, by key.
         day: the last decided one; what is open now counts as done on it.
+        later: countries in which nothing leaves on it, with the first day on which it does.
     """
-    done = frames["undone"].select("customer_id", lit(day).alias("day"))
+    undone = collected(frames["undone"].rename({"step_key": "step"}))
+    leaving = leaving_of(undone, frames["owner"], later, day)
     return Carried(
         policy_key=policy_key,
         previous=frames["previous"].select("customer_id", "known", *WAS_NAMES, *STANDING_NAMES),
         shelved={key: frame.select("customer_id", *STANDING_NAMES) for key, frame in further.items()},
-        contacts=collected(nw.concat([frames["contact_made"].select("customer_id", "day"), done])),
+        contacts=collected(
+            nw.concat(
+                [
+                    frames["contact_made"].select("customer_id", "day"),
+                    leaving.filter(nw.col("leaves_day") == lit(day)).select("customer_id", lit(day).alias("day")),
+                    called(undone, day),
+                ]
+            )
+        ),
+        leaving=leaving.unique("customer_id", keep="any"),
         limits=frames["credit_limit"],
         made=frames["made"],
     )
@@ -117,14 +135,25 @@ def frames_of(state: Carried, ledger: Mapping[str, Frame], overrides: Frame, day
     """
     by_hand = [f"override_{outcome}" for outcome, _dtype in OVERRIDDEN.values()]
     stands = ~nw.col("at_step_key").is_null()
-    previous = state.previous.with_columns(
-        nw.when(stands).then(lit(day) - nw.col("at_since_day")).alias("step_state"),
+    own = (nw.col("leaving_step") == nw.col("at_step_key")).fill_null(False)
+    done = nw.when(own).then(nw.col("leaves_day")).otherwise(nw.col("at_since_day"))
+    waits = own & (nw.col("leaves_day") >= lit(day))
+    previous = state.previous.join(state.leaving, on="customer_id", how="left").with_columns(
+        nw.when(stands & waits)
+        .then(lit(STEP_PENDING))
+        .otherwise(nw.when(stands).then(lit(day) - done))
+        .alias("step_state"),
         lit(days_since_month_end(day)).alias("since_month_end"),
-    ).join(overrides.select("customer_id", *by_hand), on="customer_id", how="left")
+    )
+    previous = previous.drop("leaving_step", "leaves_day").join(
+        overrides.select("customer_id", *by_hand), on="customer_id", how="left"
+    )
     return {**ledger, "previous": previous, "contact_made": state.contacts, "credit_limit": state.limits}
 
 
-def after(state: Carried, decided: Frame, begun: Frame, keys: Frame, proposed: Frame, day: int) -> Carried:
+def after(
+    state: Carried, decided: Frame, begun: Frame, keys: Frame, proposed: Frame, leaving: Frame, day: int
+) -> Carried:
     """The state once a day is decided and its steps are carried out.
 
     Args:
@@ -132,6 +161,7 @@ def after(state: Carried, decided: Frame, begun: Frame, keys: Frame, proposed: F
         begun: the steps that began, ``BEGUN``.
         keys: their actions' keys.
         proposed: limits that came into force, as entries.
+        leaving: of the messages among the steps that began, ``LEAVING``.
     """
     written = nw.col("changed") | nw.col("moved")
     was = {}
@@ -151,14 +181,47 @@ def after(state: Carried, decided: Frame, begun: Frame, keys: Frame, proposed: F
     )
     if "event_move" in decided.collect_schema().names():
         folded = fold_columns(folded, day)
-    reached = begun.filter(~nw.col("channel").is_in(UNREACHED)).select("customer_id", "day")
+    previous = collected(folded.select("customer_id", "known", *WAS_NAMES, *STANDING_NAMES))
+    others = state.leaving.join(leaving.select("customer_id"), on="customer_id", how="anti")
+    waiting = collected(nw.concat([others, leaving]))
+    # Before it leaves it is decided again: a step that has lapsed meanwhile sends nothing.
+    today = waiting.filter(nw.col("leaves_day") == lit(day)).join(
+        previous.select("customer_id", nw.col("at_step_key").alias("leaving_step")),
+        on=["customer_id", "leaving_step"],
+        how="semi",
+    )
+    left = today.select("customer_id", lit(day).alias("day"))
     return replace(
         state,
-        previous=collected(folded.select("customer_id", "known", *WAS_NAMES, *STANDING_NAMES)),
-        contacts=collected(nw.concat([state.contacts, reached])),
+        previous=previous,
+        contacts=collected(nw.concat([state.contacts, left, called(begun, day)])),
+        leaving=waiting,
         limits=collected(nw.concat([state.limits, proposed])),
         made=collected(nw.concat([state.made, keys.select(*MADE)])),
     )
+
+
+def leaving_of(messages: Frame, owners: Frame, later: Mapping[str, int], day: int) -> Frame:
+    """When messages leave: ``LEAVING``.
+
+    Args:
+        messages: customer_id, step, channel; others than messages to customers are left out.
+        owners: customer_id, country.
+        later: countries in which nothing leaves on the day, with the first day on which it does.
+        day: they come.
+    """
+    leaves = lit(day)
+    for country, first in later.items():
+        leaves = nw.when(nw.col("country") == nw.lit(country)).then(lit(first)).otherwise(leaves)
+    sent = messages.filter(nw.col("channel").is_in(CONTACT_CHANNELS)).join(
+        owners.select("customer_id", "country"), on="customer_id", how="left"
+    )
+    return collected(sent.select("customer_id", nw.col("step").alias("leaving_step"), leaves.alias("leaves_day")))
+
+
+def called(steps: Frame, day: int) -> Frame:
+    """Whom a call reaches on a day: customer_id, day."""
+    return steps.filter(nw.col("channel") == nw.lit("call")).select("customer_id", lit(day).alias("day"))
 
 
 def with_events(decided: Frame, plan: Plan) -> Frame:

@@ -2,8 +2,9 @@
 
 From the state after the last decided day each following day is decided as its nightly run would
 decide it: the ledger as of that day without new bookings, the documents that hold on it, and what
-the day before left, carried in memory. Steps count as carried out on the day they come, a run that
-stops at the gate as approved. A test runs the real days and finds exactly the same actions.
+the day before left, carried in memory. Steps count as carried out on the day they come, messages on
+the first from then on that is no quiet day where the customer is; a run that stops at the gate counts
+as approved. A test runs the real days and finds exactly the same actions.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,12 +21,14 @@ from engine.carrying import (
     begun_steps,
     carried,
     frames_of,
+    leaving_of,
     limits_taken,
     no_steps,
     under,
     with_events,
 )
 from engine.commands import Invalid
+from engine.contact_times import foretold_day
 from engine.editions import Edition, edition_for
 from engine.frames import collected, count_of, entries, frames_on_disk, read_frames, rows_of
 from engine.pipeline import Frame, asking, booked, decided_beside, last_portfolio_run
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 DAYS = 28
+MESSAGE = "email"  # any message: quiet days hold for all of them alike
 DAYS_MAX = 60
 HELD_ENTRIES = 2_000_000  # up to here the ledger is held in memory: from files each day takes a tenth longer
 
@@ -201,7 +205,7 @@ def _sides(
     """Both sides begin with the same state."""
     key = of_sides[0][min(of_sides[0])].policy_key
     standings = {other: ledger[f"previous {number}"] for number, other in enumerate(_further(of_sides))}
-    state = carried(ledger, key, standings, last.as_of_day)
+    state = carried(ledger, key, standings, last.as_of_day, _later(entity, ledger, last.as_of_day))
     known = Run.select(Run.policy_key).where(Run.entity == entity, Run.state == "done", Run.kind != "event")
     adopted = {str(row) for (row,) in known.distinct().tuples()}
     new = as_if_live or (entity.live_after_run is not None and entity.live_after_run >= last.id)
@@ -240,12 +244,20 @@ def _decide(
             channels = {key: step.channel for key, (step, _scenario) in steps.items()}
             begun, keys = begun_steps(side.state, decided, channels, _owners(ledger, day), day)
     taken = limits_taken(side.state, ledger, decided, edition, day)
-    side.state = after(side.state, decided, begun, keys, taken, day)
+    leaving = leaving_of(begun, ledger["owner"], _later(entity, ledger, day), day)
+    side.state = after(side.state, decided, begun, keys, taken, leaving, day)
     side.adopted.add(edition.policy_key)
     counts = _counts(decided)
     share = counts["changed"] * 10_000 > counts["customers"] * entity.portfolio_share_bp
     gated, side.new = share and not side.new, False
     return Day(day=day, begins=ask.begins, gated=gated, taken=count_of(taken), steps=steps, begun=begun, **counts)
+
+
+def _later(entity: Entity, ledger: Mapping[str, Frame], day: int) -> dict[str, int]:
+    """The countries of customers in which no message leaves on a day, with the first day on which one does."""
+    countries = [row["country"] for row in rows_of(ledger["owner"].select("country").unique())]
+    first = {country: foretold_day(entity, country, MESSAGE, day) for country in countries}
+    return {country: on for country, on in sorted(first.items()) if on != day}
 
 
 def _begins(entity: Entity, side: _Side, day: int) -> bool:

@@ -118,9 +118,9 @@ def questions_ahead(
         policy_keys: of further escalation policies that decide on one of them.
 
     Returns:
-        ``owner`` (who collects from each customer), ``made`` (actions of the episodes that last),
-        ``undone`` (customers whose message or call is not carried out yet), ``overrides <day>``, and
-        ``previous <n>``, what stands under the n-th further policy.
+        ``owner`` (who collects from each customer, and its country), ``made`` (actions of the episodes
+        that last), ``undone`` (messages and calls that are not carried out yet), ``overrides <day>``,
+        and ``previous <n>``, what stands under the n-th further policy.
     """
     others = [_previous(replace(question, policy_key=key), store) for key in policy_keys]
     return {
@@ -133,9 +133,9 @@ def questions_ahead(
 
 
 def _owners(question: Question, store: Store) -> Table:
-    columns = (Field("customer_id", nw.Int64), Field("collector", nw.Int64))
+    columns = (Field("customer_id", nw.Int64), Field("collector", nw.Int64), Field("country", nw.String))
     sql = (
-        "select id as customer_id, collector_id as collector from customer "
+        "select id as customer_id, collector_id as collector, coalesce(country, '') as country from customer "
         f"where {store.unindexed}entity_id = {question.entity_id:d}"
     )
     return Table(columns, sql, f"{sql} and id in {store.listed}")
@@ -165,10 +165,12 @@ def _made(question: Question, store: Store) -> Table:
 def _undone(question: Question, store: Store) -> Table:
     states = ", ".join(f"'{state}'" for state in UNFINISHED_MESSAGE)
     sql = (
-        f"select customer_id from action where {store.unindexed}entity_id = {question.entity_id:d} "
+        "select customer_id, coalesce(sends_by, channel) as channel, step_key from action "
+        f"where {store.unindexed}entity_id = {question.entity_id:d} and line_id = 0 "
         f"and ((channel not in ('call', 'task') and state in ({states})) or (channel = 'call' and state = 'open'))"
     )
-    return Table((Field("customer_id", nw.Int64),), sql, f"{sql} and customer_id in {store.listed}")
+    columns = (Field("customer_id", nw.Int64), Field("channel", nw.String), Field("step_key", nw.String))
+    return Table(columns, sql, f"{sql} and customer_id in {store.listed}")
 
 
 def _overrides(question: Question, store: Store) -> Table:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine import demo
+from engine.contact_times import quiet_code
 from engine.demo.place import EPOCH
 from engine.diary import feed_standing
 from engine.forward import look_ahead
@@ -74,11 +75,13 @@ def test_the_demo_does_exactly_what_was_foretold(place: tuple[Runtime, Standing]
 
 
 def carry_out(runtime: Runtime, day: int) -> None:
-    """Every message is sent, every call reaches the customer and every task is done, in the course of a day."""
+    """Every message is sent that may leave on a day, every call reaches the customer and every task is done."""
     at = (day * 86_400 + 12 * 3_600) * 1_000_000
     states = ("waiting", "due", "failed", "uncertain", "open")
     for action in list(Action.select().where(Action.state.in_(states), Action.decision.is_null(False))):
         work = action.channel in ("call", "task")
+        if quiet_code(action.customer, action.channel, day) is not None:
+            continue
         Action.update(
             state="done" if work else "sent", result="reached" if work else None, settled_at=at, waiting_for=None
         ).where(Action.id == action.id).execute()
