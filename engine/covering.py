@@ -100,7 +100,10 @@ class Beside:
         if other.state == "uncertain":
             at = Message.select(Message.composed_at).where(Message.action == other.id).scalar()
         today = sending.day_at(action, self._now_at)
-        return tomorrow if at is not None and sending.day_at(other, at) == today else 0
+        if at is None:
+            return 0
+        # What a clock that was ahead settled counts as today's.
+        return tomorrow if at > self._now_at or sending.day_at(other, at) == today else 0
 
 
 def _is_alike(one: Action, other: Action) -> bool:

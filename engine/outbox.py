@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from engine import covering, diary
+from engine import clocks, covering, diary
 from engine.claims import (
     BATCH,
     IN_FLIGHT,
@@ -97,6 +97,8 @@ def deliver(
     ways = [whole(gateway)] if gateway else ways_of(runtime)
     tally = Tally()
     while ways:
+        with runtime.database.atomic():
+            clocks.mend(runtime.now_at())
         looked_at = 0
         for way in list(ways):
             claims, looked = claim(runtime, runtime.now_at(), way=way, prepare=prepare, batch=batch, lease_us=lease_us)
@@ -241,6 +243,8 @@ def sweep(runtime: "Runtime", *, gateway: Gateway | None = None) -> Tally:
     """
     doors = doors_of(runtime)
     now_at = runtime.now_at()
+    with runtime.database.atomic():
+        clocks.mend(now_at)
     tally = Tally()
     expired = (
         Action.select()

@@ -77,7 +77,7 @@ def release(runtime: "Runtime", claims: Iterable[Claim]) -> None:
 
 
 def _sent(runtime: "Runtime", claimed: Claim, receipt: Receipt) -> str:
-    now_at = runtime.now_at()
+    now_at = max(runtime.now_at(), claimed.at)  # the clock may have been set back meanwhile: caps count this day
     with runtime.database.atomic():
         changes = {"state": "sent", "receipt": receipt.answer, "settled_at": now_at, "waiting_for": None}
         ours = change(runtime, claimed, changes)

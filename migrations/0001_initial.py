@@ -388,6 +388,16 @@ def up(migrator, db):
 
     db.create_tables([Block])
 
+    class ClockMark(Model):
+        seen_at = BigIntegerField()
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "clock_mark"
+
+    db.create_tables([ClockMark])
+
     class CommandRecord(Model):
         key = CharField(unique=True)
         name = CharField()
@@ -984,6 +994,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("contact"))
     migrator.migrate(migrator.drop_table("person"))
     migrator.migrate(migrator.drop_table("command_record"))
+    migrator.migrate(migrator.drop_table("clock_mark"))
     migrator.migrate(migrator.drop_table("block"))
     migrator.migrate(migrator.drop_table("batch_letter"))
     migrator.migrate(migrator.drop_table("letter_batch"))

@@ -40,6 +40,7 @@ ALARMS = (
         "run_failed",
         "outage",
         "child_crashed",
+        "clock",
     ),
     "missing_rate",
     "account_changed",

@@ -7,7 +7,7 @@ Suffixes: ``_minor`` integer minor units, ``_bp`` basis points, ``_day`` integer
 from engine.tables.actions import Action, ActionWait, Alarm, AuditEntry, CommandRecord, Message, Verification
 from engine.tables.base import Table, database
 from engine.tables.decisions import Alert, DayReplay, Decision, DirtyCustomer, Outcome, Run, Standing
-from engine.tables.doors import BatchLetter, Door, GatewayAddress, LetterBatch
+from engine.tables.doors import BatchLetter, ClockMark, Door, GatewayAddress, LetterBatch
 from engine.tables.entries import (
     Allocation,
     Block,
@@ -59,6 +59,7 @@ __all__ = [
     "AuditEntry",
     "BatchLetter",
     "Block",
+    "ClockMark",
     "CommandRecord",
     "Contact",
     "Credit",

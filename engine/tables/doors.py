@@ -20,6 +20,12 @@ class Door(Table):
     last_error = TextField(null=True)
 
 
+class ClockMark(Table):
+    """The latest instant a worker saw, in one row: a clock that was set back shows by it."""
+
+    seen_at = BigIntegerField()
+
+
 class GatewayAddress(Table):
     """Where an entity's webhooks go: proposed by one person, in force when another has approved it."""
 

@@ -161,7 +161,7 @@ def look_up(runtime, server, manager):
 
 
 @pytest.mark.promise("A3")
-@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 60))])
+@pytest.mark.seeds(2, 60)
 def test_whatever_the_network_does_no_mail_is_lost_or_sent_twice(
     runtime, make_customer, make_action, prepare, clock, users, dying_server, replay, seed
 ):
@@ -198,7 +198,7 @@ def test_whatever_the_network_does_no_mail_is_lost_or_sent_twice(
 
 
 @pytest.mark.promise("A3")
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
+@pytest.mark.seeds(1, 20)
 def test_a_provider_that_is_down_for_a_day_costs_nothing_but_the_day(
     runtime, live, make_customer, make_action, prepare, clock, users, dying_server, replay, seed
 ):
