@@ -74,8 +74,12 @@ def clock() -> Clock:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that uses a database on both, where it belongs there."""
+    """Run a test that uses a database on both, where it belongs there; a harness with the seeds it names."""
     definition = metafunc.definition
+    for mark in definition.iter_markers("seeds"):  # some at each commit, the others in the slow tier
+        each_commit, all_of_them = mark.args
+        late = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(each_commit, all_of_them)]
+        metafunc.parametrize("seed", [*range(each_commit), *late])
     marks = {mark.name for mark in definition.iter_markers()}
     if "store" not in metafunc.fixturenames:
         return
@@ -84,6 +88,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     elif "both" in marks or (Path(definition.path).parent.name in BOTH and "sqlite" not in marks):
         long = [pytest.mark.slow] if "long" in marks else []
         metafunc.parametrize("store", ["sqlite", pytest.param("postgresql", marks=long)])
+
+
+@pytest.fixture
+def replay(request: pytest.FixtureRequest) -> None:
+    """Print the line that runs this test again as it was: pytest shows it where the test is red."""
+    print(f"replay: pytest -m '' '{request.node.nodeid}'")
 
 
 @pytest.fixture

@@ -19,14 +19,6 @@ from notifiers.gateways import Receipt
 HOUR_US = 3_600 * 1_000_000
 
 
-def pytest_generate_tests(metafunc):
-    """Run a harness with ``@pytest.mark.seeds(2, 60)``: two seeds at each commit, sixty in the slow tier."""
-    for mark in metafunc.definition.iter_markers("seeds"):
-        each_commit, all_of_them = mark.args
-        late = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(each_commit, all_of_them)]
-        metafunc.parametrize("seed", [*range(each_commit), *late])
-
-
 class CountingGateway:
     """An idempotent receiver with a database of its own: effects by key, and every call."""
 
@@ -304,9 +296,3 @@ class Session(socketserver.StreamRequestHandler):
 def dying_server():
     """The class itself: ``with dying_server("DATA", "after") as server``."""
     return DyingServer
-
-
-@pytest.fixture
-def replay(request):
-    """Print the line that runs this test again as it was: pytest shows it where the test is red."""
-    print(f"replay: pytest -m '' '{request.node.nodeid}'")

@@ -198,7 +198,7 @@ def test_two_machines_an_hour_apart_use_up_no_tries(runtime, make_customer, make
         raise Unreachable("450 later")
 
     receiver = Receiver(True, fails)
-    for minute in range(90):
+    for minute in range(45):
         wrong.jump = timedelta(hours=minute % 2)
         outbox.sweep(runtime, gateway=receiver)
         outbox.deliver(runtime, gateway=receiver, prepare=prepare)
