@@ -71,6 +71,7 @@ def _drain(runtime: "Runtime", entity: Entity, day: int) -> int:
     decided = 0
     with alone(runtime, entity):
         matcher = matcher_of(runtime)
+        _close_interrupted(runtime, entity)
         activate(runtime, day)
         while True:
             marks = list(
@@ -89,6 +90,13 @@ def _drain(runtime: "Runtime", entity: Entity, day: int) -> int:
                     DirtyCustomer.delete().where(
                         DirtyCustomer.customer == customer, DirtyCustomer.since_at == since_at
                     ).execute()
+
+
+def _close_interrupted(runtime: "Runtime", entity: Entity) -> None:
+    """End the runs of a drain that died: what they wrote holds, and whom they did not come to is still marked."""
+    left = (Run.entity == entity) & (Run.kind == "event") & (Run.state == "confirming")
+    with runtime.database.atomic():
+        Run.update(state="done", finished_at=runtime.now_at(), version=Run.version + 1).where(left).execute()
 
 
 def _with_groups(customers: list[int]) -> list[int]:

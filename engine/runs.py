@@ -13,6 +13,8 @@ from datetime import time
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
+from peewee import ModelSelect
+
 from engine import frames, kept_frames, line_rows
 from engine.commands import Invalid
 from engine.confirming import matcher_of
@@ -102,7 +104,8 @@ def run_due_days(runtime: "Runtime") -> list[Run]:
     for entity in Entity.select().where(Entity.adopted_day.is_null(False)).order_by(Entity.id):
         today = runtime.today(entity)
         last = last_portfolio_run(entity)
-        begun = Run.select().where(Run.entity == entity, Run.state == "confirming").exists()
+        confirming = _unfinished_runs(entity).where(Run.state == "confirming")
+        begun = confirming.exists()
         behind = 0 if last is None else today - last.as_of_day
         night = runtime.now().astimezone(ZoneInfo(entity.zone)).time() >= STARTS_AT
         if not begun and (behind <= 0 or not night):
@@ -112,9 +115,7 @@ def run_due_days(runtime: "Runtime") -> list[Run]:
             continue
         try:
             if begun:
-                runs += [
-                    resume(runtime, run) for run in Run.select().where(Run.entity == entity, Run.state == "confirming")
-                ]
+                runs += [resume(runtime, run) for run in confirming]
             else:
                 runs.append(run_entity(runtime, entity, today))
         except Busy:
@@ -122,10 +123,15 @@ def run_due_days(runtime: "Runtime") -> list[Run]:
     return runs
 
 
+def _unfinished_runs(entity: Entity) -> ModelSelect:
+    """Runs of the portfolio that an earlier call left; one of a few customers has no facts to go on from."""
+    return Run.select().where(Run.entity == entity, Run.kind != "event", Run.state.in_(UNFINISHED)).order_by(Run.id)
+
+
 def _unfinished(runtime: "Runtime", entity: Entity, as_of_day: int, matcher: Matcher) -> Run | None:
     """Finish or set aside what an earlier call left; the run to wait for, if any."""
     run: Run
-    for run in Run.select().where(Run.entity == entity, Run.state.in_(UNFINISHED)).order_by(Run.id):
+    for run in _unfinished_runs(entity):
         if run.state == "confirming":
             finish(runtime, run, matcher)
         elif as_of_day > run.as_of_day:

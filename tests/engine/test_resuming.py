@@ -152,6 +152,36 @@ def test_a_payment_is_decided_at_once_through_the_same_pipeline(runtime, entity,
     assert state() == before
 
 
+def test_a_drain_killed_at_any_boundary_stops_no_later_night(
+    request, runtime, entity, books, policies, go_live, monkeypatch
+):
+    """A worker that dies deciding one customer leaves a run without facts; the next drain and the next night go on."""
+    customer = books.customer("1")
+    line = books.invoice(customer, 50_000, DAY - 60, DAY - 40)
+    run_entity(runtime, entity, DAY - 1)
+    go_live(DAY - 1)
+    run_entity(runtime, entity, DAY)
+    books.payment(customer, line, 50_000, DAY)
+    mark_dirty([customer.id], runtime.now_at())
+
+    def dying(*_arguments):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(decisions, "_write_decisions", dying)
+        with pytest.raises(Killed):
+            drain_dirty(runtime)
+    runtime.close()
+    runtime = build(runtime.settings, runtime.now)
+    request.addfinalizer(runtime.close)
+    assert Run.select().where(Run.kind == "event", Run.state == "confirming").count() == 1
+    assert run_entity(runtime, Entity.get(), DAY + 1).state == "done"
+    mark_dirty([customer.id], runtime.now_at())
+    drain_dirty(runtime)
+    assert (Outcome.get().hold, Action.get().state) == (False, "cancelled")
+    assert {run.state for run in Run} == {"done"}
+
+
 def test_a_customer_without_news_leaves_no_trace(runtime, entity, books, policies):
     """The mark goes, no run is written."""
     customer = books.customer("1")
