@@ -4,6 +4,7 @@ import base64
 from html import escape
 from html.parser import HTMLParser
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from flask import Response, abort, flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -14,8 +15,8 @@ from flask_login import current_user
 from markupsafe import Markup
 from peewee import JOIN, ModelSelect
 
-from admin import formatting, gate
-from admin.console import Choice, Tab
+from admin import doubt, formatting, gate
+from admin.console import Asked, Choice, Tab
 from admin.customers import customer_link
 from admin.invoice_documents import file_answer
 from admin.invoices import invoice, name_invoices
@@ -109,6 +110,7 @@ class MessagesView(OfCustomers):
     """Messages of every channel."""
 
     permission = "people.view"
+    list_template = "console/messages.html"
     can_view_details = False  # they have a page of their own
     heading = _l("Messages")
     lead = _l(
@@ -144,6 +146,7 @@ class MessagesView(OfCustomers):
         Tab("sent", _l("Sent"), lambda q: q.where(Action.state == "sent")),
     )
     shown: ClassVar[dict[str, Any]] = {
+        "tick": doubt.tick,
         "due_day": lambda row: formatting.day(row.due_day),
         "customer": lambda row: customer_link(row.customer),
         "subject": lambda row: _subject(row),
@@ -169,6 +172,17 @@ class MessagesView(OfCustomers):
             .join(Person, JOIN.LEFT_OUTER)
             .where(Action.channel.not_in(("call", "task")))
         )
+
+    def head(self, asked: Asked) -> list[dict[str, Any]]:
+        """The columns; before those in doubt a box each, for whoever may settle them."""
+        columns = super().head(asked)
+        if asked.tab == "doubt" and gate.may("actions.resolve"):
+            return [{"name": "tick", "label": _("Chosen"), "kind": "short"}, *columns]
+        return columns
+
+    def once(self) -> str:
+        """A key for a form, so that sending it twice does it once."""
+        return str(uuid4())
 
     def prepare(self, rows: list[Any]) -> None:
         """Open the letters of these rows."""

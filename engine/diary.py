@@ -227,11 +227,25 @@ def resolve_uncertain(context: Context, command: ResolveUncertain) -> Change:
     action, _ = _action(context, command.action, command.version)
     if action.state != "uncertain":
         raise _wrong_state(action, "can be resolved")
-    if not command.delivered:
-        return _changed(action, state="due", not_before_at=context.at, attempts=0, waiting_for=None)
-    change = _changed(action, finished=True, state="sent", settled_at=context.at, receipt="confirmed by a person")
-    feed_standing(action, "sent", context.at)
-    return change
+    resolved(action, command.delivered, context.at, "confirmed by a person")
+    return Change(
+        subject_kind="action",
+        subject_id=action.id,
+        before={"state": "uncertain", "result": action.result},
+        after={"state": action.state, "result": action.result},
+        answer={"action": action.id, "state": action.state, "version": action.version},
+        dirty=[action.customer_id] if command.delivered else [],
+        entity_id=action.entity_id,
+    )
+
+
+def resolved(action: Action, delivered: bool, at: int, receipt: str) -> None:
+    """End the doubt about a message: it counts as sent, or is due again with all its attempts."""
+    if delivered:
+        update_version(action, state="sent", settled_at=at, receipt=receipt)
+        feed_standing(action, "sent", at)
+    else:
+        update_version(action, state="due", not_before_at=at, attempts=0, waiting_for=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,3 +67,23 @@ async function lookAgain(id) {
   if ("underWay" in fresh.dataset) setTimeout(lookAgain, LOOK_AGAIN_MS, id);
 }
 document.querySelectorAll("[data-under-way]").forEach((part) => setTimeout(lookAgain, LOOK_AGAIN_MS, part.id));
+
+/* Boxes in a list that belong to one form: how many are ticked, and all at once. */
+function boxesOf(id) {
+  return [...document.querySelectorAll(`input[type="checkbox"][form="${id}"]`)];
+}
+document.querySelectorAll("[data-chosen-of]").forEach((told) => {
+  const boxes = boxesOf(told.dataset.chosenOf);
+  const tell = () => { told.textContent = `${boxes.filter((box) => box.checked).length} / ${boxes.length}`; };
+  boxes.forEach((box) => box.addEventListener("change", tell));
+  tell();
+});
+document.querySelectorAll("[data-tick-all]").forEach((label) => {
+  label.hidden = false;
+  label.querySelector("input").addEventListener("change", (event) => {
+    boxesOf(label.dataset.tickAll).forEach((box) => {
+      box.checked = event.target.checked;
+      box.dispatchEvent(new Event("change"));
+    });
+  });
+});
