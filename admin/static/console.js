@@ -74,7 +74,10 @@ function boxesOf(id) {
 }
 document.querySelectorAll("[data-chosen-of]").forEach((told) => {
   const boxes = boxesOf(told.dataset.chosenOf);
-  const tell = () => { told.textContent = `${boxes.filter((box) => box.checked).length} / ${boxes.length}`; };
+  const tell = () => {
+    const ticked = boxes.filter((box) => box.checked).length;
+    told.textContent = told.dataset.words.replace("{n}", ticked).replace("{all}", boxes.length);
+  };
   boxes.forEach((box) => box.addEventListener("change", tell));
   tell();
 });

@@ -131,6 +131,35 @@ def test_a_server_that_was_off_decides_each_day_once_and_sends_what_is_still_tru
     assert max(Counter(key for *_, key in street.arrived).values()) == 1
 
 
+@pytest.mark.promise("H3")
+@pytest.mark.parametrize("ahead_days", [1, 3])
+def test_a_clock_that_was_days_ahead_decides_no_day_twice(runtime, entity, books, policies, go_live, clock, ahead_days):
+    """What it decided early stands; nothing is decided until the day after it has come, and then in order."""
+    street = Street(runtime, books, random.Random(1))
+    clock.advance(days=DAY - street.today)
+    street.live(10)
+    adopt(runtime, street, go_live)
+    clock.advance(days=ahead_days)
+    works(runtime, street)
+    clock.advance(days=-ahead_days)
+    sent = list(street.arrived)
+    for _ in range(ahead_days):
+        works(runtime, street)
+        assert (last_day(), street.arrived) == (DAY + ahead_days, sent)
+        clock.advance(days=1)
+    clock.advance(days=1)
+    works(runtime, street)
+    assert last_day() == street.today == DAY + ahead_days + 1
+    days = [run.as_of_day for run in Run.select().where(Run.kind != "event").order_by(Run.id)]
+    assert days == list(range(DAY, street.today + 1))
+    assert max(Counter(key for *_, key in street.arrived).values(), default=1) == 1
+
+
+def last_day():
+    """The last day that was decided as a whole."""
+    return Run.select(Run.as_of_day).where(Run.kind != "event").order_by(Run.id.desc()).limit(1).scalar()
+
+
 def scenario(chance, channels):
     """One to four steps, in any rhythm, by any of some channels."""
     days = sorted(chance.sample(range(1, 25), chance.randint(1, 4)))
