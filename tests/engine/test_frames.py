@@ -90,6 +90,7 @@ def test_one_customer_has_the_facts_the_portfolio_gives_it(runtime, entity, ledg
 @pytest.mark.parametrize("begins", [False, True])
 def test_a_plan_kept_ready_answers_for_any_day(runtime, entity, ledger, policies, begins):
     """Built once, it says of each day what a plan built for that day says: facts, decisions, differences, types."""
+    runtime.forget()  # what other tests have built
     Standing.create(
         customer=ledger[0],
         entity_id=entity.id,
