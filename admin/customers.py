@@ -13,7 +13,7 @@ from flask_login import current_user
 from markupsafe import Markup
 from peewee import JOIN, ModelSelect, Value, fn
 
-from admin import alerts_shown, explaining, figures, formatting, gate, silence
+from admin import alerts_shown, explaining, figures, formatting, gate, received_mail, silence
 from admin.console import PAGE_ROWS, Asked, Choice, ConsoleView, Page, Tab, cursor
 from admin.customer_page import file_of
 from engine import access
@@ -382,6 +382,7 @@ class CustomersView(ConsoleView):
         file = file_of(customer)
         return self.render(
             "console/customer.html",
+            mails=received_mail.of_customer(customer_id),
             file=file,
             stages=explaining.of_row(file.row, file.ask.edition.book, file.currency),
             facts=explaining.facts_shown(file.row, file.currency),

@@ -37,6 +37,7 @@ CARRIED = frozenset(
         "run",
         "user",
         "invoice_document",
+        "mail",
     }
 )
 TEXT_LENGTH_MAX = 2_000

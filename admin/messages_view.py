@@ -15,7 +15,7 @@ from flask_login import current_user
 from markupsafe import Markup
 from peewee import JOIN, ModelSelect
 
-from admin import doubt, formatting, gate
+from admin import doubt, formatting, gate, received_mail
 from admin.console import Asked, Choice, Tab
 from admin.customers import customer_link
 from admin.invoice_documents import file_answer
@@ -253,6 +253,7 @@ class MessagesView(OfCustomers):
             parts=length_of(letter["text"]) if row.way == "sms" and letter.get("text") else None,
             framed=letter_for_frame(html, gate.nonce()) if html else None,
             decision=Decision.get_or_none(Decision.id == row.decision_id),
+            mails=received_mail.of_message(row.id),
             carried=list(Action.select().where(Action.covered_by == row.id).order_by(Action.id)),
         )
 

@@ -47,6 +47,7 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
             Line(_l("Diary"), "actions.index_view", "list-checks", "diary"),
             Line(_l("Alerts"), "alerts.index_view", "triangle-alert", "alerts"),
             Line(_l("Messages"), "messages.index_view", "mail", "letters"),
+            Line(_l("Mail received"), "received_mail.index", "inbox"),
             Line(_l("Alarms"), "alarms.index_view", "bell-ring", "alarms"),
         ),
     ),

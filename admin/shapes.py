@@ -5,11 +5,12 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_login import current_user
 
 from admin import formatting, gate, places, sending_terms, versions
 from admin.forms import Ask, Shape
 from admin.signs import signs
-from engine import diary
+from engine import access, diary
 from engine.access import ROLES
 from engine.contact_times import times_of
 from engine.overrides import scenarios_in_force, segments_in_force
@@ -27,6 +28,11 @@ def _yes_no(yes: Any, no: Any) -> Any:
 
 def _roles(_subject: Any) -> list[tuple[str, str]]:
     return [(role, formatting.title(role)) for role in ROLES]
+
+
+def _entities(_subject: Any) -> list[tuple[str, str]]:
+    seen = Entity.id.in_(access.visible_entities(current_user.id))
+    return [(one.code, one.name) for one in Entity.select().where(seen).order_by(Entity.code)]
 
 
 def _held(subject: Any) -> list[tuple[str, str]]:
@@ -284,6 +290,19 @@ SHAPES: dict[str, Shape] = {
             _l("Nobody can know but a person who looked. It is never sent again alone."),
             _l("Settle"),
             {"delivered": Ask(_l("The message"), options=_yes_no(_l("arrived"), _l("did not arrive: send it again")))},
+        ),
+        Shape(
+            "AssignMail",
+            _l("Whose answer is it?"),
+            _l("The mail becomes a diary item of the customer's collector."),
+            _l("Assign"),
+            {"entity": Ask(_l("Entity"), options=_entities), "number": Ask(_l("Customer number"))},
+        ),
+        Shape(
+            "SetMailAside",
+            _l("Set the mail aside"),
+            _l("It is nobody's answer. Its words are destroyed here; the mailbox keeps the mail."),
+            _l("Set aside"),
         ),
         Shape("RetryMessage", _l("Try again"), _l("It is due again with all its attempts."), _l("Try again")),
         Shape(

@@ -10,7 +10,7 @@ from flask_login import current_user
 from markupsafe import Markup
 from peewee import ModelSelect
 
-from admin import changes, explaining, formatting, gate
+from admin import changes, explaining, formatting, gate, received_mail
 from admin.comparisons import decision_before
 from admin.console import Choice, ConsoleView, Tab
 from admin.customers import customer_link, entities, matching, of_entity, with_entities
@@ -218,7 +218,13 @@ class ActionsView(OfCustomers):
         row = self.one_or_404(action_id)
         offered = {} if is_recorded(row) else RESULTS  # what was agreed is not recorded twice
         follow_ups = {code: result.follow_up for code, result in offered.items() if result.follow_up}
-        return self.render("console/action.html", row=row, follow_ups=follow_ups, script=script_of(row))
+        return self.render(
+            "console/action.html",
+            row=row,
+            follow_ups=follow_ups,
+            script=script_of(row),
+            mail=received_mail.of_task(row.id),
+        )
 
 
 class AlarmsView(ConsoleView):

@@ -10,6 +10,7 @@ from admin import gate
 from engine import access
 from engine.door_states import door_states
 from engine.gateway_addresses import addresses_of
+from engine.inbox import server_of, state_of
 from engine.tables import Entity
 
 blueprint = Blueprint("ways_out", __name__, url_prefix="/ways-out")
@@ -26,6 +27,8 @@ def index() -> ResponseReturnValue:
     return render_template(
         "console/ways_out.html",
         states=states,
+        is_read=server_of(gate.runtime()) is not None,
+        box=state_of(gate.runtime()),
         counted=len(seen) == len(entities),
         hooks=[_hook(entity) for entity in seen] if gate.may("golive.propose") else [],
     )

@@ -6,6 +6,7 @@ from typing import TypedDict
 from urllib.parse import urlsplit
 
 from ledger.problems import Problem
+from notifiers.inbox import parse_imap_url
 from notifiers.messaging import url_problems
 from notifiers.webhook import SECRET_LENGTH_MIN
 
@@ -33,6 +34,7 @@ class DoorSettings(TypedDict):
     webhook_secret: str | None
     webhook_loopback: bool
     letter_folder: Path | None
+    imap: str | None
     limits: tuple[tuple[str, int], ...]
 
 
@@ -64,6 +66,7 @@ def read_doors(
     loopback = value("DUNWELL_WEBHOOK_LOOPBACK").lower()
     if loopback not in true | false:
         problems.append(Problem("DUNWELL_WEBHOOK_LOOPBACK", "is neither on nor off", "set it to 1 or 0"))
+    problems += parse_imap_url(value("DUNWELL_IMAP"))[1] if value("DUNWELL_IMAP") else []
     limits, wrong = parse_limits(value("DUNWELL_LIMITS"))
     folder = value("DUNWELL_LETTER_FOLDER")
     return {
@@ -73,6 +76,7 @@ def read_doors(
         "webhook_secret": secret or None,
         "webhook_loopback": loopback in true,
         "letter_folder": Path(folder).resolve() if folder else None,
+        "imap": value("DUNWELL_IMAP") or None,
         "limits": limits,
     }, problems + wrong
 

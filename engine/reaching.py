@@ -110,7 +110,7 @@ def _messaged(runtime: "Runtime", customer: Customer, entity: Entity, channel: s
 
 def _receiver_of(runtime: "Runtime", customer: Customer, entity: Entity) -> Reached | None:
     url = address_in_force(entity)
-    return None if url is None else Reached(person=_about(runtime, customer), address=url)
+    return None if url is None else Reached(person=person_about(runtime, customer), address=url)
 
 
 def _colleagues_of(runtime: "Runtime", action: Action) -> Reached | None:
@@ -128,7 +128,7 @@ def _colleagues_of(runtime: "Runtime", action: Action) -> Reached | None:
         return None
     first, *others = found[:COLLEAGUES_MAX]
     return Reached(
-        person=_about(runtime, action.customer),
+        person=person_about(runtime, action.customer),
         address=first.email,
         name="" if others else first.name,
         language=first.language,
@@ -146,7 +146,7 @@ def refuse(person: Person, channel: str) -> None:
         Contact.update(refused=",".join(refused)).where(Contact.id == contact.id).execute()
 
 
-def _about(runtime: "Runtime", customer: Customer) -> Person:
+def person_about(runtime: "Runtime", customer: Customer) -> Person:
     """With whose key a message about a customer is sealed that does not go to them: erased with their contact."""
     for contact, _ in _contacts(runtime, customer.id):
         person: Person = contact.person

@@ -51,6 +51,7 @@ SETTINGS = (
         "Messages a minute by gateway where the defaults do not fit, as smtp=600,sms=30,webhook=120.",
     ),
     Setting("DUNWELL_SMTP", "", "smtp://user:password@host:port or smtps://...; empty: no mail leaves."),
+    Setting("DUNWELL_IMAP", "", "imaps://user:password@host/folder: mailbox of bounces and answers; empty: not read."),
     Setting(
         "DUNWELL_SEND_FOR_REAL",
         "off",
@@ -80,6 +81,7 @@ class Settings:
         webhook_secret: signs webhooks, or None.
         webhook_loopback: whether webhooks may go to this machine.
         letter_folder: from which a mail provider collects letters, or None.
+        imap: URL of the mailbox that answers come to, or None.
         limits: messages a minute by gateway, where said.
         send_for_real: whether mail may leave the machine at all.
         bind: host:port of the console.
@@ -99,6 +101,7 @@ class Settings:
     webhook_secret: str | None = field(default=None, repr=False)
     webhook_loopback: bool = False
     letter_folder: Path | None = None
+    imap: str | None = field(default=None, repr=False)
     limits: tuple[tuple[str, int], ...] = ()
     send_for_real: bool = False
     bind: str = "127.0.0.1:0"

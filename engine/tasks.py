@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from huey import Huey, crontab
 
-from engine import outbox, replays, retention, runs, uploads
+from engine import inbox, outbox, replays, retention, runs, uploads
 from engine.locks import Lead
 from engine.outages import TOLD, outage_of
 from engine.queues import open_queue
@@ -93,6 +93,7 @@ def _sweep(runtime: "Runtime") -> None:
     _decide(runtime, "the day", lambda: runs.run_due_days(runtime))
     _drain(runtime)
     verify_nightly(runtime)
+    inbox.read_inbox(runtime)
 
 
 @contextmanager

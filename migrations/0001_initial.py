@@ -712,6 +712,23 @@ def up(migrator, db):
 
     db.create_tables([InvoiceDocument])
 
+    class Mailbox(Model):
+        name = CharField(unique=True)
+        uid_validity = BigIntegerField(default=0)
+        last_uid = BigIntegerField(default=0)
+        next_read_at = BigIntegerField(default=0)
+        last_read_at = BigIntegerField(null=True)
+        failures = IntegerField(default=0)
+        last_failure_at = BigIntegerField(null=True)
+        last_error = CharField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "mailbox"
+
+    db.create_tables([Mailbox])
+
     class Message(Model):
         action = ForeignKeyField(Action, unique=True, on_delete="RESTRICT")
         person = ForeignKeyField(Person, on_delete="RESTRICT")
@@ -824,6 +841,36 @@ def up(migrator, db):
             table_name = "promise"
 
     db.create_tables([Promise])
+
+    class ReceivedMail(Model):
+        mailbox = ForeignKeyField(Mailbox, on_delete="RESTRICT")
+        uid_validity = BigIntegerField()
+        uid = BigIntegerField()
+        identity = CharField(unique=True, max_length=64)
+        received_at = BigIntegerField()
+        kind = CharField()
+        status = CharField(default="")
+        state = CharField()
+        action = ForeignKeyField(Action, null=True, on_delete="RESTRICT")
+        customer = ForeignKeyField(Customer, null=True, on_delete="RESTRICT")
+        task = ForeignKeyField(Action, null=True, on_delete="RESTRICT")
+        person = ForeignKeyField(Person, on_delete="RESTRICT")
+        sealed = BlobField()
+        settled_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
+        settled_at = BigIntegerField(null=True)
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "received_mail"
+            indexes = (
+                (("mailbox", "uid_validity", "uid"), True),
+                (("customer", "id"), False),
+                (("state", "id"), False),
+            )
+
+    db.create_tables([ReceivedMail])
 
     class Reversal(Model):
         entity_id = IntegerField()
@@ -970,11 +1017,13 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("score_model"))
     migrator.migrate(migrator.drop_table("role_proposal"))
     migrator.migrate(migrator.drop_table("reversal"))
+    migrator.migrate(migrator.drop_table("received_mail"))
     migrator.migrate(migrator.drop_table("promise"))
     migrator.migrate(migrator.drop_table("policy_stop"))
     migrator.migrate(migrator.drop_table("override"))
     migrator.migrate(migrator.drop_table("outcome"))
     migrator.migrate(migrator.drop_table("message"))
+    migrator.migrate(migrator.drop_table("mailbox"))
     migrator.migrate(migrator.drop_table("invoice_document"))
     migrator.migrate(migrator.drop_table("import"))
     migrator.migrate(migrator.drop_table("go_live"))

@@ -29,7 +29,13 @@ KINDS = (
     *("policy", "parameters", "template"),  # of a document
     *("accounts_payable",),  # of a contact
 )
+MAIL = (
+    *("hard_bounce", "soft_bounce", "automatic", "reply", "other"),  # what a received mail is
+    *("noted", "goes_again", "diary", "unassigned", "set_aside"),  # what became of it
+    *("answer_of_the_customer", "message_came_back"),  # the diary item
+)
 ALARMS = (
+    "inbox_unreadable",
     *(
         "undecided",
         "undecidable",
@@ -47,7 +53,19 @@ ALARMS = (
     *("sending_stopped", "message_failed", "message_uncertain", "message_late"),
 )
 SUBJECTS = (
-    *("document", "alarm", "action", "import", "run", "entity", "user", "customer", "override", "person"),
+    *(
+        "received_mail",
+        "document",
+        "alarm",
+        "action",
+        "import",
+        "run",
+        "entity",
+        "user",
+        "customer",
+        "override",
+        "person",
+    ),
     *("score_model", "promise", "dispute", "block", "credit_limit"),
 )
 CHANGED = (  # names of values in the audit trail and in a conflict
@@ -72,8 +90,21 @@ WAITS = tuple(wait.value for wait in Wait)
 PARAMETERS = tuple(part["name"] for document in shipped() for part in document.get("parameters", ()))
 
 TITLES = (
-    *(*STATES, *KINDS, *ALARMS, *SUBJECTS, *CHANGED, *TARGETS, *STEPS, *SEGMENTS, *HOLD_REASONS, *ALERTS, *STAGE_NAMES),
+    *(
+        *STATES,
+        *MAIL,
+        *KINDS,
+        *ALARMS,
+        *SUBJECTS,
+        *CHANGED,
+        *TARGETS,
+        *STEPS,
+        *SEGMENTS,
+        *HOLD_REASONS,
+        *ALERTS,
+        *STAGE_NAMES,
+    ),
     *(*OUTCOMES, *access.ROLES, *diary.RESULTS, *WAITING, *WAITS),
 )
 PHRASES = (*HOLD_REASONS, *WAITS, *access.ROLES, *PARAMETERS)
-COMMANDS_BESIDE = ("Activate",)  # in the audit trail, though nobody gives them
+COMMANDS_BESIDE = ("Activate", "Take in mail")  # in the audit trail, though nobody gives them

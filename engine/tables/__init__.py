@@ -34,6 +34,7 @@ from engine.tables.governing import (
     ScoreModel,
     TermsProposal,
 )
+from engine.tables.mail import Mailbox, ReceivedMail
 from engine.tables.parties import (
     Contact,
     Customer,
@@ -86,12 +87,14 @@ __all__ = [
     "Import",
     "InvoiceDocument",
     "LetterBatch",
+    "Mailbox",
     "Message",
     "Outcome",
     "Override",
     "Person",
     "PolicyStop",
     "Promise",
+    "ReceivedMail",
     "Reversal",
     "RoleProposal",
     "Run",

@@ -9,8 +9,21 @@ from typing import Any
 from pypdf import PdfReader
 
 from engine import outbox
+from engine.received import Fetched, take_in
 from engine.runtime import Runtime
-from engine.tables import Action, Contact, Door, Entity, GatewayAddress, LetterBatch, Person
+from engine.tables import (
+    Action,
+    Contact,
+    Door,
+    Entity,
+    GatewayAddress,
+    LetterBatch,
+    Mailbox,
+    Message,
+    Person,
+    ReceivedMail,
+)
+from notifiers.incoming import read_mail
 
 
 def test_a_resting_way_and_a_proposed_address_are_seen_by_those_they_concern(
@@ -60,3 +73,38 @@ def test_letters_are_closed_into_a_batch_printed_and_listed(
     with zipfile.ZipFile(io.BytesIO(browser.get(f"{address}/letters.zip").data)) as files:
         assert len(files.namelist()) == 3
     assert signed_in(people.sales).get(f"{address}/letters.pdf").status_code == 403
+
+
+def test_mail_that_came_back_is_read_where_it_belongs(
+    signed_in: Callable[..., Any], people: SimpleNamespace, decided: Entity, runtime: Runtime
+) -> None:
+    """At the message, the customer and the diary item, as text; assigned by who sees everything, hidden from sales."""
+    outbox.deliver(runtime)
+    sent = Message.select().join(Action).where(Action.state == "sent").first()
+    box = Mailbox.create(name="answers@imap.example/INBOX", uid_validity=1, last_error="said no", last_failure_at=1)
+    for uid, head in enumerate((f"In-Reply-To: {sent.message_id}\n", ""), 1):
+        content = f"From: <b>x@y.example\n{head}Subject: <i>Re\n\nWe paid <script>on Friday</script>".encode()
+        take_in(runtime, box, Fetched(1, uid, content), read_mail(content))
+    answered, stray = ReceivedMail.select().order_by(ReceivedMail.id)
+    assert (answered.state, stray.state) == ("diary", "unassigned")
+    browser = signed_in(people.manager)
+    listed = browser.get("/mail-received/").text
+    assert "AssignMail" in listed
+    assert "&lt;i&gt;Re" in listed
+    for page in (
+        f"/messages/{answered.action_id}",
+        f"/diary/{answered.task_id}",
+        f"/mail-received/{answered.id}",
+        f"/mail-received/{stray.id}",
+    ):
+        text = browser.get(page).text
+        assert "We paid &lt;script&gt;on Friday" in text
+        assert "<script>on" not in text
+    assert f"/mail-received/{answered.id}" in browser.get(f"/customers/{answered.customer_id}").text
+    form = {"mail": stray.id, "version": 1, "entity": decided.code, "reason": "theirs", "key": "k1"}
+    assert browser.post("/commands/AssignMail", {**form, "number": "none"}).status_code == 422
+    number = answered.customer.number
+    assert browser.post("/commands/AssignMail", {**form, "number": number}).status_code == 303
+    assert ReceivedMail.get_by_id(stray.id).customer_id == answered.customer_id
+    assert "Friday" not in signed_in(people.sales).get(f"/diary/{answered.task_id}").text
+    assert signed_in(people.sales).get(f"/mail-received/{answered.id}").status_code == 403
