@@ -54,11 +54,13 @@ class Account:
     free: dict[str, int] = field(default_factory=dict)
     paused_until: int | None = None
     insolvent: bool = False
+    left_alone_until: int = 0  # a person tied it to no scenario
+    addresses: int = 1  # how many were found so far; the last is the one in use
 
     @property
     def email(self) -> str:
         """The address that mail to it must carry."""
-        return f"accounts.payable@{self.number.lower()}.example"
+        return f"accounts{self.addresses}@{self.number.lower()}.example"
 
     def pay(self, bill: Bill | None, currency: str, amount: int) -> None:
         """Cash, or a credit note, for a bill as far as it is open; the rest, or all of it, stays free."""
@@ -77,6 +79,8 @@ class Account:
         """Why nobody may remind it on a day; None: something is there to ask for."""
         if self.insolvent:
             return "is insolvent"
+        if day < self.left_alone_until:
+            return "follows no scenario"
         if self.paused_until is not None and day < self.paused_until:
             return "is paused"
         asked = [bill for bill in self.bills if bill.open and (bill.due >= day if before_due else bill.due < day)]

@@ -15,8 +15,8 @@ from sim_setting_up import COMPANIES, DAILY_CAP
 from engine import statements
 from engine.pipeline import asking
 from engine.silence import silence_of
-from engine.tables import Action, Alarm, Customer, Decision, Entity
-from engine.verify import decided, records
+from engine.tables import Action, Alarm, Customer, Decision, DueLine, Entity
+from engine.verify import decided, records, verify
 from engine.verify.report import checked
 
 if TYPE_CHECKING:
@@ -44,8 +44,16 @@ def judge(year: "Year", arrival: Arrival, account: Account, action: Action) -> I
     why = account.why_not(day, before_due=action.level == 0, tolerance=TOLERANCE)
     if why is not None:
         yield f"{what}: the customer {why}"
-    if arrival.channel == "email" and arrival.to != account.email:
+    if action.way == "email" and not arrival.to.endswith(f"@{account.number.lower()}.example"):
         yield f"{what}: went to another customer"
+    if action.line_id:
+        number = DueLine.get_by_id(action.line_id).number
+        bill = next(bill for bill in account.bills if bill.number == number)
+        if not bill.may_be_dunned(day) or bill.due >= day:
+            yield f"{what}: {number} is paid, disputed, promised, paused or not due"
+    stopped = {account.company, action.policy_key} & year.department.stopped
+    if stopped:
+        yield f"{what}: although a person stopped {stopped}"
     known = {bill.number: bill for bill in account.bills}
     for number in sorted(arrival.bills):
         if number not in known or not known[number].open:
@@ -70,6 +78,11 @@ class Checks:
         """Look at everything; what does not hold is noted in the year."""
         for look in (self._once, self._contacts, self._money, self._levels, self._records, self._silence):
             self.year.wrong += look()
+
+    def after_all(self) -> None:
+        """Let the product verify itself."""
+        report = verify(self.year.runtime)
+        self.year.wrong += (f"{check.name}: {finding}" for check in report.checks for finding in check.findings)
 
     def _once(self) -> Iterator[str]:
         """Each step once: what is sent arrived exactly once, and nothing arrived that no action stands for."""

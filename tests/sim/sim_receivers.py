@@ -98,7 +98,7 @@ class Receiver:
         if fault == "busy":
             raise Unreachable("451 try again later")
         if fault == "refused":
-            raise Rejected("554 no", address_is_bad=False)
+            raise Rejected("554 no", address_is_bad=self.random.random() < 0.3)
         if fault == "slow before":
             self.wait()
         if not self.idempotent:

@@ -36,6 +36,7 @@ CUSTOMERS = {
     "EAST": [("US", None), ("US", 6), ("US", None), ("GB", 15), ("US", None), ("US", 0)],
 }
 ZONES = {"DE": "Europe/Berlin", "FR": "Europe/Paris", "GB": "Europe/London", "US": "America/New_York"}
+UNREACHED = {"EAST3"}  # nobody knows its address
 DAILY_CAP = {"NORTH": 50, "EAST": 3}
 ITEMS = "kind,customer,number,day,due,amount,currency,reference"
 
@@ -124,7 +125,7 @@ def set_up(folder: Path, ready_file: Path, kept: dict[str, Any]) -> None:
         runtime.execute(
             CreateEntity(
                 actor=None, reason="it trades", code=code, name=f"{code.title()} Ltd", currency=currency, zone=zone,
-                country=country, portfolio_share_bp=10_000,
+                country=country, portfolio_share_bp=5_000,
             )
         )  # fmt: skip
     who = _people()
@@ -166,7 +167,8 @@ def _adopt(runtime: Runtime, code: str, who: Mapping[str, int]) -> None:
             "customer": account.number,
             "name": f"Customer {account.number}",
             "country": account.country,
-            "email": account.email,
+            "email": "" if account.number in UNREACHED else account.email,
+            "mobile": "+447700900123" if account.country == "GB" and account.company == "NORTH" else "",
         }
         for account in accounts()
         if account.company == code
@@ -256,3 +258,14 @@ def _escalation() -> dict[str, Any]:
     terms["scenarios"] = {"standard": standard, "key_account": key_account}
     otherwise = {"then": {"level": 0, "step": None}, "because": "nothing is due"}
     return _policy("escalation", "escalation", "most_severe", escalation=terms, otherwise=otherwise)
+
+
+def invoice_policy() -> dict[str, Any]:
+    """Beside it, each invoice has two steps of its own; put in force in the course of the year."""
+    terms = _escalation()["escalation"] | {"scenarios": {"standard": [
+        _step("i-p6", "email", "reminder_1", 1, days=6),
+        _step("i-p13", "sms", "reminder_2", 2, days=13, otherwise=["email"]),
+    ]}}  # fmt: skip
+    otherwise = {"then": {"level": 0, "step": None}, "because": "nothing is due"}
+    of_invoices = _policy("invoices", "escalation", "most_severe", escalation=terms, otherwise=otherwise)
+    return {**of_invoices, "subject": "invoice"}
