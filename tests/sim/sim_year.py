@@ -117,6 +117,8 @@ class Year:
         """What a worker does each minute, seen a few times a day."""
 
         def turn() -> None:
+            if self.random.random() < 0.4:  # another worker sends while what was booked is not decided yet
+                outbox.deliver(self.runtime)
             outbox.sweep(self.runtime)
             runs.run_due_days(self.runtime)
             runs.drain_dirty(self.runtime)

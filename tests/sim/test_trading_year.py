@@ -9,7 +9,7 @@ import os
 import pytest
 
 DAYS = 365
-DENSE_DAYS = 5  # of each seed in the default tier
+DENSE_DAYS = 4  # of each seed in the default tier
 SEEDS = 10
 # DUNWELL_YEAR=17:120 plays the first 120 days of seed 17; DUNWELL_YEARS=1000 so many years in the slow tier.
 asked, _, until = os.environ.get("DUNWELL_YEAR", "").partition(":")
