@@ -220,7 +220,7 @@ MUTANTS = (
         promise="A8",
         removes="that a customer has one message a day by a channel, whatever policies have steps due",
         file="engine/covering.py",
-        old="        return tomorrow if at is not None and sending.day_at(other, at) == today else 0\n",
+        old="        return tomorrow if at > self._now_at or sending.day_at(other, at) == today else 0\n",
         new="        return 0\n",
         tests=("tests/outbox/test_covering.py::test_a_step_that_comes_later_in_the_day_leaves_on_the_next",),
     ),
