@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from rules import hits
 from rules.book import Book, BookRule, BookStage
 from rules.closures import Holds, Row, Verdict, holds_of, verdict_of
-from rules.conditions import Scalar
+from rules.conditions import NULL_TESTS, Scalar, tests_of
 from rules.derived import ReadyFact
 from rules.escalation import Move, Plan, Wait, settle
 from rules.formula_values import Value as FormulaValue
@@ -194,7 +194,9 @@ def missing_facts(stage: BookStage, unknown: AbstractSet[str], row: Row) -> list
 
 
 def _missing_in(rule: BookRule, row: Row) -> set[str]:
-    return {name for name in rule.facts if row.get(name) is None}
+    """Facts it cannot do without: one that it asks whether it is null may be."""
+    may_be = {test.fact for test in tests_of(rule.condition) if test.op in NULL_TESTS}
+    return {name for name in rule.facts - may_be if row.get(name) is None}
 
 
 def _is_final(prepared: Mapping[str, _Prepared], stage: Stage, decided: Decided) -> bool:

@@ -87,7 +87,7 @@ def test_where_all_is_well_nothing_is_found_and_everything_was_looked_at(runtime
         "append-only triggers": 1,
         "database file": 1,
         "audit chain": audit.head()[0],
-        "documents and editions": 4 + 1,
+        "documents and editions": Document.select().count() + 1,
         "stored facts": 1,
         "allocations": 9,
         "balances of main": 10 + 9,  # currencies of customers, and stored fact rows
@@ -307,4 +307,4 @@ def test_outcomes_are_no_part_of_the_fold(runtime, decided):
     Outcome.update(points=5).execute()
     assert "points" in OUTCOME_COLUMNS
     assert findings(runtime) == {}
-    assert Document.select().count() == 4
+    assert Document.select().where(Document.kind != "template").count() == 4
