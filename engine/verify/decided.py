@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from peewee import fn
 
 from engine import sending
+from engine.claims import CONTACT_CHANNELS
 from engine.commands import NotFound
 from engine.diary import RESULTS
 from engine.differences import STAGE_OUTCOMES
@@ -100,7 +101,8 @@ def _histories(first: int) -> tuple[Histories, Outcomes]:
 def _contacts(first: int, zones: dict[int, str]) -> Histories:
     found: Histories = {}
     reached = [name for name, result in RESULTS.items() if result.reached]
-    sent = (Action.state == "sent") | ((Action.state == "done") & Action.result.in_(reached))
+    sent = (Action.state == "sent") & Action.channel.in_(CONTACT_CHANNELS)
+    sent = sent | ((Action.state == "done") & Action.result.in_(reached))
     rows = (
         Action.select(
             *(Action.customer, Action.policy_key, Action.line_id, Action.entity_id),
