@@ -349,7 +349,8 @@ def change_row(
     if lease_after is not None:
         conditions += f" and lease_until_at > {lease_after:d}"
     sql = f"update action set {wanted}, version = version + 1 where {conditions}"  # noqa: S608 own names
-    return int(runtime.database.execute_sql(sql, (*changes.values(), *found.values())).rowcount)
+    done = runtime.database.execute_sql(sql, (*changes.values(), *found.values()))
+    return int(runtime.database.rows_affected(done))
 
 
 def _give_up(action: Action, why: str, now_at: int) -> None:
