@@ -8,7 +8,7 @@ lines at most. Whether a mail is an answer to one of ours is told by our Message
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email import policy
 from email.errors import MessageError
 from email.header import decode_header
@@ -96,21 +96,21 @@ def read_mail(content: bytes) -> Incoming:
 def _read(mail: Message) -> Incoming:
     parts = list(_parts(mail))
     text = _text_of(parts)
-    named = {
-        "message_id": clean(_header(mail, "Message-ID"), one_line=True)[:255],
-        "sender": clean(_header(mail, "From"), one_line=True),
-        "subject": clean(_header(mail, "Subject"), one_line=True),
-        "text": text,
-        "attachments": tuple(name for part in parts if (name := _file_name(part))),
-    }
+    whole = Incoming(
+        kind="automatic" if _is_automatic(mail, parts) else "written",
+        message_id=clean(_header(mail, "Message-ID"), one_line=True)[:255],
+        sender=clean(_header(mail, "From"), one_line=True),
+        subject=clean(_header(mail, "Subject"), one_line=True),
+        text=text,
+        said=own_words(text),
+        attachments=tuple(name for part in parts if (name := _file_name(part))),
+    )
     status = next((part for part in parts if part.get_content_type() == "message/delivery-status"), None)
     if status is not None:
-        return _delivery_status(mail, parts, status, named)
+        return _delivery_status(mail, parts, status, whole)
     if _is_daemon(mail):
-        return _unstructured_bounce(mail, parts, named)
-    said = own_words(text)
-    kind = "automatic" if _is_automatic(mail, parts) else "written"
-    return Incoming(kind=kind, refers_to=_references(mail, parts, deep=kind == "automatic"), said=said, **named)
+        return _unstructured_bounce(mail, parts, whole)
+    return replace(whole, refers_to=_references(mail, parts, deep=whole.kind == "automatic"))
 
 
 def _parts(mail: Message) -> Iterator[Message]:
@@ -122,17 +122,19 @@ def _parts(mail: Message) -> Iterator[Message]:
         yield part
         inside = part.get_payload()
         if part.get_content_maintype() == "multipart" and isinstance(inside, list):
-            waiting[:0] = inside[:PARTS_MAX]
+            waiting[:0] = [one for one in inside[:PARTS_MAX] if isinstance(one, Message)]
 
 
 # --- bounces ---------------------------------------------------------------------------
 
 
-def _delivery_status(mail: Message, parts: list[Message], status: Message, named: dict[str, object]) -> Incoming:
+def _delivery_status(mail: Message, parts: list[Message], status: Message, whole: Incoming) -> Incoming:
     """RFC 3464: a block about the message, then one for each recipient."""
     blocks = status.get_payload()
     worst, code, recipients = "automatic", "", []
     for block in blocks[:PARTS_MAX] if isinstance(blocks, list) else ():
+        if not isinstance(block, Message):
+            continue
         action = _header(block, "Action").strip().lower()
         if not action:
             continue
@@ -142,31 +144,28 @@ def _delivery_status(mail: Message, parts: list[Message], status: Message, named
             worst, code = "hard_bounce", found if found.startswith("5") else "5.0.0"
         elif action in ("failed", "delayed") and worst != "hard_bounce":
             worst, code = "soft_bounce", found
-    return Incoming(
+    return replace(
+        whole,
         kind=worst,
         refers_to=_references(mail, parts, deep=True),
         status=code,
         recipients=tuple(sorted({one for one in recipients if one})),
-        said=own_words(str(named["text"])),
-        **named,  # type: ignore[arg-type]
     )
 
 
-def _unstructured_bounce(mail: Message, parts: list[Message], named: dict[str, object]) -> Incoming:
+def _unstructured_bounce(mail: Message, parts: list[Message], whole: Incoming) -> Incoming:
     """A bounce in words only, as older servers write it: the first code in its text counts."""
-    text = str(named["text"])
-    code = _status(text)
-    if not code and UNKNOWN_USER.search(text):
+    code = _status(whole.text)
+    if not code and UNKNOWN_USER.search(whole.text):
         code = "5.1.1"
     failed = _header(mail, "X-Failed-Recipients").lower()
     kind = {"5": "hard_bounce", "4": "soft_bounce"}.get(code[:1], "soft_bounce" if failed else "automatic")
-    return Incoming(
+    return replace(
+        whole,
         kind=kind,
         refers_to=_references(mail, parts, deep=True),
         status=code,
         recipients=tuple(one.strip() for one in failed.split(",") if "@" in one)[:PARTS_MAX],
-        said=own_words(text),
-        **named,  # type: ignore[arg-type]
     )
 
 
