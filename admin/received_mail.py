@@ -11,7 +11,6 @@ from peewee import ModelSelect
 from admin import gate
 from engine import access
 from engine.inbox import server_of, state_of
-from engine.received import sees_unassigned
 from engine.tables import Customer, ReceivedMail
 from engine.vault import Erased
 
@@ -65,7 +64,7 @@ def index() -> ResponseReturnValue:
     waiting = ReceivedMail.select().where(ReceivedMail.state == "unassigned").order_by(ReceivedMail.id).limit(SHOWN)
     return render_template(
         "console/received_mails.html",
-        unassigned=opened(waiting) if not before and sees_unassigned(current_user.id) else [],
+        unassigned=opened(waiting) if not before and access.sees_all_of(current_user.id, None) else [],
         mails=opened(found[:SHOWN]),
         further=found[SHOWN - 1].id if len(found) > SHOWN else None,
         is_set_up=server_of(runtime) is not None,
@@ -78,7 +77,7 @@ def index() -> ResponseReturnValue:
 def page(mail_id: int) -> ResponseReturnValue:
     """One mail: its words, whole, and what it did."""
     row = _of_customers().where(ReceivedMail.id == mail_id).first()
-    if row is None and sees_unassigned(current_user.id):
+    if row is None and access.sees_all_of(current_user.id, None):
         row = ReceivedMail.get_or_none(ReceivedMail.id == mail_id, ReceivedMail.customer.is_null())
     if row is None:
         abort(404)
