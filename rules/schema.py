@@ -31,6 +31,7 @@ TEXT = {"type": "string", "minLength": 1, "maxLength": limits.TEXT_LENGTH, "titl
 CODE = {"type": "string", "minLength": 1, "maxLength": limits.CODE_LENGTH, "title": "code_length"}
 INTEGER = {"type": "integer", "minimum": -limits.INTEGER, "maximum": limits.INTEGER}
 DATE = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "format": "date"}
+PERCENT = {"type": "string", "pattern": "^-?[0-9]{1,2}[.][0-9]{2}$"}
 SCALAR = {
     "type": ["integer", "boolean", "string"],
     "maxLength": limits.CODE_LENGTH,
@@ -325,23 +326,80 @@ def _derived_facts() -> dict[str, Json]:
     )
 
 
+def _regime() -> dict[str, Json]:
+    countries = _list({"type": "string", "pattern": "^[A-Z]{2}$"}, 0, "countries")
+    amount = {"type": "string", "pattern": r"^[0-9]{1,9}([.][0-9]{1,3})?$"}
+    band = _record({"amount": amount}, {"below": amount, "up_to": amount})
+    currency = {"type": "string", "pattern": "^[A-Z]{3}$"}
+    fixed = _record({"currency": currency, "per": {"enum": ["invoice", "account"]}, "bands": _list(band, 1, "bands")})
+    rate = _record(
+        {
+            "table": KEY,
+            "margin": PERCENT,
+            "fixing": {"enum": ["at_default", "by_period"]},
+            "day_basis": {"enum": [360, 365]},
+        },
+        {"fixed_on": {"enum": ["due_day", "first_late_day"]}},
+    )
+    return _record(
+        {
+            "format": {"const": FORMAT},
+            "kind": {"const": "regime"},
+            "key": KEY,
+            "name": TEXT,
+            "source": TEXT,
+            "law": _list(_record({"provision": TEXT, "says": TEXT}), 1, "provisions"),
+            "creditor": countries,
+            "debtor": countries,
+            "priority": {**INTEGER, "minimum": 0, "maximum": 99},
+            "rate": rate,
+            "fixed_sum": _nullable(fixed),
+            "consumers": _nullable(_record({"margin": PERCENT, "fixed_sum": {"type": "boolean"}})),
+        },
+        {"entity": _nullable(CODE), "because": TEXT},
+    )
+
+
+def _rate_table() -> dict[str, Json]:
+    return _record(
+        {
+            "format": {"const": FORMAT},
+            "kind": {"const": "rate_table"},
+            "key": KEY,
+            "name": TEXT,
+            "source": TEXT,
+            "known_until": DATE,
+            "rates": _list(_record({"from": DATE, "rate": PERCENT}), 1, "rates"),
+        },
+        {"entity": _nullable(CODE), "because": TEXT},
+    )
+
+
 def _is_of(kind: str) -> dict[str, Json]:
     return {"properties": {"kind": {"const": kind}}, "required": ["kind"]}
+
+
+def _by_kind(kinds: tuple[str, ...]) -> dict[str, Json]:
+    """One form by kind; what is of none of them is a policy."""
+    form = _ref("policy")
+    for kind in reversed(kinds):
+        form = {"if": _is_of(kind), "then": _ref(kind), "else": form}
+    return form
 
 
 def schema() -> dict[str, Json]:
     """The JSON Schema of a document of any kind."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Dunwell document: policy, parameters or derived facts, format 1",
+        "title": "Dunwell document: policy, parameters, derived facts, regime or rate table, format 1",
         "type": "object",
-        "if": _is_of("parameters"),
-        "then": _ref("parameters"),
-        "else": {"if": _is_of("derived_facts"), "then": _ref("derived_facts"), "else": _ref("policy")},
+        **_by_kind(("parameters", "derived_facts", "regime", "rate_table")),
         "$defs": {
             "policy": _policy(),
             "parameters": _parameters(),
             "derived_facts": _derived_facts(),
+            "regime": _regime(),
+            "rate_table": _rate_table(),
             **_definitions(),
         },
     }
@@ -364,7 +422,7 @@ def _validator(kind: str) -> Draft202012Validator:
 
 
 def shape_problems(document: Json, kind: str) -> list[Problem]:
-    """What keeps a value from being a document of a kind (``policy``, ``parameters`` or ``derived_facts``)."""
+    """What keeps a value from being a document of a kind (``policy``, ``parameters``, ``regime``, ...)."""
     return plain_problems(document) or list(_misfits(json.dumps(document, default=dict), kind))
 
 
