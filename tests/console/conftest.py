@@ -44,7 +44,9 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 WORKER = Path(__file__).with_name("day_worker.py")
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120  # of a machine that is busy with other things
+# Twice the browser has drawn, and rested: by then scripts have begun what a click or a key makes them begin.
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
 AXE = {"resultTypes": ["violations"]}  # all rules are asked; what passed need not be described
 CHEAP = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}  # of argon2, which is slow on purpose
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -273,6 +275,7 @@ def chromium() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api")
     if not os.path.exists(CHROMIUM):
         pytest.skip(f"no browser at {CHROMIUM}")
+    sync_api.expect.set_options(timeout=PATIENCE_SECONDS * 1_000)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         yield browser
@@ -287,23 +290,49 @@ class Watched:
         self.address = address
         self.complaints: list[str] = []
         self.strangers: list[str] = []
+        self.begun = 0
+        self.unanswered: set[Any] = set()
+        page.set_default_timeout(PATIENCE_SECONDS * 1_000)
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._asked)
+        page.on("requestfinished", self._answered)
+        page.on("requestfailed", self._answered)
 
     def _heard(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
             self.complaints.append(message.text)
 
     def _asked(self, request: Any) -> None:
+        self.begun += 1
+        self.unanswered.add(request)
         parts = urlsplit(request.url)
         if parts.scheme not in {"data", "blob", "about"} and parts.hostname != "127.0.0.1":
             self.strangers.append(request.url)
 
+    def _answered(self, request: Any) -> None:
+        self.unanswered.discard(request)
+
     def goto(self, path: str) -> None:
         """Open a page by its path and wait until it is quiet."""
         self.page.goto(self.address + path)
-        self.page.wait_for_load_state("networkidle")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the page is there, and what it asked for since, and it asks for nothing more."""
+        from playwright.sync_api import Error
+
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until:
+            begun = self.begun
+            try:
+                self.page.wait_for_load_state()
+                self.page.evaluate(DRAWN)
+            except Error:  # it went away while it was asked, and the next one has not come
+                continue
+            if not self.unanswered and begun == self.begun:
+                return
+        raise AssertionError(f"no answer to {[request.url for request in self.unanswered]}")
 
     def sign_in(self, email: str, password: str = PASSWORD) -> None:
         """Sign in through the form, by its visible labels."""
@@ -311,13 +340,15 @@ class Watched:
         self.page.get_by_label("E-mail address").fill(email)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Sign in").click()
-        self.page.wait_for_load_state("networkidle")
+        self.page.wait_for_url(lambda address: "/login" not in address)
+        self.settle()
 
     def check(self, accessible: bool = True) -> None:
         """Nothing was blocked by the policy, nothing left the machine, nothing serious for axe."""
         assert self.strangers == [], "requests left 127.0.0.1"
         assert self.complaints == [], "the browser complained"
         if accessible:
+            self.settle()
             assert serious_on(self.page) == []
 
 
@@ -336,7 +367,7 @@ def serious_on(page: Any) -> list[str]:
     try:
         found = Axe().run(page, options=AXE).response["violations"]
     except Error:  # a click returns before its page has come, and the old one went away while it was read
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state()
         found = Axe().run(page, options=AXE).response["violations"]
     return [
         f"{v['id']}: {v['help']} at {[node['target'] for node in v['nodes']][:3]}"

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from engine import outbox
 from engine.runtime import Runtime
@@ -82,10 +83,10 @@ def test_the_dashboard_draws_its_charts_and_leads_to_the_rows(
     """A chart stands beside its table, and a click on a figure opens the customers behind it."""
     watched = page_as(people.manager)
     page = watched.page
-    assert page.locator("[data-chart] canvas").count() == 2
+    expect(page.locator("[data-chart] canvas")).to_have_count(2)
     page.get_by_role("link", name="1–30 days").click()
     page.get_by_role("heading", name="Customers").wait_for()
-    assert page.locator("tbody tr").count() > 0
+    page.wait_for_url("**/customers/?*")
     page.locator("tbody tr a").first.click()
     page.get_by_role("heading", name="Open items").wait_for()
     watched.check()
@@ -97,7 +98,7 @@ def test_the_menu_opens_on_a_narrow_screen_and_by_keyboard(
     """A button with a name opens it, the first line has the focus, escape closes it."""
     watched = page_as(people.collector, width=390, height=844)
     page = watched.page
-    assert not page.get_by_role("link", name="Diary").is_visible()
+    page.get_by_role("link", name="Diary").wait_for(state="hidden")
     page.get_by_role("button", name="Menu").click()
     page.get_by_role("link", name="Diary").wait_for(state="visible")
     page.keyboard.press("Escape")
@@ -121,7 +122,7 @@ def test_a_promise_is_recorded_by_visible_labels_only(
     page.get_by_label("Reason").fill("promised by telephone")
     page.get_by_role("button", name="Record the promise").click()
     page.get_by_text("Done: Record a promise to pay").wait_for()
-    assert page.get_by_text("by 20 Apr 2026").is_visible()
+    page.get_by_text("by 20 Apr 2026").wait_for()
     watched.check()
 
 
@@ -131,5 +132,5 @@ def test_the_sign_in_page_is_clean_and_signs_in(page_as: Callable[..., Any], peo
     watched.goto("/login")
     watched.check()
     watched.sign_in(people.sales.email)
-    assert watched.page.get_by_text(people.sales.name).first.is_visible()
+    watched.page.get_by_text(people.sales.name).first.wait_for()
     watched.check()

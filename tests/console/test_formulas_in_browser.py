@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from engine.tables import Document, Entity
 
@@ -18,6 +19,7 @@ def test_a_formula_is_written_with_the_keyboard_and_answered_at_once(
     watched = page_as(people.manager)
     page = watched.page
     page.get_by_role("link", name="Derived facts").click()
+    page.get_by_role("heading", name="Derived facts", exact=True).wait_for()
     watched.check()
     page.get_by_role("button", name="Begin for all entities").first.click()
     page.get_by_role("link", name="Add a derived fact").first.click()
@@ -34,7 +36,7 @@ def test_a_formula_is_written_with_the_keyboard_and_answered_at_once(
     page.get_by_role("option", name="Credit limit").first.wait_for()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    assert field.input_value() == "overdue_net / credit_limit "
+    expect(field).to_have_value("overdue_net / credit_limit ")
     page.get_by_text("Net overdue / Credit limit, rounded down", exact=False).wait_for()
     page.get_by_role("rowheader").first.wait_for()
     page.keyboard.type("+ tenure")
@@ -50,6 +52,7 @@ def test_a_formula_is_written_with_the_keyboard_and_answered_at_once(
     page.get_by_text("at most 1,000 %", exact=False).first.wait_for()
     watched.check()
     page.get_by_role("link", name="Read and propose").click()
+    page.wait_for_url("**/derived-facts/*")
     watched.check()
 
 
@@ -62,6 +65,7 @@ def test_a_parameter_is_edited_on_a_phone(
     watched.goto("/parameters/")
     page.get_by_role("button", name="Edit all").click()
     page.get_by_role("link", name="Edit: Dunning minimum").click()
+    page.get_by_label("Value to add: from").wait_for()
     watched.check()
     page.get_by_label("Value to add: from").fill("2099-01-01")
     page.get_by_label("Value to add", exact=True).fill("30.00")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from openpyxl import load_workbook
+from playwright.sync_api import expect
 
 from admin import forward_page
 from engine.forward import Pair, look_ahead
@@ -231,14 +232,13 @@ def test_in_a_browser_by_the_keyboard(
     page.get_by_role("button", name="Look ahead").focus()
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Work by collector").wait_for()
-    assert not page.get_by_text("Deciding the coming days").is_visible()
+    page.get_by_text("Deciding the coming days").wait_for(state="hidden")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator("[data-chart=ahead] canvas").count() == 1
+    expect(page.locator("[data-chart=ahead] canvas")).to_have_count(1)
     watched.check()
     page.locator("table.weeks tbody a").first.focus()
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Steps that begin").wait_for()
-    page.wait_for_load_state("networkidle")
     watched.check()
     page.get_by_role("navigation", name="Way back").get_by_role("link").first.focus()
     page.keyboard.press("Enter")

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from engine.editions import documents_in_force
 from engine.frames import columns_of
@@ -215,9 +216,9 @@ def test_typing_changes_the_count_beside_the_condition(
     field = page.get_by_label("Lines paid in 12 months: value: fixed value")
     field.fill("500")
     beside.get_by_text(f"{now} customers").wait_for()
-    assert beside.locator(".delta").inner_text() == f"+{now - was}"
-    assert field.evaluate("one => one === document.activeElement")
-    assert page.locator("[data-counts-spoken]").inner_text() != ""
+    expect(beside.locator(".delta")).to_have_text(f"+{now - was}")
+    expect(field).to_be_focused()
+    expect(page.locator("[data-counts-spoken]")).not_to_be_empty()
     field.fill("some")
     page.wait_for_function(
         "place => document.querySelector(`.editor [data-count=\"${place}\"]`).textContent === ''", arg=PAID
@@ -245,12 +246,12 @@ def test_a_count_that_does_not_come_says_so_and_editing_goes_on(
     page.route("**/counts", lambda route: route.abort())
     field.fill("77")
     page.get_by_text("The counts could not be fetched.").wait_for()
-    assert page.locator(".count.stale").count() > 0
-    assert field.input_value() == "77"
+    page.locator(".count.stale").first.wait_for()
+    expect(field).to_have_value("77")
     page.unroute("**/counts")
     field.fill("78")
     page.get_by_text("Counted on the facts of").wait_for()
-    assert page.locator(".count.stale").count() == 0
+    expect(page.locator(".count.stale")).to_have_count(0)
 
 
 @pytest.mark.browser

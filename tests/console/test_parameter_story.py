@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from engine.tables import Customer, Entity, Outcome, User
 
@@ -52,7 +53,7 @@ def propose(watched: Any, user: User) -> list[str]:
     page.get_by_label("Reason").fill(WHY)
     page.get_by_role("button", name="Propose").click()
     page.get_by_text("Proposed. A second person must approve it.").wait_for()
-    assert page.get_by_role("button", name="Approve").count() == 0
+    expect(page.get_by_role("button", name="Approve")).to_have_count(0)
     assert "You had a hand in this, so somebody else must approve it." in text_of(page)
     watched.check()
     return names

@@ -75,6 +75,6 @@ def test_an_auditor_replays_a_day_and_a_decision_by_labels(
     watched.goto(f"/decisions/{decision.id}")
     page.get_by_role("link", name="Replay", exact=True).click()
     page.get_by_text("The same, byte for byte").wait_for()
-    assert page.get_by_text(decision.edition).is_visible()
+    page.get_by_text(decision.edition).wait_for()
     watched.check()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -231,7 +231,7 @@ def test_a_change_is_chosen_tried_and_followed_with_the_keyboard_alone(
     page.get_by_role("button", name="Simulate").focus()
     page.keyboard.press("Enter")
     page.get_by_text("customers were decided").wait_for()
-    assert page.get_by_role("heading", name="Rules that nobody matches").is_visible()
+    page.get_by_role("heading", name="Rules that nobody matches").wait_for()
     watched.check()
     page.get_by_role("link", name="Both explanations").first.focus()
     page.keyboard.press("Enter")
@@ -257,7 +257,7 @@ def test_a_large_portfolio_is_estimated_first(
     watched = page_as(people.manager)
     watched.goto(f"/simulations/?document={stricter.id}")
     watched.page.get_by_text("customers were decided").wait_for()
-    assert "Estimated" not in watched.page.content()
+    watched.page.get_by_text("Estimated").wait_for(state="detached")
     watched.check()
 
 
@@ -267,4 +267,4 @@ def test_an_answer_that_fails_says_so(stricter: Document, people: SimpleNamespac
     watched.page.route("**/simulations/answer**", lambda route: route.fulfill(status=500, body="no"))
     watched.goto(f"/simulations/?document={stricter.id}")
     watched.page.get_by_text("The answer did not come.").wait_for()
-    assert watched.page.get_by_role("link", name="Try again").is_visible()
+    watched.page.get_by_role("link", name="Try again").wait_for()

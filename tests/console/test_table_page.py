@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from openpyxl import load_workbook
+from playwright.sync_api import expect
 
 from engine.editions import documents_in_force
 from engine.tables import AuditEntry, Document, Entity
@@ -415,7 +416,7 @@ def test_the_sheet_is_worked_with_the_keyboard_alone(
     for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight"):
         page.keyboard.press(key)
     page.keyboard.press("F2")
-    assert page.locator(".editing input").input_value() == "< {New customer}"
+    expect(page.locator(".editing input")).to_have_value("< {New customer}")
     page.keyboard.press("Escape")
     page.keyboard.type("< 90")
     page.keyboard.press("Tab")
@@ -423,8 +424,8 @@ def test_the_sheet_is_worked_with_the_keyboard_alone(
     page.keyboard.press("Enter")
     page.locator("#desk[data-version='3']").wait_for()
     assert at.body["rules"][3]["when"] == {"all": [["tenure_days", "<", 90], ["paid_count_12m", "<", 7]]}
-    page.wait_for_load_state("networkidle")
-    assert page.evaluate("document.activeElement.id") == "cell-otherwise-fact:paid_count_12m"
+    watched.settle()
+    expect(page.locator("[id='cell-otherwise-fact:paid_count_12m']")).to_be_focused()
     watched.check()
     page.keyboard.press("ArrowUp")
     page.keyboard.type("some")
@@ -473,7 +474,7 @@ def test_rows_and_columns_with_the_toolbar(
     page.locator("tr.waits").wait_for()
     page.keyboard.type("Far away")
     page.keyboard.press("Enter")
-    page.wait_for_load_state("networkidle")
+    watched.settle()
     cell = page.locator("tr.waits [data-column='fact:country']")
     cell.click()
     page.keyboard.type("!= DE")

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from engine.editions import documents_in_force
 from engine.tables import AuditEntry, Document, Entity, Standing
@@ -221,7 +222,7 @@ def test_steps_are_moved_with_the_keyboard_and_with_the_mouse(
         card.press(key)
     page.get_by_text("Step “First reminder” moved: 13 days after the due date").first.wait_for()
     assert {step["key"]: step["days"] for step in at.steps()}["standard-p4"] == 13
-    assert page.evaluate("document.activeElement.id") == "step-standard-p4"
+    expect(page.locator("#step-standard-p4")).to_be_focused()
     watched.check()
     box, days = card.bounding_box(), page.locator(".track").evaluate("one => Number(one.dataset.high)")
     assert days >= 55
