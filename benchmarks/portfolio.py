@@ -354,6 +354,7 @@ class _Block:
                 "amount_minor": lines["amount"][at[seen]],
                 "currency": self._currency(owner[seen]),
                 "promised_day": promised[seen],
+                "after_credit_id": np.zeros(len(ids), dtype=np.int64),
             }
         }
 

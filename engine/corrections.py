@@ -6,10 +6,13 @@ Everything here appends an entry; nothing is overwritten.
 from dataclasses import dataclass
 from typing import Any
 
+from peewee import fn
+
 from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, register
 from engine.tables import (
     Alarm,
     Block,
+    Credit,
     Customer,
     Dispute,
     DisputeClosing,
@@ -58,6 +61,7 @@ def record_promise(context: Context, command: RecordPromise) -> Change:
         amount_minor=command.amount_minor,
         currency=command.currency,
         promised_day=command.promised_day,
+        after_credit_id=last_credit_id(),
     )
     after = {"amount_minor": command.amount_minor, "currency": command.currency, "promised_day": command.promised_day}
     return _appended("promise", promise.id, customer, after)
@@ -222,6 +226,11 @@ def entry_of(context: Context, customer: Customer, today: int) -> dict[str, Any]
         "recorded_day": today,
         "recorded_at": context.at,
     }
+
+
+def last_credit_id() -> int:
+    """What a promise that is recorded now came after: the last credit there is, 0 where there is none."""
+    return int(Credit.select(fn.max(Credit.id)).scalar() or 0)
 
 
 def _appended(kind: str, row_id: int, customer: Customer, after: dict[str, Any]) -> Change:

@@ -67,6 +67,7 @@ FRAMES: Mapping[str, Mapping[str, Any]] = {
         "amount_minor": nw.Int64,
         "currency": nw.String,
         "promised_day": nw.Int64,
+        "after_credit_id": nw.Int64,
     },
     "credit_limit": {**_ENTRY, "amount_minor": nw.Int64, "from_day": nw.Int64, "until_day": nw.Int64},
     "block": {

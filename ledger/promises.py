@@ -1,9 +1,11 @@
 """Promises to pay: open, kept or broken, derived from what came in.
 
-A promise is kept when the promised amount came in from the day it was made to the
-promised day plus the tolerance (domain.md 3), or when nothing is left of its line by
-then. Promises of one line made on one day are a plan: what comes in fills the earliest
-first, so that one instalment does not keep them all.
+A promise is kept when the promised amount came in after it was made and by the promised
+day plus the tolerance (domain.md 3), or when nothing is left of its line by then. Of what
+came in on the day it was made, the credits that were known before it do not count: who
+pays a part and promises the rest has the rest still to pay. Promises of one line made on
+one day are a plan: what comes in fills the earliest first, so that one instalment does
+not keep them all.
 """
 
 import narwhals as nw
@@ -43,18 +45,20 @@ def _receipts(promises: Frame, incoming: Frame, keys: list[str]) -> Frame:
     """Per promise: in_time_minor that came in from its making to its deadline, and all by then.
 
     Args:
-        promises: id, booked_day, deadline_day and the keys.
-        incoming: came_minor, came_day and the keys.
+        promises: id, booked_day, after_credit_id, deadline_day and the keys.
+        incoming: came_minor, came_day, came_by (its credit) and the keys.
         keys: what ties one to the other.
     """
     came = nw.col("came_day")
     by_then = came <= nw.col("deadline_day")
+    is_newer = nw.col("came_by") > nw.col("after_credit_id")
+    is_after = (came > nw.col("booked_day")) | ((came == nw.col("booked_day")) & is_newer)
     return (
-        promises.select("id", "booked_day", "deadline_day", *keys)
+        promises.select("id", "booked_day", "after_credit_id", "deadline_day", *keys)
         .join(incoming, on=keys, how="inner")
         .group_by("id")
         .agg(
-            s(by_then & (came >= nw.col("booked_day")), nw.col("came_minor")).cast(nw.Int64).alias("in_time_minor"),
+            s(by_then & is_after, nw.col("came_minor")).cast(nw.Int64).alias("in_time_minor"),
             s(by_then, nw.col("came_minor")).cast(nw.Int64).alias("by_then_minor"),
         )
     )
@@ -99,8 +103,10 @@ def promise_states(frames: Frames, basis: Basis, allocations: Frame, lines: Fram
     on_line = made.filter(~nw.col("due_line_id").is_null())
     on_none = made.filter(nw.col("due_line_id").is_null())
     line_minor = lines.filter(now).select(nw.col("id").alias("due_line_id"), nw.col("amount_minor").alias("line_minor"))
-    set_against = _receipts(on_line, allocations.filter(now).select("due_line_id", *came), ["due_line_id"])
-    payments = credit_rows.filter(now & (nw.col("kind") == nw.lit("payment"))).select("customer_id", "currency", *came)
+    against = allocations.filter(now).select("due_line_id", nw.col("credit_id").alias("came_by"), *came)
+    set_against = _receipts(on_line, against, ["due_line_id"])
+    payments = credit_rows.filter(now & (nw.col("kind") == nw.lit("payment")))
+    payments = payments.select("customer_id", "currency", nw.col("id").alias("came_by"), *came)
     paid = _receipts(on_none, payments, ["customer_id", "currency"])
     states = nw.concat(
         [

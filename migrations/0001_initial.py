@@ -834,6 +834,7 @@ def up(migrator, db):
         amount_minor = BigIntegerField()
         currency = CharField(max_length=3)
         promised_day = IntegerField()
+        after_credit_id = IntegerField()
 
         class Meta:
             database = db

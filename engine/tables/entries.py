@@ -108,6 +108,7 @@ class Promise(Entry):
     amount_minor = BigIntegerField()
     currency = CharField(max_length=3)
     promised_day = IntegerField()
+    after_credit_id = IntegerField()  # the last credit there was when it was made; 0: none
 
 
 class CreditLimit(Entry):

@@ -115,6 +115,7 @@ def _customer(
                 amount_minor=amount,
                 currency=entity.currency,
                 promised_day=today + draw.randrange(1, 15),
+                after_credit_id=0,
             )
 
 

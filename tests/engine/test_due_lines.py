@@ -218,7 +218,9 @@ def test_a_promise_holds_one_line_back_and_a_dispute_of_a_part_leaves_the_rest(
     next_day()
     entry = {"entity_id": customer.entity_id, "customer": customer, "booked_day": DAY + 2, "recorded_day": DAY + 2}
     entry["recorded_at"] = (DAY + 2) * 86_400_000_000
-    Promise.create(**entry, due_line=promised, amount_minor=50_000, currency="EUR", promised_day=DAY + 9)
+    Promise.create(
+        **entry, due_line=promised, amount_minor=50_000, currency="EUR", promised_day=DAY + 9, after_credit_id=0
+    )
     Dispute.create(**entry, due_line=disputed, amount_minor=20_000, reason="damaged")
     next_day()
     assert (stands(promised)[2:], stands(disputed)[2:]) == ((1, "p4"), (2, "p14"))

@@ -114,6 +114,7 @@ def _customer(entity: Entity, books: Any, users: SimpleNamespace, draw: random.R
             amount_minor=lines[-2 - turn % 2].amount_minor,
             currency=entity.currency,
             promised_day=DAY + turn,
+            after_credit_id=0,
         )
     elif kind == 2:
         kinds, ends = ("pause", "dunning_block", "insolvent"), DAY + 2 + turn
@@ -333,6 +334,7 @@ def test_a_broken_promise_brings_its_step_again(
         amount_minor=50_000,
         currency="EUR",
         promised_day=DAY + 3,
+        after_credit_id=0,
     )
     found = [pair.live for pair in look_ahead(runtime, Entity.get_by_id(entity.id), days=14)]
     assert sorted((day, step) for day, _, step, _ in foretold(found)) == [(DAY + 7, "p4"), (DAY + 11, "p14")]

@@ -126,7 +126,13 @@ def test_a_broken_promise_brings_the_step_again(runtime, entity, books, policies
         if day == DAY + 2:
             common = {"entity_id": entity.id, "booked_day": day, "recorded_day": day, "recorded_at": day * DAY_US}
             Promise.create(
-                **common, customer=customer, due_line=line, amount_minor=50_000, currency="EUR", promised_day=DAY + 3
+                **common,
+                customer=customer,
+                due_line=line,
+                amount_minor=50_000,
+                currency="EUR",
+                promised_day=DAY + 3,
+                after_credit_id=0,
             )
         if day == DAY + 7 and outcome_changes_too:
             books.invoice(customer, 2_000_000, day, day + 30)  # a key account from now on

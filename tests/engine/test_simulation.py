@@ -196,6 +196,7 @@ def _promises(entity: Entity) -> None:
             amount_minor=line.amount_minor,
             currency=entity.currency,
             promised_day=DAY,
+            after_credit_id=0,
         )
 
 

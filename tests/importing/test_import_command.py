@@ -154,7 +154,7 @@ def test_a_changed_amount_moves_what_hangs_on_the_line(
     common = {"entity_id": entity.id, "customer": customer, "booked_day": 20_500, "recorded_day": 20_500}
     common |= {"recorded_at": 1, "due_line": old}
     Dispute.create(**common, amount_minor=500, reason="broken pallet")
-    Promise.create(**common, amount_minor=100, currency="EUR", promised_day=20_600)
+    Promise.create(**common, amount_minor=100, currency="EUR", promised_day=20_600, after_credit_id=7)
     answer = take_text(INVOICES, HEADER + ROW.replace("100.00", "90.00"), entity)
     assert answer["entries"] == {"due lines": 1, "reversals": 1, "disputes moved": 1, "promises moved": 1}
     new = DueLine.get(DueLine.revision == 1)
@@ -162,6 +162,7 @@ def test_a_changed_amount_moves_what_hangs_on_the_line(
     undone = {(one.target, one.target_id) for one in Reversal.select()}
     assert undone == {("due_line", old.id), ("dispute", 1), ("promise", 1)}
     assert [(one.due_line_id, one.booked_day) for one in Dispute.select()] == [(old.id, 20_500), (new.id, 20_500)]
+    assert [one.after_credit_id for one in Promise.select()] == [7, 7]
     assert take_text(INVOICES, HEADER + ROW.replace("100.00", "90.00"), entity)["posted"] == 0
 
 

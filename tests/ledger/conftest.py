@@ -84,9 +84,9 @@ class Book:
         return self._add("dispute_closing", customer, day, recorded, dispute_id=dispute)
 
     def promise(self, amount, by, line=None, *, day=-1, recorded=None, customer=1, currency="EUR"):
-        """A promise to pay by a day, on one line or on none in particular."""
+        """A promise to pay by a day, on one line or on none in particular; what is written above it came before it."""
         what = {"due_line_id": line, "amount_minor": amount, "currency": currency, "promised_day": TODAY + by}
-        return self._add("promise", customer, day, recorded, **what)
+        return self._add("promise", customer, day, recorded, **what, after_credit_id=len(self.rows["credit"]))
 
     def limit(self, amount, since=-100, until=None, *, day=-100, recorded=None, customer=1):
         """A credit limit from a day until a day."""
@@ -216,7 +216,14 @@ def _scribble_line(ledger: Book, rng, customer: int) -> None:
             ledger.close(dispute, **_when(rng))
     if rng.random() < 0.3:
         for _ in range(rng.choice([1, 1, 2])):
-            ledger.promise(rng.randrange(1, amount + 1), rng.randrange(-20, 20), line, **_when(rng), customer=customer)
+            made = _when(rng)
+            for place in range(3):  # paid on the day of the promise: before it, or after it
+                if place == 1:
+                    ledger.promise(
+                        rng.randrange(1, amount + 1), rng.randrange(-20, 20), line, **made, customer=customer
+                    )
+                elif rng.random() < 0.2:
+                    ledger.pay(line, amount // 3 + 1, **made)
     if rng.random() < 0.1:
         ledger.block("pause", rng.randrange(-9, 3), rng.choice([None, 0, 4]), line, customer=customer)
 

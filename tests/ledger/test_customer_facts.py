@@ -108,6 +108,37 @@ EXAMPLES = [
         {"promised_minor": 400, "promises_open": 1},
     ),
     (
+        "nor does money of the same day that was there before it",
+        steps(A_LINE, step("pay", 1, 100, day=-3), step("promise", 400, 1, 1, day=-3)),
+        {"promised_minor": 400, "promises_open": 1},
+    ),
+    (
+        "whoever pays a part and promises the rest has promised all that is open",
+        steps(A_LINE, step("pay", 1, 400, day=-1), step("promise", 600, 5, 1, day=-1)),
+        {"promised_minor": 600, "leader_open_minor": None},
+    ),
+    (
+        "money that was there unmatched when a promise was made does not keep it",
+        steps(A_LINE, step("credit", 100, day=-3), step("promise", 400, 1, 1), step("allocate", 1, 1, 100)),
+        {"promised_minor": 400},
+    ),
+    (
+        "a payment that bounces gives back what it kept, and no more",
+        steps(
+            A_LINE,
+            step("pay", 1, 400, day=-5),
+            step("promise", 300, -4, 1, day=-5),
+            step("pay", 1, 300, day=-5),
+            step("reverse", "credit", 1),
+        ),
+        {"promises_broken_12m": 0, "promises_open": 0, "open_minor": 700},
+    ),
+    (
+        "a promise on no line is not kept by what was there before it",
+        steps(A_LINE, step("credit", 400, day=-9), step("promise", 300, -4, day=-9)),
+        {"promises_broken_12m": 1},
+    ),
+    (
         "a promise and a dispute do not count the same money",
         steps(A_LINE, step("dispute", 1, 700), step("promise", 400, 1, 1)),
         {"disputed_minor": 700, "promised_minor": 300, "leader_open_minor": None},

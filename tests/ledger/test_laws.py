@@ -179,3 +179,59 @@ def test_a_second_computation_agrees_on_net_overdue_and_leader(random_book, seed
     facts = {customer: tuple(row[name] for name in names) for customer, row in ledger.all_facts().items()}
     assert {customer: second_opinion(ledger, customer) for customer in facts} == facts
     assert sum(leader is not None for _, leader, _ in facts.values()) > 20
+
+
+def promised_again(ledger):
+    """Open promises per customer: how many, and the broken ones; every promise by itself, payment by payment."""
+    lines = {row["id"]: row for row in live_rows(ledger, "due_line")}
+    payments = [row for row in live_rows(ledger, "credit") if row["kind"] == "payment"]
+    set_against = list(live_rows(ledger, "allocation"))
+    plans = {}
+    for row in sorted(live_rows(ledger, "promise"), key=lambda row: (row["promised_day"], row["id"])):
+        key = (row["customer_id"], row["due_line_id"], row["currency"], row["booked_day"])
+        plans.setdefault(key, []).append(row)
+    found = {row["id"]: [0, 0] for row in ledger.rows["customer"]}
+    for (customer, line, currency, made), promises in plans.items():
+        if line is None:
+            came = [
+                (one["id"], one) for one in payments if (one["customer_id"], one["currency"]) == (customer, currency)
+            ]
+        else:
+            came = [(one["credit_id"], one) for one in set_against if one["due_line_id"] == line]
+        so_far = 0
+        for promise in promises:
+            so_far += promise["amount_minor"]
+            deadline = promise["promised_day"] + 3
+            by_then = [(credit, one) for credit, one in came if one["booked_day"] <= deadline]
+            kept = sum(
+                one["amount_minor"]
+                for credit, one in by_then
+                if (one["booked_day"], credit) > (made, promise["after_credit_id"])
+            )
+            if line is not None and line not in lines:
+                continue
+            all_of_it = sum(one["amount_minor"] for _, one in by_then)
+            if kept >= so_far or (line is not None and all_of_it >= lines[line]["amount_minor"]):
+                continue
+            found[customer][deadline < TODAY] += 1
+    return {customer: tuple(counts) for customer, counts in found.items()}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_second_computation_agrees_on_promises(random_book, seed):
+    """What came before a promise, also on its day, does not keep it; done again payment by payment."""
+    ledger = random_book(random.Random(seed), customers=60)
+    names = ("promises_open", "promises_broken_12m")
+    facts = {customer: tuple(row[name] for name in names) for customer, row in ledger.all_facts().items()}
+    assert promised_again(ledger) == facts
+    assert sum(broken for _, broken in facts.values()) > 5
+    of_the_day = [
+        row
+        for row in ledger.rows["promise"]
+        if any(
+            one["booked_day"] == row["booked_day"] and one["credit_id"] <= row["after_credit_id"]
+            for one in ledger.rows["allocation"]
+            if one["due_line_id"] == row["due_line_id"]
+        )
+    ]
+    assert of_the_day

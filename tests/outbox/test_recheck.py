@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine import contact_times, doors, outbox
+from engine.corrections import last_credit_id
 from engine.pipeline import asking
 from engine.runs import run_entity
 from engine.setting_up import shipped_documents
@@ -98,15 +99,24 @@ class Ledger:
     def dispute(self, line, amount=None):
         Dispute.create(**self.common(line.customer_id), due_line=line, amount_minor=amount, reason="goods damaged")
 
-    def promise(self, line):
+    def promise(self, line, amount=None):
         today = self.runtime.today(self.entity)
         Promise.create(
             **self.common(line.customer_id),
             due_line=line,
-            amount_minor=line.amount_minor,
+            amount_minor=line.amount_minor if amount is None else amount,
             currency=line.currency,
             promised_day=today + 5,
+            after_credit_id=last_credit_id(),
         )
+
+    def pay_a_part_and_promise_the_rest(self, line):
+        self.pay(line, 20_000)
+        self.promise(line, line.amount_minor - 20_000)
+
+    def promise_a_part_and_pay_of_it(self, line):
+        self.promise(line, 30_000)
+        self.pay(line, 20_000)
 
     def block(self, line, kind, whole=True):
         today = self.runtime.today(self.entity)
@@ -180,6 +190,11 @@ EVENTS = {
     "disputed": (lambda books, line: books.dispute(line), ("cancelled", "what is overdue is disputed")),
     "disputed in part": (lambda books, line: books.dispute(line, 10_000), ("sent", None)),
     "promised": (lambda books, line: books.promise(line), ("cancelled", "what is overdue is promised")),
+    "paid in part, then promised the rest": (
+        lambda books, line: books.pay_a_part_and_promise_the_rest(line),
+        ("cancelled", "what is overdue is promised"),
+    ),
+    "promised in part, then paid of it": (lambda books, line: books.promise_a_part_and_pay_of_it(line), ("sent", None)),
     "paused": (lambda books, line: books.block(line, "pause"), ("due", "pause")),
     "blocked": (lambda books, line: books.block(line, "dunning_block"), ("due", "pause")),
     "line paused": (lambda books, line: books.block(line, "pause", whole=False), ("due", "pause")),
