@@ -169,7 +169,8 @@ def send(runtime: "Runtime", gateway: Gateway, claims: Sequence[Claim], lease_us
         results.append(result)
         if isinstance(result, Unreachable) and result.for_all:
             break
-    with runtime.database.atomic():
+    is_plain = all(isinstance(result, Receipt) for result in results)  # anything else is told to a person, too
+    with runtime.database.beside() if is_plain else runtime.database.atomic():
         return [settle(runtime, claimed, result) for claimed, result in zip(claims, results, strict=False)]
 
 
@@ -207,7 +208,7 @@ def _call(runtime: "Runtime", gateway: Gateway, claimed: Claim, text: Written, l
     def about_to_send() -> None:
         nonlocal handed_over
         now_at = runtime.now_at()
-        with runtime.database.atomic():
+        with runtime.database.beside():
             changes = {"state": "sending", "lease_until_at": now_at + lease_us, "body_sha256": text.body_sha256}
             ours = change(runtime, claimed, changes, lease_after=now_at)
             if ours and not gateway.idempotent:

@@ -43,6 +43,7 @@ begin
 end $$
 """
 READ_ONLY = "repeatable read, read only"
+BESIDE = "beside"
 
 
 class WholeNumber(Loader):
@@ -70,7 +71,8 @@ class Postgres(PooledPostgresqlDatabase, _Connecting):  # type: ignore[misc]
 
     One transaction writes at a time, as on SQLite: each takes the lock WRITER as it begins and keeps
     it until it ends. So what it has read still holds when it writes, the audit chain has one head and
-    no command meets another half way, whatever the number of hosts. Readers never wait.
+    no command meets another half way, whatever the number of hosts. Readers never wait. Those that
+    only write down how one claimed message fared share the lock (``beside``).
 
     Args:
         url: ``postgresql://user:password@host:port/name``.
@@ -93,11 +95,10 @@ class Postgres(PooledPostgresqlDatabase, _Connecting):  # type: ignore[misc]
         )
 
     def begin(self, mode: str | None = None) -> None:
-        """Begin to write, once nobody else does; ``READ_ONLY`` begins to read one state."""
+        """Begin to write, once nobody else does; ``READ_ONLY`` begins to read one state, ``BESIDE`` as there."""
+        lock = {None: "pg_advisory_xact_lock", BESIDE: "pg_advisory_xact_lock_shared"}.get(mode)
         try:
-            self.execute_sql(
-                f"begin; select pg_advisory_xact_lock({WRITER})" if mode is None else f"begin isolation level {mode}"
-            )
+            self.execute_sql(f"begin; select {lock}({WRITER})" if lock else f"begin isolation level {mode}")
         except BaseException:
             with suppress(PeeweeException):  # the connection may be what failed
                 self.rollback()  # waited too long: what was begun must not linger
@@ -107,6 +108,15 @@ class Postgres(PooledPostgresqlDatabase, _Connecting):  # type: ignore[misc]
         """A transaction that reads one state and takes no lock."""
         reading: AbstractContextManager[Any] = self.atomic(READ_ONLY)
         return reading
+
+    def beside(self) -> AbstractContextManager[Any]:
+        """A transaction that waits for whoever writes, but not for others like it.
+
+        For changes of rows that are the writer's own, each found by its key and generation, and decided by
+        nothing else that was read: how a claimed message fared. Many of them share the disk's flush.
+        """
+        writing: AbstractContextManager[Any] = self.atomic(BESIDE)
+        return writing
 
     def weaknesses(self) -> list[str]:
         """What of this connection is weaker than promised (E1); empty when all is well."""

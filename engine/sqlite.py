@@ -42,6 +42,11 @@ class SqliteWays(Database):  # type: ignore[misc]
         reading: AbstractContextManager[Any] = self.atomic("DEFERRED")
         return reading
 
+    def beside(self) -> AbstractContextManager[Any]:
+        """A transaction that changes rows of its own only: SQLite has one writer, so it is one like all."""
+        writing: AbstractContextManager[Any] = self.atomic()
+        return writing
+
     def weaknesses(self) -> list[str]:
         """What of this connection is weaker than promised (E1); empty when all is well."""
         weak = []

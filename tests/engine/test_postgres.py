@@ -227,6 +227,24 @@ def test_who_waits_too_long_for_the_writer_is_told(runtime, entity, postgres_url
     assert Entity.get().name == "After"
 
 
+def test_what_two_workers_write_of_their_own_messages_waits_for_writers_only(runtime, entity, postgres_url):
+    """Two such transactions are open at once; nobody who reads and then writes meets one half way."""
+    from engine.postgres import WRITER
+
+    with psycopg.connect(postgres_url) as other:
+        other.execute(f"select pg_advisory_xact_lock_shared({WRITER})")
+        with runtime.database.beside():
+            Entity.update(name="Beside").execute()
+        runtime.database.execute_sql("set lock_timeout = 50")
+        with pytest.raises(OperationalError, match="lock timeout"), runtime.database.atomic():
+            Entity.update(name="x").execute()
+        other.rollback()
+        other.execute(f"select pg_advisory_xact_lock({WRITER})")
+        with pytest.raises(OperationalError, match="lock timeout"), runtime.database.beside():
+            Entity.update(name="x").execute()
+    assert Entity.get().name == "Beside"
+
+
 def test_two_hosts_decide_an_entity_one_after_the_other(runtime, entity):
     """The lock is the server's, whatever folder the host has; it ends with the block and with the connection."""
     elsewhere = replace(runtime.settings, var=runtime.settings.var / "elsewhere")
