@@ -31,7 +31,7 @@ from engine.pipeline import Asking, Frame, last_portfolio_run
 from engine.tables import Entity, GoLive, Run
 from ledger.canonical import canonical
 from rules import reference
-from rules.reference import Decided
+from rules.starting import stand_by_age
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -199,7 +199,8 @@ def go_live(
 def _start_by_ageing(runtime: "Runtime", entity: Entity, at: int) -> None:
     """Put every open episode at the level its oldest item deserves, without an action.
 
-    The decisions of a run of kind ``event`` say so, so that standings stay a fold of decisions.
+    The decisions of a run of kind ``event`` say so, so that standings stay a fold of decisions; the run
+    carries a mark, so that they replay.
     """
     run: Run | None = None
     started = 0
@@ -226,6 +227,7 @@ def _run_of_start(ask: Asking, at: int) -> Run:
         kind="event",
         state="confirming",
         acts=False,
+        starts_by_age=True,
         edition=ask.edition.sha256,
         started_at=at,
         **{decided_with: ask.edition.policy_key},
@@ -242,18 +244,9 @@ def _open_at_zero(decided: Frame, ask: Asking) -> Frame:
 
 def _started(row: dict[str, Any], ask: Asking) -> Verdict | None:
     """The verdict that a customer stands at the highest step whose day has come."""
-    stage = ask.edition.book.stages["escalation"]
-    decided: Decided = reference.decide(row, ask.edition.book)
-    if stage.plan is None or decided.undecided:
+    decided = reference.decide(row, ask.edition.book)
+    if not stand_by_age(decided, ask.edition.book.stages["escalation"].plan):
         return None
-    holding = [step for step in stage.plan.steps if step.key in decided.matched["escalation"]]
-    reached = max(holding, key=lambda step: (step.level, [-step.priority], step.key), default=None)
-    if reached is None or reached.level == 0:
-        return None
-    start: dict[str, int | str | bool | None] = {"level": reached.level, "step": reached.key}
-    decided.outcomes.update(start)
-    decided.by_rules.update(start)
-    decided.waiting = "none"
     return Verdict(row, decided, "reference")
 
 

@@ -23,6 +23,7 @@ from rules.columns import dtype_of
 from rules.reference import Decided
 from rules.stages import OUTCOMES
 from rules.standing import kept_event
+from rules.starting import stand_by_age
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -207,7 +208,14 @@ def replay_decision(runtime: "Runtime", decision: Decision) -> list[Difference]:
     edition = edition_decided_by(runtime, decision)
     facts = json.loads(decision.facts)
     row = {**facts, "customer_id": decision.customer_id, "at_step_key": facts.get("previous_step")}
-    return list(_compared(runtime, decision, row, reference.decide(facts, edition.book), edition))
+    return list(_compared(runtime, decision, row, _decided_again(decision, facts, edition), edition))
+
+
+def _decided_again(decision: Decision, facts: Mapping[str, Any], edition: Edition) -> Decided:
+    decided = reference.decide(facts, edition.book)
+    if decision.run.starts_by_age:
+        stand_by_age(decided, edition.book.stages["escalation"].plan)
+    return decided
 
 
 def edition_decided_by(runtime: "Runtime", decision: Decision) -> Edition:
@@ -228,7 +236,7 @@ def replayed_changes(runtime: "Runtime", decision: Decision) -> str:
     """
     edition = edition_decided_by(runtime, decision)
     facts, stored = json.loads(decision.facts), json.loads(decision.changes)
-    decided = reference.decide(facts, edition.book)
+    decided = _decided_again(decision, facts, edition)
     row = {**facts, "customer_id": decision.customer_id, "at_step_key": facts.get("previous_step")}
     for stage, names in STAGE_OUTCOMES.items():
         # Of a stage that changed it is kept what stood before; of the others, what stood is what stands.

@@ -6,7 +6,7 @@ order, and only the last of them creates actions.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import time
@@ -25,7 +25,8 @@ from engine.locks import Busy, alone
 from engine.matching import Matcher
 from engine.pipeline import Asking, asking, decided_day, last_portfolio_run
 from engine.replaying import replayed_run
-from engine.tables import Alarm, Entity, Run
+from engine.tables import ENTRY_TABLES, Alarm, Entity, Run
+from ledger.canonical import canonical
 from ledger.days import date_of
 from rules.book import Book
 
@@ -203,7 +204,7 @@ def _decide_day(
     sent_until_day: int | None,
 ) -> Run:
     steps = Steps()
-    started_at = runtime.now_at()
+    started_at, entries_until = runtime.now_at(), last_entries(runtime)
     activate(runtime, day)
     last = last_portfolio_run(entity)
     ask = asking(runtime, entity, day, sent_until_day=sent_until_day)
@@ -223,7 +224,8 @@ def _decide_day(
             stored = kept_frames.store_frame(runtime, computed.facts)
             if computed.lines is not None and lines is not None:
                 lines = replace(lines, stored=kept_frames.store_frame(runtime, computed.lines.facts, "line_id"))
-        run = _begin(runtime, ask, stored, counted, lines, last, acts=acts, started_at=started_at, steps=steps)
+        when = {"started_at": started_at, "entries_until": entries_until}
+        run = _begin(runtime, ask, stored, counted, lines, last, acts=acts, when=when, steps=steps)
         return run if run.state == "gated" else finish(runtime, run, matcher, ask, computed, steps)
 
 
@@ -236,7 +238,7 @@ def _begin(
     last: Run | None,
     *,
     acts: bool,
-    started_at: int,
+    when: Mapping[str, Any],
     steps: Steps,
 ) -> Run:
     """Write down the run: its facts are stored, nothing of it has taken effect yet."""
@@ -268,10 +270,10 @@ def _begin(
             undecided=counted.undecided,
             **of_lines,
             seconds=steps.as_json(),
-            started_at=started_at,
+            **when,
         )
         if gated:
-            _tell_gated(ask.entity, run, started_at)
+            _tell_gated(ask.entity, run, run.started_at)
     return run
 
 
@@ -313,6 +315,13 @@ def _count(computed: Computed, book: Book) -> Counted:
         points=columns["points_changed"],
         undecided=columns["any"],
     )
+
+
+def last_entries(runtime: "Runtime") -> str:
+    """Per table of entries the last id, as JSON: what comes after has later ones, whatever a clock says."""
+    tables = [model._meta.table_name for model in ENTRY_TABLES]
+    asked = ", ".join(f"(select coalesce(max(id), 0) from {name})" for name in tables)  # noqa: S608 our own names
+    return canonical(dict(zip(tables, runtime.database.execute_sql(f"select {asked}").fetchone())))
 
 
 def _is_gated(entity: Entity, counted: Counted) -> bool:

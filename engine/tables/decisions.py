@@ -14,6 +14,7 @@ class Run(Table):
     kind = CharField()  # adoption | nightly | event
     state = CharField()  # gated | confirming | done | superseded
     acts = BooleanField(default=True)  # false: a missed day, decided without creating actions
+    starts_by_age = BooleanField(default=False)  # by a go-live: everybody stands where their oldest item would be
     sent_until_day = IntegerField(null=True)  # steps reached after it, in missed days, get their action now
     edition = CharField(max_length=64, null=True)
     policy_key = TextField(default="")  # of the escalation it decided with
@@ -31,6 +32,7 @@ class Run(Table):
     disagreed = IntegerField(default=0)
     seconds = TextField(default="{}")  # per step, JSON
     approved_by = ForeignKeyField(User, null=True)
+    entries_until = TextField(default="{}")  # per table of entries the last id before it read them, JSON
     started_at = BigIntegerField()
     finished_at = BigIntegerField(null=True)
     version = IntegerField(default=1)

@@ -7,6 +7,7 @@ that facts are made of.
 # Values in the SQL are integers through ``:d`` and names of our own tables.
 # ruff: noqa: S608
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -104,12 +105,17 @@ def _owed(entity: Entity, day: int) -> Table:
 
 
 def _touched(entity: Entity, day: int, run: Run | None) -> Table:
-    """Customers with entries that the run had not seen although they count for its day."""
+    """Customers with entries that the run may not have seen although they count for its day.
+
+    Those with later ids: a clock that was ahead when the run read them says nothing about what came after.
+    On PostgreSQL an import that was under way then has earlier ids, so the clock is asked too.
+    """
     since = 0 if run is None else run.started_at - MARGIN_US
+    until = {} if run is None else json.loads(run.entries_until)
     parts = [
-        f"select customer_id from {model._meta.table_name} where entity_id = {entity.id:d} "
-        f"and recorded_at > {since:d} and {_known(day)}"
-        for model in ENTRY_TABLES
+        f"select customer_id from {name} where entity_id = {entity.id:d} "
+        f"and (id > {until.get(name, 0):d} or recorded_at > {since:d}) and {_known(day)}"
+        for name in (model._meta.table_name for model in ENTRY_TABLES)
     ]
     return Table((Field("customer_id", nw.Int64),), " union ".join(parts), "")
 

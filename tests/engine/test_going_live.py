@@ -4,6 +4,7 @@ import pytest
 
 from engine.commands import Conflict, Invalid, Refused
 from engine.going_live import ApproveGoLive, ApproveRun, ProposeGoLive, StopSending, go_live
+from engine.replaying import replay_day
 from engine.runs import resume, run_due_days, run_entity
 from engine.tables import Action, Alarm, Decision, Entity, GoLive, Outcome, Run, Standing
 
@@ -63,6 +64,8 @@ def test_starting_by_ageing_takes_everybody_where_their_oldest_item_would_be(run
     runtime.execute(ApproveGoLive(**say("second"), entity="main"))
     late = Standing.get(Standing.leader_due_day == DAY - 40)
     assert (late.level, late.step_key) == (3, "p33")
+    assert Decision.select().where(Decision.run == Run.get(Run.starts_by_age)).count() == 1
+    assert replay_day(runtime, adopted, DAY).differences == ()
     run_entity(runtime, adopted, DAY + 1)
     assert [action.customer.number for action in Action] == ["early"]
 

@@ -186,6 +186,20 @@ def test_what_came_after_the_run_is_no_finding(runtime, decided, clock):
     assert "balances of main" in findings(runtime)
 
 
+@pytest.mark.promise("H3")
+def test_a_clock_that_was_set_back_after_the_run_makes_no_finding(runtime, decided):
+    """What is recorded after the run at an earlier time by the clock is left out; what was there is checked."""
+    run = Run.get_by_id(2)
+    decided.payment(Customer.get_by_id(1), DueLine.get_by_id(1), 100, DAY + 1)
+    earlier = run.started_at - 5 * 3_600_000_000
+    behind(runtime, f"update credit set recorded_at = {earlier} where booked_day = {DAY + 1}")
+    behind(runtime, f"update allocation set recorded_at = {earlier} where booked_day = {DAY + 1}")
+    report = verify(runtime)
+    assert report.sound, report.values()
+    behind(runtime, "update due_line set amount_minor = 50001 where id = 2")
+    assert "balances of main" in findings(runtime)
+
+
 def test_an_allocation_taken_back_counts_no_more(runtime, decided):
     """Of two that exceed the invoice together, one is reversed."""
     first = Allocation.get_by_id(1)

@@ -73,14 +73,10 @@ class Year:
         return self.instant
 
     def _set(self, hour: int, minute: int = 0, *, may_jump: bool = False) -> None:
-        """Move on in the day; now and then the machine of the workers has a wrong time for a while.
-
-        Ahead by less than the next act is away: what is recorded with an earlier time than a run that is
-        over already counts for verifying as if that run had known it.
-        """
+        """Move on in the day; now and then the machine of the workers has a wrong time for a while."""
         skew = timedelta(0)
         if may_jump and self.random.random() < 0.04:
-            skew = timedelta(minutes=self.random.choice((-300, -50, 90)))
+            skew = timedelta(minutes=self.random.choice((-300, -50, 90, 240, 500)))
             self.told["clock jumps"] += 1
         self.instant = EPOCH + timedelta(days=self.day, hours=hour, minutes=minute) + skew
 
@@ -117,7 +113,7 @@ class Year:
         """What a worker does each minute, seen a few times a day."""
 
         def turn() -> None:
-            if self.random.random() < 0.4:  # another worker sends while what was booked is not decided yet
+            if self.random.random() < 0.5:  # another worker sends while what was booked is not decided yet
                 outbox.deliver(self.runtime)
             outbox.sweep(self.runtime)
             runs.run_due_days(self.runtime)
@@ -211,7 +207,7 @@ class Year:
             self.day + draw.randrange(due_from, 15),
         )
         if account.late is not None:
-            bill.pays_on = bill.due + account.late + draw.randrange(-1, 4)
+            bill.pays_on = bill.due + account.late + draw.choice((0, 0, 0, -1, 1, 3))
         rows.append(
             self._row(account, "invoice", bill.number, bill.amount, currency, due=date_of(bill.due).isoformat())
         )
@@ -253,14 +249,15 @@ class Year:
         if self.random.random() < 0.03:
             self.asleep_until = self.day + self.random.randrange(1, 4)
             self.told["missed days"] += 1
-        for hour, minute, act in (
+        acts = (
             (1, 10, self.work),
             (8, 30, self.department.act),
             (9, 0, self.work),
             (14, 0, self.department.act),
             (15, 30, self.work),
-            (18, 0, self.trade),
-        ):
+            (self.random.choice((8, 18)), 0, self.trade),
+        )
+        for hour, minute, act in sorted(acts, key=lambda one: one[:2]):
             self._set(hour, minute, may_jump=act == self.work)
             if act != self.work or self.day >= self.asleep_until:
                 act()

@@ -29,7 +29,7 @@ def lived(year, days):
 def test_after_every_day_each_step_was_taken_once_nobody_was_asked_who_had_paid_and_the_books_agree(trading_year, seed):
     """The first days of ten years, which begin with invoices of every age; or those that a red seed asks for."""
     year = lived(trading_year(seed), int(until or DENSE_DAYS))
-    assert year.checks.counts["arrived"] > 0
+    assert year.checks.counts["arrived"] > 0 or year.department.stopped
 
 
 @pytest.mark.slow
