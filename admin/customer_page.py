@@ -9,6 +9,7 @@ from peewee import JOIN, fn
 
 from admin import gate
 from admin.invoices import name_invoices, standings_of_lines
+from engine.disputes import Told, disputes_of
 from engine.invoice_documents import documents_of
 from engine.pipeline import Asking, asking, facts_of, lines_of
 from engine.tables import (
@@ -23,8 +24,6 @@ from engine.tables import (
     Customer,
     Decision,
     Dispute,
-    DisputeClosing,
-    DueLine,
     InvoiceDocument,
     Message,
     Outcome,
@@ -89,7 +88,7 @@ class CustomerFile:
     scored: Scored
     payments: list[dict[str, Any]] = field(default_factory=list)
     promises: list[Promise] = field(default_factory=list)
-    disputes: list[Dispute] = field(default_factory=list)
+    disputes: list[Told] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     overrides: list[Override] = field(default_factory=list)
     limit: CreditLimit | None = None
@@ -135,7 +134,7 @@ def file_of(customer: Customer) -> CustomerFile:
         scored=scored(row, ask.edition.model),
         payments=_payments(customer),
         promises=list(_standing(Promise, "promise", customer).order_by(Promise.promised_day.desc()).limit(20)),
-        disputes=_disputes(customer),
+        disputes=disputes_of(customer, day),
         blocks=[b for b in _standing(Block, "block", customer) if b.until_day is None or b.until_day > day],
         overrides=list(
             Override.select(Override, User)
@@ -182,19 +181,6 @@ def _payments(customer: Customer) -> list[dict[str, Any]]:
         {"credit": credit, "free_minor": credit.amount_minor - (used.get(credit.id) or 0)}
         for credit in latest.limit(PAYMENTS_SHOWN)
     ]
-
-
-def _disputes(customer: Customer) -> list[Dispute]:
-    query = (
-        Dispute.select(Dispute, DueLine, DisputeClosing)
-        .join(DueLine)
-        .switch(Dispute)
-        .join(DisputeClosing, JOIN.LEFT_OUTER, on=(DisputeClosing.dispute == Dispute.id), attr="closing")
-        .where(Dispute.customer == customer)
-        .order_by(Dispute.id.desc())
-        .limit(20)
-    )
-    return list(query)
 
 
 def _limit(customer: Customer, day: int) -> CreditLimit | None:

@@ -38,6 +38,7 @@ CARRIED = frozenset(
         "user",
         "invoice_document",
         "mail",
+        "link",
     }
 )
 TEXT_LENGTH_MAX = 2_000

@@ -17,7 +17,7 @@ from flask_login import current_user, logout_user
 from engine import access
 from engine.runtime import Runtime
 
-PUBLIC = frozenset({"static", "security.login", "health.healthz", "health.readyz"})
+PUBLIC = frozenset({"static", "security.login", "health.healthz", "health.readyz", "answers.page", "answers.give"})
 SIGNED_IN = "signed_in"  # for routes every signed-in user may use: sign out, a refusal's own page
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SESSION_SECONDS_MAX = 12 * 3600  # absolute; the idle limit is the lifetime of the cookie

@@ -23,6 +23,7 @@ from admin.invoices import invoice, name_invoices
 from admin.steps import step_label
 from admin.views import CUSTOMER_FILTERS, MESSAGE_STATES, OfCustomers, _coded, link
 from engine import access
+from engine.answers import masked
 from engine.statements import preview_of
 from engine.tables import Action, Customer, Decision, Entity, Message, Person
 from engine.vault import Erased
@@ -97,9 +98,10 @@ def opened(message: Message | None) -> dict[str, Any] | None:
     if message is None or message.id is None:
         return None
     try:
-        return gate.runtime().vault.open(message.person, message.sealed)
+        said = gate.runtime().vault.open(message.person, message.sealed)
     except Erased:
         return None
+    return said | {name: masked(said[name]) for name in ("text", "html") if name in said}
 
 
 def _said(row: Action) -> dict[str, Any]:

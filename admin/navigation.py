@@ -46,6 +46,7 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
             Line(_l("Worklist"), "worklist.index_view", "trending-up"),
             Line(_l("Diary"), "actions.index_view", "list-checks", "diary"),
             Line(_l("Alerts"), "alerts.index_view", "triangle-alert", "alerts"),
+            Line(_l("Disputes"), "disputes.index_view", "message-square-warning"),
             Line(_l("Messages"), "messages.index_view", "mail", "letters"),
             Line(_l("Mail received"), "received_mail.index", "inbox"),
             Line(_l("Alarms"), "alarms.index_view", "bell-ring", "alarms"),
@@ -86,7 +87,7 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
 WITHIN = {
     **{"importing": "imports", "accounts": "users", "decision_log": "decisions", "comparisons": "decisions"},
     **{"explanations": "customers", "timelines": "customers"},
-    **{"silence": "customers", "pauses": "customers"},
+    **{"silence": "customers", "pauses": "customers", "dispute_pages": "disputes"},
 }  # pages that belong to the line of another room
 
 

@@ -8,6 +8,7 @@ from flask_login import current_user
 
 from admin import (
     accounts,
+    answer_page,
     audit_view,
     changes,
     commands_page,
@@ -15,6 +16,8 @@ from admin import (
     dashboard,
     decision_log,
     derived_facts,
+    dispute_pages,
+    disputes_view,
     doubt,
     explanation_page,
     formatting,
@@ -48,7 +51,20 @@ from admin.messages_view import MessagesView
 from admin.records import DocumentsView, ImportsView, RunsView, UsersView
 from admin.views import ActionsView, AlarmsView, DecisionsView
 from admin.worklist_view import WorklistView
-from engine.tables import Action, Alarm, Alert, AuditEntry, Customer, Decision, Document, Import, Outcome, Run, User
+from engine.tables import (
+    Action,
+    Alarm,
+    Alert,
+    AuditEntry,
+    Customer,
+    Decision,
+    Dispute,
+    Document,
+    Import,
+    Outcome,
+    Run,
+    User,
+)
 
 
 class Home(AdminIndexView):
@@ -79,6 +95,7 @@ def views() -> list[Any]:
         ActionsView(Action, endpoint="actions", url="/diary"),
         MessagesView(Action, endpoint="messages", url="/messages"),
         AlertsView(Alert, endpoint="alerts", url="/alerts"),
+        disputes_view.DisputesView(Dispute, endpoint="disputes", url="/disputes"),
         AlarmsView(Alarm, endpoint="alarms", url="/alarms"),
         RunsView(Run, endpoint="runs", url="/runs"),
         ImportsView(Import, endpoint="imports", url="/imports"),
@@ -114,9 +131,13 @@ def register(app: Flask) -> None:
         silence,
         pauses,
         comparisons,
+        dispute_pages,
+        answer_page,
     ):
         app.register_blueprint(page.blueprint)
     accounts.limit_tries(app)
+    answer_page.limit_tries(app)
+    app.extensions["csrf"].exempt(answer_page.blueprint)  # it has a token of its own: it knows no session
     lists = Admin(app, name="Dunwell", index_view=Home(), csp_nonce_generator=gate.nonce)
     for view in views():
         lists.add_view(view)
@@ -140,6 +161,8 @@ def _words(app: Flask) -> None:
     filters["bucket_pairs"] = lambda buckets: [(tone, minor) for tone, _name, minor in buckets]
     filters["money_plain"] = formatting.money_text
     filters["override_value"] = forms.override_text
+    filters["dispute_state"] = disputes_view.state_badge
+    filters["disputed_amount"] = disputes_view.disputed_amount
     trying.register_words(app)
     governing.register_words(app)
     forward_page.register_words(app)

@@ -326,7 +326,7 @@ class _Block:
             "dispute_closing": {
                 **self._entries("dispute_closing", owner[seen][ended], closed[seen][ended]),
                 "dispute_id": dispute["id"][ended],
-                "accepted": self.accepted[0][seen][ended],
+                "outcome": np.where(self.accepted[0][seen][ended], "accepted", "rejected"),
             },
             "reversal": {
                 **self._entries("reversal", owner[seen][taken], opened[seen][taken] + 1),

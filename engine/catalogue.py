@@ -3,9 +3,11 @@
 from engine import (
     after_run,
     alerts,
+    answers,
     comments,
     corrections,
     diary,
+    disputes,
     doubt,
     gateway_addresses,
     going_live,
@@ -31,9 +33,11 @@ __all__ = ["COMMANDS", "MODULES", "all_commands"]
 MODULES = (
     after_run,
     alerts,
+    answers,
     comments,
     corrections,
     diary,
+    disputes,
     doubt,
     gateway_addresses,
     going_live,

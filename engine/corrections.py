@@ -1,4 +1,4 @@
-"""Commands that put a person's knowledge into the ledger: promises, disputes, blocks; and alarms seen.
+"""Commands that put a person's knowledge into the ledger: promises, blocks; and alarms seen.
 
 Everything here appends an entry; nothing is overwritten.
 """
@@ -14,8 +14,6 @@ from engine.tables import (
     Block,
     Credit,
     Customer,
-    Dispute,
-    DisputeClosing,
     DueLine,
     Promise,
     Reversal,
@@ -64,62 +62,7 @@ def record_promise(context: Context, command: RecordPromise) -> Change:
         after_credit_id=last_credit_id(),
     )
     after = {"amount_minor": command.amount_minor, "currency": command.currency, "promised_day": command.promised_day}
-    return _appended("promise", promise.id, customer, after)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordDispute(Command):
-    """A customer contests a due line, whole or (amount given) in part."""
-
-    due_line: int
-    amount_minor: int | None = None
-    owner_role: str = "sales"
-    deadline_day: int | None = None
-
-
-@register(RecordDispute, permission="disputes.record")
-def record_dispute(context: Context, command: RecordDispute) -> Change:
-    """Open the dispute; the disputed part leaves dunning."""
-    line = DueLine.get_or_none(DueLine.id == command.due_line)
-    if line is None:
-        raise NotFound(f"no due line {command.due_line}")
-    customer = context.customer(line.customer_id)
-    if command.amount_minor is not None and not 0 < command.amount_minor <= line.amount_minor:
-        raise Invalid.because("amount_minor", "is not within the line's amount", "give a part of it, or none for all")
-    if _is_disputed(line):
-        raise Conflict(f"due line {line.id} is under a dispute already")
-    dispute = Dispute.create(
-        **entry_of(context, customer, context.today(customer.entity)),
-        due_line=line,
-        amount_minor=command.amount_minor,
-        reason=command.reason[:TEXT_MAX],
-        owner_role=command.owner_role,
-        deadline_day=command.deadline_day,
-    )
-    return _appended("dispute", dispute.id, customer, {"due_line": line.id, "amount_minor": command.amount_minor})
-
-
-@dataclass(frozen=True, kw_only=True)
-class CloseDispute(Command):
-    """End a dispute: accepted (a credit note follows) or rejected (dunning goes on)."""
-
-    dispute: int
-    accepted: bool
-
-
-@register(CloseDispute, permission="disputes.close")
-def close_dispute(context: Context, command: CloseDispute) -> Change:
-    """Close it, once."""
-    dispute = Dispute.get_or_none(Dispute.id == command.dispute)
-    if dispute is None:
-        raise NotFound(f"no dispute {command.dispute}")
-    customer = context.customer(dispute.customer_id)
-    if DisputeClosing.select().where(DisputeClosing.dispute == dispute).exists():
-        raise Conflict(f"dispute {dispute.id} is closed already")
-    closing = DisputeClosing.create(
-        **entry_of(context, customer, context.today(customer.entity)), dispute=dispute, accepted=command.accepted
-    )
-    return _appended("dispute", dispute.id, customer, {"accepted": command.accepted, "closing": closing.id})
+    return appended("promise", promise.id, customer, after)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +104,7 @@ def set_block(context: Context, command: SetBlock) -> Change:
         by=None if context.actor is None else context.actor.id,
     )
     after = {"kind": command.kind, "from_day": command.from_day, "until_day": command.until_day}
-    return _appended("block", block.id, customer, after)
+    return appended("block", block.id, customer, after)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +129,7 @@ def end_block(context: Context, command: EndBlock) -> Change:
         target_id=block.id,
         reason=command.reason,
     )
-    return _appended("block", block.id, customer, {"ended": True})
+    return appended("block", block.id, customer, {"ended": True})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,6 +162,7 @@ def acknowledge_alarm(context: Context, command: AcknowledgeAlarm) -> Change:
 
 
 def entry_of(context: Context, customer: Customer, today: int) -> dict[str, Any]:
+    """What every entry of today carries."""
     return {
         "entity_id": customer.entity_id,
         "customer": customer,
@@ -233,7 +177,8 @@ def last_credit_id() -> int:
     return int(Credit.select(fn.max(Credit.id)).scalar() or 0)
 
 
-def _appended(kind: str, row_id: int, customer: Customer, after: dict[str, Any]) -> Change:
+def appended(kind: str, row_id: int, customer: Customer, after: dict[str, Any]) -> Change:
+    """The change of a command that appended an entry: its customer is decided again."""
     return Change(
         subject_kind=kind,
         subject_id=row_id,
@@ -249,11 +194,3 @@ def _due_line(customer: Customer, line_id: int) -> DueLine:
     if line is None:
         raise NotFound(f"no due line {line_id} of this customer")
     return line
-
-
-def _is_disputed(line: DueLine) -> bool:
-    closed = DisputeClosing.select(DisputeClosing.dispute)
-    undone = Reversal.select(Reversal.target_id).where(Reversal.target == "dispute")
-    return bool(
-        Dispute.select().where(Dispute.due_line == line, Dispute.id.not_in(closed), Dispute.id.not_in(undone)).exists()
-    )

@@ -16,7 +16,8 @@ from engine.commands import (
     register,
     update_version,
 )
-from engine.corrections import RecordDispute, RecordPromise, SetBlock
+from engine.corrections import RecordPromise, SetBlock
+from engine.disputes import RecordDispute
 from engine.tables import Action, Alarm, Block, Contact, Dispute, DueLine, Promise, Standing
 
 if TYPE_CHECKING:

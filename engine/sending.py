@@ -157,8 +157,10 @@ def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -
 
 
 def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, together: "Together") -> Verdict:
-    from engine import contact_times, reaching, recheck, statements
+    from engine import answers, contact_times, reaching, recheck, statements
 
+    if action.template == answers.QUESTION:  # to a colleague, about a dispute: no rule decides it
+        return answers.prepare(runtime, action, now_at, gateway)
     entity = action.customer.entity
     day = business_day(runtime, action)
     try:

@@ -245,6 +245,8 @@ def _move(posted: Posted, old_line: int, new_line: int) -> None:
         for row in list(rows):
             moved = {name: value for name, value in row.__data__.items() if name != "id"}
             when = {"recorded_day": posted.day, "recorded_at": posted.at, "import_id": posted.import_id}
+            if model is tables.Dispute:
+                moved["first_id"] = row.first_id or row.id
             model.insert(**{**moved, **when, "due_line": new_line}).execute()
             tables.Reversal.create(
                 **{name: moved[name] for name in ("entity_id", "customer", "booked_day")},

@@ -60,7 +60,7 @@ FRAMES: Mapping[str, Mapping[str, Any]] = {
     "allocation": {**_ENTRY, "credit_id": nw.Int64, "due_line_id": nw.Int64, "amount_minor": nw.Int64},
     "reversal": {**_ENTRY, "target": nw.String, "target_id": nw.Int64},
     "dispute": {**_ENTRY, "due_line_id": nw.Int64, "amount_minor": nw.Int64},
-    "dispute_closing": {**_ENTRY, "dispute_id": nw.Int64},
+    "dispute_closing": {**_ENTRY, "dispute_id": nw.Int64, "outcome": nw.String, "accepted_minor": nw.Int64},
     "promise": {
         **_ENTRY,
         "due_line_id": nw.Int64,

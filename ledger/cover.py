@@ -110,7 +110,7 @@ def covered_lines(
         lines: of settled_lines.
         credit_rows: of credit_states.
         promises: of promise_states.
-        disputes: of open_disputes.
+        disputes: of open_disputes and of expected_credits: due_line_id, amount_minor.
         paused: of paused_lines.
         keep: how a frame read twice is kept.
 

@@ -22,7 +22,7 @@ from ledger.behaviour import BEHAVIOUR_FACTS, BEHAVIOUR_MEASURES, PAYMENT_FACTS,
 from ledger.columns import Column, Kind
 from ledger.cover import covered_lines, leaders, paused_lines
 from ledger.declare import Fact, columns_of, computed
-from ledger.disputes import DISPUTE_FACTS, open_disputes
+from ledger.disputes import DISPUTE_FACTS, expected_credits, open_disputes
 from ledger.expressions import lit
 from ledger.promises import PROMISE_FACTS, promise_states
 
@@ -77,7 +77,8 @@ def parts_of(frames: Frames, basis: Basis, keep: Keep = unkept) -> Parts:
     credit_rows = keep(credit_states(frames, day, allocations))
     promises = keep(promise_states(frames, basis, allocations, lines, credit_rows))
     disputes = keep(open_disputes(frames, day))
-    covered = covered_lines(basis, lines, credit_rows, promises, disputes, paused_lines(frames, day), keep)
+    contested = nw.concat([disputes.select("due_line_id", "amount_minor"), expected_credits(frames, day, allocations)])
+    covered = covered_lines(basis, lines, credit_rows, promises, contested, paused_lines(frames, day), keep)
     return Parts(keep(with_payment(with_base(covered, basis), basis)), credit_rows, promises, disputes)
 
 

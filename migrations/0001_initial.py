@@ -314,6 +314,60 @@ def up(migrator, db):
 
     db.create_tables([Allocation])
 
+    class Dispute(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        due_line = ForeignKeyField(DueLine, on_delete="RESTRICT")
+        amount_minor = BigIntegerField(null=True)
+        cause = CharField(default="other")
+        reason = TextField()
+        owner_role = TextField(default="sales")
+        owner = IntegerField(null=True)
+        deadline_day = IntegerField(null=True)
+        first_id = IntegerField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "dispute"
+
+    db.create_tables([Dispute])
+
+    class Person(Model):
+        sealed = BlobField()
+        key_sealed = BlobField(null=True)
+        erased_at = BigIntegerField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "person"
+
+    db.create_tables([Person])
+
+    class AnswerLink(Model):
+        dispute = ForeignKeyField(Dispute, on_delete="RESTRICT")
+        person = ForeignKeyField(Person, on_delete="RESTRICT")
+        user = ForeignKeyField(User, null=True)
+        token_sha256 = CharField(unique=True, max_length=64)
+        sealed = BlobField(null=True)
+        asked_by = IntegerField(null=True)
+        asked_at = BigIntegerField()
+        expires_at = BigIntegerField()
+        answered_at = BigIntegerField(null=True)
+        withdrawn_at = BigIntegerField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "answer_link"
+
+    db.create_tables([AnswerLink])
+
     class AuditEntry(Model):
         at = BigIntegerField()
         actor_id = IntegerField(null=True)
@@ -414,18 +468,6 @@ def up(migrator, db):
 
     db.create_tables([CommandRecord])
 
-    class Person(Model):
-        sealed = BlobField()
-        key_sealed = BlobField(null=True)
-        erased_at = BigIntegerField(null=True)
-
-        class Meta:
-            database = db
-            legacy_table_names = False
-            table_name = "person"
-
-    db.create_tables([Person])
-
     class Contact(Model):
         customer = ForeignKeyField(Customer, on_delete="RESTRICT")
         person = ForeignKeyField(Person, on_delete="RESTRICT")
@@ -503,26 +545,6 @@ def up(migrator, db):
 
     db.create_tables([DirtyCustomer])
 
-    class Dispute(Model):
-        entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
-        booked_day = IntegerField()
-        recorded_day = IntegerField()
-        recorded_at = BigIntegerField()
-        import_id = IntegerField(null=True)
-        due_line = ForeignKeyField(DueLine, on_delete="RESTRICT")
-        amount_minor = BigIntegerField(null=True)
-        reason = TextField()
-        owner_role = TextField(default="sales")
-        deadline_day = IntegerField(null=True)
-
-        class Meta:
-            database = db
-            legacy_table_names = False
-            table_name = "dispute"
-
-    db.create_tables([Dispute])
-
     class DisputeClosing(Model):
         entity_id = IntegerField()
         customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
@@ -531,7 +553,8 @@ def up(migrator, db):
         recorded_at = BigIntegerField()
         import_id = IntegerField(null=True)
         dispute = ForeignKeyField(Dispute, unique=True, on_delete="RESTRICT")
-        accepted = BooleanField()
+        outcome = CharField()
+        accepted_minor = BigIntegerField(null=True)
 
         class Meta:
             database = db
@@ -539,6 +562,29 @@ def up(migrator, db):
             table_name = "dispute_closing"
 
     db.create_tables([DisputeClosing])
+
+    class DisputeStep(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        dispute = ForeignKeyField(Dispute, on_delete="RESTRICT")
+        kind = CharField()
+        text = TextField()
+        owner_role = TextField(null=True)
+        owner = IntegerField(null=True)
+        deadline_day = IntegerField(null=True)
+        by = IntegerField(null=True)
+        link_id = IntegerField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "dispute_step"
+
+    db.create_tables([DisputeStep])
 
     class Document(Model):
         kind = CharField()
@@ -1037,20 +1083,22 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("document_content"))
     migrator.migrate(migrator.drop_table("document_comment"))
     migrator.migrate(migrator.drop_table("document"))
+    migrator.migrate(migrator.drop_table("dispute_step"))
     migrator.migrate(migrator.drop_table("dispute_closing"))
-    migrator.migrate(migrator.drop_table("dispute"))
     migrator.migrate(migrator.drop_table("dirty_customer"))
     migrator.migrate(migrator.drop_table("day_replay"))
     migrator.migrate(migrator.drop_table("customer_word"))
     migrator.migrate(migrator.drop_table("credit_limit"))
     migrator.migrate(migrator.drop_table("contact"))
-    migrator.migrate(migrator.drop_table("person"))
     migrator.migrate(migrator.drop_table("command_record"))
     migrator.migrate(migrator.drop_table("clock_mark"))
     migrator.migrate(migrator.drop_table("block"))
     migrator.migrate(migrator.drop_table("batch_letter"))
     migrator.migrate(migrator.drop_table("letter_batch"))
     migrator.migrate(migrator.drop_table("audit_entry"))
+    migrator.migrate(migrator.drop_table("answer_link"))
+    migrator.migrate(migrator.drop_table("person"))
+    migrator.migrate(migrator.drop_table("dispute"))
     migrator.migrate(migrator.drop_table("allocation"))
     migrator.migrate(migrator.drop_table("due_line"))
     migrator.migrate(migrator.drop_table("credit"))

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from engine.after_run import REFER
 from engine.commands import Command, CommandError
-from engine.corrections import AcknowledgeAlarm, CloseDispute, RecordDispute, RecordPromise, SetBlock
+from engine.corrections import AcknowledgeAlarm, RecordPromise, SetBlock
 from engine.demo.files import ITEMS_MAPPING, RATES_MAPPING, items_file, rates_file
 from engine.demo.place import DemoClock, Standing
 from engine.demo.year import BOOKS, Books, Company, Year
 from engine.diary import FIND_CONTACT, CompleteAction, ConfirmMessage
+from engine.disputes import CloseDispute, RecordDispute
 from engine.going_live import ApproveRun
 from engine.importing import ImportFile, import_file
 from engine.outbox import deliver
@@ -229,7 +230,7 @@ def _close(demo: Demo, number: str, invoice: str, accepted: bool) -> None:
                 reason="looked into: the customer is right" if accepted else "looked into: delivered as ordered",
                 key=f"demo/closing/{invoice}",
                 dispute=found.id,
-                accepted=accepted,
+                outcome="accepted" if accepted else "rejected",
             )
         )
 

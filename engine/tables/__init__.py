@@ -10,11 +10,13 @@ from engine.tables.decisions import Alert, DayReplay, Decision, DirtyCustomer, O
 from engine.tables.doors import BatchLetter, ClockMark, Door, GatewayAddress, LetterBatch
 from engine.tables.entries import (
     Allocation,
+    AnswerLink,
     Block,
     Credit,
     CreditLimit,
     Dispute,
     DisputeClosing,
+    DisputeStep,
     DocumentContent,
     DueLine,
     Entry,
@@ -57,6 +59,7 @@ __all__ = [
     "Alarm",
     "Alert",
     "Allocation",
+    "AnswerLink",
     "AuditEntry",
     "BatchLetter",
     "Block",
@@ -73,6 +76,7 @@ __all__ = [
     "DirtyCustomer",
     "Dispute",
     "DisputeClosing",
+    "DisputeStep",
     "Document",
     "DocumentComment",
     "DocumentContent",
@@ -109,6 +113,9 @@ __all__ = [
     "database",
 ]
 
-ENTRY_TABLES = (DueLine, Credit, Allocation, Reversal, Dispute, DisputeClosing, Promise, CreditLimit, Block)
+ENTRY_TABLES = (
+    *(DueLine, Credit, Allocation, Reversal),
+    *(Dispute, DisputeClosing, DisputeStep, Promise, CreditLimit, Block),
+)
 APPEND_ONLY = (*ENTRY_TABLES, Import, Decision, Edition, DocumentComment, AuditEntry)
 TABLES = tuple(t for t in Table.__subclasses__() if t is not Entry) + tuple(Entry.__subclasses__())

@@ -1,9 +1,9 @@
 """The ledger: append-only entries, imports, exchange rates."""
 
-from peewee import BigIntegerField, BlobField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
+from peewee import BigIntegerField, BlobField, CharField, ForeignKeyField, IntegerField, TextField
 
 from engine.tables.base import Table
-from engine.tables.parties import Customer, Entity, User
+from engine.tables.parties import Customer, Entity, Person, User
 
 
 class Import(Table):
@@ -89,16 +89,48 @@ class Dispute(Entry):
 
     due_line = ForeignKeyField(DueLine, on_delete="RESTRICT")
     amount_minor = BigIntegerField(null=True)  # null: all of it
+    cause = CharField(default="other")  # a code of engine.dispute_causes
     reason = TextField()
     owner_role = TextField(default="sales")
+    owner = IntegerField(null=True)  # a person; null: whoever holds the role
     deadline_day = IntegerField(null=True)
+    first_id = IntegerField(null=True)  # the dispute it goes on from, on a line that replaced another; null: itself
 
 
 class DisputeClosing(Entry):
     """The end of a dispute, on booked_day."""
 
     dispute = ForeignKeyField(Dispute, on_delete="RESTRICT", unique=True)
-    accepted = BooleanField()
+    outcome = CharField()  # accepted | rejected | withdrawn
+    accepted_minor = BigIntegerField(null=True)  # of an accepted one; null: all that was disputed
+
+
+class DisputeStep(Entry):
+    """What was said about a dispute, and who is to solve it until when; kept by its first dispute."""
+
+    dispute = ForeignKeyField(Dispute, on_delete="RESTRICT")
+    kind = CharField()  # comment | change | question | answer
+    text = TextField()
+    owner_role = TextField(null=True)  # with a change: of all three, as they are from now on
+    owner = IntegerField(null=True)
+    deadline_day = IntegerField(null=True)
+    by = IntegerField(null=True)  # a user; null: the system, or somebody by a mail link
+    link_id = IntegerField(null=True)  # the mail link it was asked or answered by
+
+
+class AnswerLink(Table):
+    """A link by which one colleague answers about one dispute, once. The link itself is nowhere: its hash is."""
+
+    dispute = ForeignKeyField(Dispute, on_delete="RESTRICT")  # the first
+    person = ForeignKeyField(Person, on_delete="RESTRICT")  # sealed: name, email
+    user = ForeignKeyField(User, null=True)  # null: somebody without an account
+    token_sha256 = CharField(max_length=64, unique=True)
+    sealed = BlobField(null=True)  # the token until the mail is written, with the person's key
+    asked_by = IntegerField(null=True)
+    asked_at = BigIntegerField()
+    expires_at = BigIntegerField()
+    answered_at = BigIntegerField(null=True)
+    withdrawn_at = BigIntegerField(null=True)
 
 
 class Promise(Entry):

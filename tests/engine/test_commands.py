@@ -19,7 +19,8 @@ from engine.commands import (
     register,
     update_version,
 )
-from engine.corrections import AcknowledgeAlarm, CloseDispute, EndBlock, RecordDispute, RecordPromise, SetBlock
+from engine.corrections import AcknowledgeAlarm, EndBlock, RecordPromise, SetBlock
+from engine.disputes import CloseDispute, RecordDispute
 from engine.overrides import SetOverride
 from engine.people import ApproveRole, CreateUser, ErasePerson, GrantRole, WithdrawRole
 from engine.tables import (
@@ -242,9 +243,9 @@ def test_promises_and_disputes_are_entries_within_their_bounds(runtime, users, b
     dispute = runtime.execute(RecordDispute(**common, due_line=line.id, amount_minor=50_000))["dispute"]
     with pytest.raises(Conflict):
         runtime.execute(RecordDispute(**common, due_line=line.id))
-    runtime.execute(CloseDispute(**common, dispute=dispute, accepted=False))
+    runtime.execute(CloseDispute(**common, dispute=dispute, outcome="rejected"))
     with pytest.raises(Conflict):
-        runtime.execute(CloseDispute(**common, dispute=dispute, accepted=True))
+        runtime.execute(CloseDispute(**common, dispute=dispute, outcome="accepted"))
     runtime.execute(RecordDispute(**common, due_line=line.id))
 
 

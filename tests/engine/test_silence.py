@@ -10,8 +10,9 @@ from admin.app import create_app
 from admin.silence_words import REASONS, SENTENCES, sentence
 from engine import outbox
 from engine.claims import WAITING
-from engine.corrections import EndBlock, RecordDispute, RecordPromise, SetBlock
+from engine.corrections import EndBlock, RecordPromise, SetBlock
 from engine.covering import cover
+from engine.disputes import RecordDispute
 from engine.overrides import SetOverride
 from engine.runs import run_entity
 from engine.silence import silence_of

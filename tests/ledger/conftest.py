@@ -78,10 +78,11 @@ class Book:
         customer = self.rows["due_line"][line - 1]["customer_id"]
         return self._add("dispute", customer, day, recorded, due_line_id=line, amount_minor=amount)
 
-    def close(self, dispute, *, day=-1, recorded=None):
+    def close(self, dispute, outcome="rejected", accepted=None, *, day=-1, recorded=None):
         """The end of a dispute."""
         customer = self.rows["dispute"][dispute - 1]["customer_id"]
-        return self._add("dispute_closing", customer, day, recorded, dispute_id=dispute)
+        end = {"dispute_id": dispute, "outcome": outcome, "accepted_minor": accepted}
+        return self._add("dispute_closing", customer, day, recorded, **end)
 
     def promise(self, amount, by, line=None, *, day=-1, recorded=None, customer=1, currency="EUR"):
         """A promise to pay by a day, on one line or on none in particular; what is written above it came before it."""

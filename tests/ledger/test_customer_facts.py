@@ -93,6 +93,52 @@ EXAMPLES = [
         {"disputed_minor": 0, "disputes_open": 0},
     ),
     (
+        "an accepted dispute waits for its credit note",
+        steps(A_LINE, step("dispute", 1, 300, day=-5), step("close", 1, "accepted", day=-2)),
+        {"disputed_minor": 300, "disputes_open": 0, "leader_open_minor": 700},
+    ),
+    (
+        "accepted in part: the rest is dunned again",
+        steps(A_LINE, step("dispute", 1, 300, day=-5), step("close", 1, "accepted", 100, day=-2)),
+        {"disputed_minor": 100, "leader_open_minor": 900},
+    ),
+    (
+        "accepted and all but one credited",
+        steps(
+            A_LINE,
+            step("dispute", 1, 300, day=-5),
+            step("close", 1, "accepted", day=-2),
+            step("pay", 1, 299, kind="credit_note"),
+        ),
+        {"disputed_minor": 1, "leader_open_minor": 700},
+    ),
+    (
+        "accepted and credited",
+        steps(
+            A_LINE,
+            step("dispute", 1, 300, day=-5),
+            step("close", 1, "accepted", day=-2),
+            step("pay", 1, 300, kind="credit_note"),
+        ),
+        {"disputed_minor": 0, "leader_open_minor": 700},
+    ),
+    (
+        "a payment is no credit note, and a credit from before the dispute is not its",
+        steps(
+            A_LINE,
+            step("pay", 1, 100, day=-6, kind="credit_note"),
+            step("dispute", 1, 300, day=-5),
+            step("close", 1, "accepted", day=-2),
+            step("pay", 1, 200),
+        ),
+        {"disputed_minor": 300, "leader_open_minor": 400},
+    ),
+    (
+        "a withdrawn dispute is dunned again",
+        steps(A_LINE, step("dispute", 1, 300, day=-5), step("close", 1, "withdrawn", day=-2)),
+        {"disputed_minor": 0, "leader_open_minor": 1_000},
+    ),
+    (
         "a dispute closed tomorrow",
         steps(A_LINE, step("dispute", 1, day=-5), step("close", 1, day=1)),
         {"disputed_minor": 1_000, "disputes_open": 1},

@@ -17,7 +17,8 @@ import engine.catalogue  # noqa: F401 - registers every command
 from engine import database as storage
 from engine import outbox, runs
 from engine.commands import execute
-from engine.corrections import RecordDispute, RecordPromise, SetBlock
+from engine.corrections import RecordPromise, SetBlock
+from engine.disputes import RecordDispute
 from engine.going_live import ApproveGoLive, ProposeGoLive
 from engine.governance import ApproveDocument, ProposeDocument
 from engine.importing import ImportFile, import_file

@@ -17,7 +17,7 @@ from sim_setting_up import (
 )
 
 from engine.commands import Command
-from engine.corrections import CloseDispute, RecordDispute, RecordPromise, SetBlock
+from engine.corrections import RecordPromise, SetBlock
 from engine.diary import (
     FIND_CONTACT,
     CancelAction,
@@ -26,6 +26,7 @@ from engine.diary import (
     ResolveUncertain,
     RetryMessage,
 )
+from engine.disputes import CloseDispute, RecordDispute
 from engine.going_live import ApproveGoLive, ApproveRun, ProposeGoLive, StopSending
 from engine.overrides import ApproveOverride, EndOverride, SetOverride
 from engine.stopping import ApproveResume, ProposeResume, StopPolicy
@@ -159,7 +160,7 @@ class Department:
                 dispute = (
                     Dispute.select().where(Dispute.due_line == self._line(other)).order_by(Dispute.id.desc()).get()
                 )
-                if self._say(CloseDispute, "collector", dispute=dispute.id, accepted=False):
+                if self._say(CloseDispute, "collector", dispute=dispute.id, outcome="rejected"):
                     other.disputed = 0
 
     def _dispute(self, bill: Bill) -> None:
