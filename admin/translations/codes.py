@@ -34,6 +34,10 @@ MAIL = (
     *("noted", "goes_again", "diary", "unassigned", "set_aside"),  # what became of it
     *("answer_of_the_customer", "message_came_back"),  # the diary item
 )
+DISPUTES = (
+    *("solve_dispute", "send_credit_note", "ask_a_colleague", "read_the_answer"),  # its diary items and mails
+    *("accepted", "outcome", "cause", "owner", "deadline", "link", "verdict", "commented", "expires"),
+)
 ALARMS = (
     "inbox_unreadable",
     *(
@@ -93,6 +97,7 @@ TITLES = (
     *(
         *STATES,
         *MAIL,
+        *DISPUTES,
         *KINDS,
         *ALARMS,
         *SUBJECTS,
