@@ -31,7 +31,7 @@ from scoring.features import FEATURES
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 ROOMS = frozenset(
-    {"admin", "rules", "scoring", "templates", "console", "security", "workbench"}
+    {"admin", "rules", "scoring", "templates", "console", "customer", "security", "workbench"}
 )  # folders with words in them
 LANGUAGES = ("de", "fr")
 KEYWORDS = {**DEFAULT_KEYWORDS, "_l": None, "lazy_gettext": None, "say": None, "translate": None}
