@@ -146,6 +146,11 @@ SENTENCES: Mapping[str, tuple[Any, ...]] = {
         _l("Dunning is blocked."),
     ),
     "insolvent": (_l("The customer is insolvent since %(since_day)s: %(reason)s."), _l("The customer is insolvent.")),
+    "handed_over": (
+        _l("The debt is handed over since %(since_day)s, by %(by)s: %(reason)s."),
+        _l("The debt is handed over since %(since_day)s: %(reason)s."),
+        _l("The debt is handed over."),
+    ),
     "excluded": (_l("A step's day has come, but the policy leaves this customer alone."),),
     "left_alone": (
         _l("%(by)s tied the customer to no scenario until %(until_day)s: %(reason)s."),

@@ -19,6 +19,7 @@ from rules.derived_checks import check_derived
 from rules.documents import Parameters, Policy, parse, parse_parameters
 from rules.formulas import DerivedFacts
 from rules.mapping_checks import dropped_problems
+from rules.regimes import RATE_TABLE, REGIME, regime_findings
 
 
 def findings(
@@ -42,6 +43,8 @@ def findings(
         others = [other for other in others if other.get("entity") in (None, own)]
     if document.get("kind") == "template":
         return template_findings(document, others, entity)
+    if document.get("kind") in (REGIME, RATE_TABLE):
+        return regime_findings(document, others)
     if document.get("kind") in ("parameters", "derived_facts"):
         return _shared_findings(document, others)
     policy, problems = parse(document)

@@ -126,6 +126,8 @@ def _gone(action: Action, row: dict[str, Any], decided: Decided, ask: "Asking") 
         return f"the policy {action.policy_key} is not in force any more"
     if row.get("insolvent"):
         return "the customer is insolvent"
+    if row.get("handed_over"):
+        return "the debt is handed over"
     if decided.waiting == Wait.STOPPED.value:
         return None  # it stands where it stood: it waits (see _waits)
     if ESCALATION in decided.undecided or decided.waiting == Wait.UNKNOWN.value:

@@ -13,6 +13,7 @@ from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
 from notifiers.letter_templates import shipped_templates
 from rules.documents import shipped
+from rules.regimes import shipped_regimes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +65,8 @@ def create_entity(_context: Context, command: CreateEntity) -> Change:
 
 
 def shipped_documents() -> list[dict[str, Any]]:
-    """All documents that come with the product; templates first, since policies name them."""
-    return [*shipped_templates(), *shipped()]
+    """All documents that come with the product; what others name comes first."""
+    return [*shipped_templates(), *shipped_regimes(), *shipped()]
 
 
 def install_drafts() -> list[str]:

@@ -242,7 +242,7 @@ def _settled(code: str, customer: Customer, row: Mapping[str, Any], plan: Plan, 
     segment = row.get("segment") or row.get("previous_segment")
     figures: dict[str, Any] = {}
     link: tuple[str, int] | None = None
-    if code in (Wait.PAUSE.value, Wait.DUNNING_BLOCK.value, Wait.INSOLVENT.value):
+    if code in (Wait.PAUSE.value, Wait.DUNNING_BLOCK.value, Wait.INSOLVENT.value, Wait.HANDED_OVER.value):
         return of_block(code, customer, day)
     if code == Wait.PROMISE.value:
         found = _standing(Promise, "promise", customer, day)

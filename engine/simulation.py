@@ -35,6 +35,7 @@ from rules.book import Book
 from rules.derived import parse_derived
 from rules.documents import Parameters, Policy, parse, parse_parameters
 from rules.formulas import DerivedFacts
+from rules.regimes import RATE_TABLE, REGIME
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -262,6 +263,8 @@ def impact_of(
     Raises:
         Invalid: it cannot be tried as it stands.
     """
+    if document.get("kind") in (REGIME, RATE_TABLE):  # it decides nothing; it says what is owed beside the debts
+        return {"from_day": from_day, "document": sha256_of(document), "entities": []}
     if document.get("kind") == "template":  # it decides nothing; it says what was decided
         letters = {one.code: asdict(letters_of(runtime, one, str(document["key"]))) for one in entities}
         return {"from_day": from_day, "document": sha256_of(document), "entities": [], "letters": letters}
@@ -321,6 +324,9 @@ def _read(body: str) -> tuple[Policy | Parameters | DerivedFacts | None, list[Pr
             return parse_derived(document)
         case "template":
             what, cure = "a letter template decides nothing", "look at its preview in the console"
+            return None, [Problem("/kind", what, cure)]
+        case "regime" | "rate_table":
+            what, cure = "a law of late payment decides nothing", "look at the claim accounts it bears on"
             return None, [Problem("/kind", what, cure)]
         case _:
             return parse(document)

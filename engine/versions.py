@@ -10,7 +10,7 @@ from engine.tables import Document
 from ledger.canonical import canonical, sha256_of
 
 BODY_BYTES_MAX = 1_000_000
-KINDS = ("policy", "parameters", "derived_facts", "template")
+KINDS = ("policy", "parameters", "derived_facts", "template", "regime", "rate_table")
 
 
 def document_seen(context: Context, document_id: int) -> Document:

@@ -32,7 +32,7 @@ def limits_in_force(frames: Frames, day: int) -> Frame:
 
 
 def customer_blocks(frames: Frames, day: int) -> Frame:
-    """Per customer with a block of its own: blocked and bankrupt, counts of blocks in force.
+    """Per customer with a block of its own: blocked, bankrupt and given_away, counts of blocks in force.
 
     A pause of the customer (not of one line) stops reminders like a dunning block.
     """
@@ -44,6 +44,35 @@ def customer_blocks(frames: Frames, day: int) -> Frame:
         .agg(
             n(whole & stops).cast(nw.Int64).alias("blocked"),
             n(nw.col("kind") == nw.lit("insolvent")).cast(nw.Int64).alias("bankrupt"),
+            n(nw.col("kind") == nw.lit("handed_over")).cast(nw.Int64).alias("given_away"),
+        )
+    )
+
+
+def charges_open(frames: Frames, basis: Basis) -> Frame:
+    """Per customer with a claim account: charges_minor, what is open of it in the base currency, null without a rate.
+
+    What was charged (interest, fixed sums, costs) less what was paid or waived of it. It is beside the ledger: no open
+    amount holds it.
+    """
+    amount = nw.col("amount_minor")
+    takes = (nw.col("kind") == nw.lit("payment")) | (nw.col("kind") == nw.lit("waiver"))
+    entries = (
+        live(frames, "claim_entry", basis.as_of_day)
+        .filter(nw.col("counts_now"))
+        .select("customer_id", "currency", nw.when(takes).then(lit(0) - amount).otherwise(amount).alias("signed"))
+    )
+    unknown = n(nw.col("base").is_null())
+    return (
+        basis.with_base(entries, base=nw.col("signed"))
+        .group_by("customer_id")
+        .agg(
+            nw.when(unknown == lit(0))
+            .then(nw.col("base").sum())
+            .otherwise(no_number())
+            .cast(nw.Int64)
+            .alias("charges"),
+            nw.len().cast(nw.Int64).alias("claim_entries"),
         )
     )
 
@@ -156,6 +185,15 @@ ACCOUNT_FACTS = (
         ),
         lambda _: nw.col("utilisation_bp"),
     ),
+    # interest 30 and a fixed sum of 40 charged, 50 of them paid: 20; never charged: 0
+    Fact(
+        money(
+            "claim_charged_minor",
+            "Interest and costs charged",
+            "Late interest, fixed sums and costs charged and not paid or waived; beside the open amount, never in it.",
+        ),
+        lambda _: nw.when(nw.col("claim_entries").is_null()).then(lit(0)).otherwise(not_below_zero(nw.col("charges"))),
+    ),
     # opened 400 days ago: 400; without an opening day, first invoice 30 days ago: 30
     Fact(
         days("tenure_days", "Tenure", "Days since the account was opened, or since the first invoice when not known."),
@@ -199,6 +237,11 @@ ACCOUNT_FACTS = (
     Fact(
         flag("insolvent", "Insolvent", "The customer's insolvency is known."),
         lambda _: nw.coalesce("bankrupt", lit(0)) > lit(0),
+    ),
+    # handed to an agency since yesterday: yes; on the day it gives the debt back: no
+    Fact(
+        flag("handed_over", "Handed over", "An agency, an insurer or a court has the customer's debt."),
+        lambda _: nw.coalesce("given_away", lit(0)) > lit(0),
     ),
 )
 

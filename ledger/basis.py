@@ -77,6 +77,7 @@ FRAMES: Mapping[str, Mapping[str, Any]] = {
         "from_day": nw.Int64,
         "until_day": nw.Int64,
     },
+    "claim_entry": {**_ENTRY, "kind": nw.String, "amount_minor": nw.Int64, "currency": nw.String},
     # Messages and calls that reached the customer; not an entry, the engine derives it from actions.
     "contact_made": {"customer_id": nw.Int64, "day": nw.Int64},
     # Exposure of each group in the other entities, from their last closed runs, in this base currency.

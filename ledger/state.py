@@ -9,6 +9,7 @@ from ledger.account import (
     CREDIT_FACTS,
     EXPOSURE_FACTS,
     LEADER_FACTS,
+    charges_open,
     contacts_made,
     customer_blocks,
     group_exposures,
@@ -158,6 +159,7 @@ def _joined(parts: Parts, frames: Frames, basis: Basis, keep: Keep) -> Frame:
         parts.promises.group_by("customer_id").agg(*computed(PROMISE_FACTS, basis)),
         parts.disputes.group_by("customer_id").agg(*computed(DISPUTE_FACTS, basis)),
         customer_blocks(frames, day),
+        charges_open(frames, basis),
     )
     rows = frames["customer"].select(
         nw.col("id").alias("customer_id"),

@@ -1,6 +1,7 @@
 """Differences: what a new version of a document changes, in words."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,8 +55,35 @@ def document_differences(before: Mapping[str, object], after: Mapping[str, objec
         return [] if sides[0] is None or sides[1] is None else derived_differences(sides[0], sides[1], voice)
     if after["kind"] == "template":
         return template_differences(before, after)
+    if after["kind"] in ("regime", "rate_table"):
+        return plain_differences(before, after)
     one, other = parse(before)[0], parse(after)[0]
     return [] if one is None or other is None else policy_differences(one, other, voice)
+
+
+def plain_differences(before: object, after: object, place: str = "") -> list[Difference]:
+    """What changes between two values of plain JSON, by pointer; rates of a table by their day."""
+    if before == after:
+        return []
+    old, new = _named_parts(before), _named_parts(after)
+    if old is None or new is None:
+        sides = (None if one is None else json.dumps(one, ensure_ascii=False).strip('"') for one in (before, after))
+        return [Difference(place, *sides)]
+    return [
+        one
+        for name in dict.fromkeys([*old, *new])
+        for one in plain_differences(old.get(name), new.get(name), f"{place}/{name}")
+    ]
+
+
+def _named_parts(value: object) -> dict[str, object] | None:
+    """The parts of an object or list by name; a dated rate is named by its day."""
+    if isinstance(value, Mapping):
+        return {str(name): part for name, part in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        dated = all(isinstance(part, Mapping) and "from" in part for part in value)
+        return {str(part["from"] if dated else at): part for at, part in enumerate(value)}
+    return None
 
 
 def template_differences(before: Mapping[str, object], after: Mapping[str, object]) -> list[Difference]:

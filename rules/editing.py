@@ -15,12 +15,15 @@ from ledger.problems import Problem
 from rules import limits
 from rules.derived import parse_derived
 from rules.documents import parse, parse_parameters
-from rules.schema import plain_problems
+from rules.regimes import parse_rate_table
+from rules.schema import plain_problems, shape_problems
 
 Document: TypeAlias = Mapping[str, Json]
 READERS: Mapping[str, Callable[[Document], tuple[object, list[Problem]]]] = {
     "parameters": parse_parameters,
     "derived_facts": parse_derived,
+    "regime": lambda document: (document, shape_problems(document, "regime")),
+    "rate_table": parse_rate_table,
     "template": lambda document: (document, plain_problems(document)),  # its texts are read by notifiers
 }
 Edited: TypeAlias = tuple[dict[str, Json] | None, list[Problem]]

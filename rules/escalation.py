@@ -249,6 +249,7 @@ def _reasons(plan: Plan) -> list[nw.Expr]:
         [
             (_is("dunning_block"), Wait.DUNNING_BLOCK),
             (_is("insolvent"), Wait.INSOLVENT),
+            (_is("handed_over"), Wait.HANDED_OVER),
             (_is("raised_today"), Wait.RAISED_TODAY),
             (open_step, Wait.STEP_OPEN),
             (small, Wait.MINIMUM),

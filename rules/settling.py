@@ -30,6 +30,7 @@ class Wait(StrEnum):
     PAUSE = "pause"
     DUNNING_BLOCK = "dunning_block"
     INSOLVENT = "insolvent"
+    HANDED_OVER = "handed_over"  # an agency, an insurer or a court has the debt
     RAISED_TODAY = "raised_today"  # also while the entity is not live: nothing may begin
     STEP_OPEN = "step_open"
     MINIMUM = "minimum"
@@ -59,6 +60,7 @@ INPUTS = (
     "days_since_contact",
     "dunning_block",
     "insolvent",
+    "handed_over",
     "segment",
     TIED,
     "previous_level",
@@ -200,6 +202,7 @@ def _blocked(row: Mapping[str, Scalar | None], plan: Plan, amount: int | None, f
     reasons = (
         (row.get("dunning_block") is True, Wait.DUNNING_BLOCK),
         (row.get("insolvent") is True, Wait.INSOLVENT),
+        (row.get("handed_over") is True, Wait.HANDED_OVER),
         (row.get("raised_today") is True, Wait.RAISED_TODAY),
         (not fresh and row.get("step_finished") is False, Wait.STEP_OPEN),
         (amount is not None and amount < plan.minimum.of(segment), Wait.MINIMUM),

@@ -20,13 +20,16 @@ STATES = (
     *("durable", "reference"),  # what confirmed a decision
     *("snoozed", "acknowledged", "over"),  # of an alert
     "replaced",
+    *("declined", "handed_over", "accepted", "recovered", "closed"),  # of a hand-over
 )
 KINDS = (
     *("adoption", "nightly", "event"),  # of a run
     *("payment", "credit_note", "write_off"),  # of a credit
-    *("dunning_block", "pause", "insolvent"),  # of a block
+    *("dunning_block", "pause", "insolvent", "handed_over"),  # of a block
+    *("interest", "fixed_sum", "cost", "waiver"),  # of a claim entry
     *("email", "letter", "sms", "chat", "webhook", "internal", "call", "task"),  # of an action
-    *("policy", "parameters", "template"),  # of a document
+    *("policy", "parameters", "template", "regime", "rate_table"),  # of a document
+    *("agency", "insurer", "court"),  # of a hand-over
     *("accounts_payable",),  # of a contact
 )
 MAIL = (

@@ -6,12 +6,14 @@ Suffixes: ``_minor`` integer minor units, ``_bp`` basis points, ``_day`` integer
 
 from engine.tables.actions import Action, ActionWait, Alarm, AuditEntry, CommandRecord, Message, Verification
 from engine.tables.base import Table, database
+from engine.tables.claims import HandOver, HandOverNote, Waiver
 from engine.tables.decisions import Alert, DayReplay, Decision, DirtyCustomer, Outcome, Run, Standing
 from engine.tables.doors import BatchLetter, ClockMark, Door, GatewayAddress, LetterBatch
 from engine.tables.entries import (
     Allocation,
     AnswerLink,
     Block,
+    ClaimEntry,
     Credit,
     CreditLimit,
     Dispute,
@@ -63,6 +65,7 @@ __all__ = [
     "AuditEntry",
     "BatchLetter",
     "Block",
+    "ClaimEntry",
     "ClockMark",
     "CommandRecord",
     "Contact",
@@ -88,6 +91,8 @@ __all__ = [
     "ExchangeRate",
     "GatewayAddress",
     "GoLive",
+    "HandOver",
+    "HandOverNote",
     "Import",
     "InvoiceDocument",
     "LetterBatch",
@@ -110,12 +115,14 @@ __all__ = [
     "UserRole",
     "UserScope",
     "Verification",
+    "Waiver",
     "database",
 ]
 
 ENTRY_TABLES = (
     *(DueLine, Credit, Allocation, Reversal),
     *(Dispute, DisputeClosing, DisputeStep, Promise, CreditLimit, Block),
+    ClaimEntry,
 )
-APPEND_ONLY = (*ENTRY_TABLES, Import, Decision, Edition, DocumentComment, AuditEntry)
+APPEND_ONLY = (*ENTRY_TABLES, HandOverNote, Import, Decision, Edition, DocumentComment, AuditEntry)
 TABLES = tuple(t for t in Table.__subclasses__() if t is not Entry) + tuple(Entry.__subclasses__())

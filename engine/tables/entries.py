@@ -76,7 +76,7 @@ class Allocation(Entry):
 class Reversal(Entry):
     """Takes back one entry; itself an entry, so the past stays as it was seen."""
 
-    target = CharField()  # due_line | credit | allocation | dispute | promise | credit_limit | block
+    target = CharField()  # due_line | credit | allocation | dispute | promise | credit_limit | block | claim_entry
     target_id = IntegerField()
     reason = TextField()
 
@@ -156,12 +156,28 @@ class CreditLimit(Entry):
 class Block(Entry):
     """Stops something about a customer or a line from a day until a day (half-open)."""
 
-    kind = CharField()  # dunning_block | pause | insolvent
+    kind = CharField()  # dunning_block | pause | insolvent | handed_over
     due_line = ForeignKeyField(DueLine, null=True, on_delete="RESTRICT")
     from_day = IntegerField()
     until_day = IntegerField(null=True)
     reason = TextField()
     by = IntegerField(null=True)
+
+
+class ClaimEntry(Entry):
+    """Interest, a fixed sum or a cost beside the ledger, and what was paid or waived of them (semantics.md 1)."""
+
+    kind = CharField()  # interest | fixed_sum | cost | payment | waiver
+    part = CharField(default="")  # of a charge its kind, of a waiver the kind it waives
+    due_line = ForeignKeyField(DueLine, null=True, on_delete="RESTRICT")  # null: about the account
+    amount_minor = BigIntegerField()  # positive
+    currency = CharField(max_length=3)
+    from_day = IntegerField(null=True)  # of interest: after this day
+    until_day = IntegerField(null=True)  # of interest: up to and with this day
+    regime = CharField(max_length=64, default="")  # sha256 of the document it was charged by
+    reason = TextField(default="")
+    by = IntegerField(null=True)
+    approved_by = IntegerField(null=True)
 
 
 class ExchangeRate(Table):

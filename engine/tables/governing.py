@@ -7,9 +7,12 @@ from engine.tables.parties import Customer, Entity, User
 
 
 class Document(Table):
-    """One version of a policy, of parameters, of derived facts or of a letter template. Immutable once proposed."""
+    """One version of a policy, parameters, derived facts, a letter template or a law of late payment.
 
-    kind = CharField()  # policy | parameters | derived_facts | template
+    Immutable once proposed.
+    """
+
+    kind = CharField()  # policy | parameters | derived_facts | template | regime | rate_table
     key = CharField()
     stage = CharField(null=True)
     subject = CharField(null=True)

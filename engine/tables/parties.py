@@ -110,6 +110,7 @@ class Customer(Table):
     terms_days = IntegerField(null=True)
     opened_day = IntegerField(null=True)
     collector = ForeignKeyField(User, null=True, on_delete="RESTRICT")
+    consumer = BooleanField(null=True)  # true: no undertaking, the law of late payment may spare it; null: not said
     custom = TextField(default="{}")  # customer-defined fields, canonical JSON
     version = IntegerField(default=1)
 

@@ -16,6 +16,7 @@ import pytest
 from engine import catalogue
 from engine.access import GUARDED_ROLES, ROLES
 from engine.after_run import PutLimitsInForce
+from engine.charging import ApproveWaiver, RecordCost, WaiveClaim
 from engine.commands import Command, CommandError
 from engine.gateway_addresses import ApproveGatewayAddress, ProposeGatewayAddress
 from engine.going_live import ApproveGoLive, ApproveRun, ProposeGoLive
@@ -301,6 +302,15 @@ def gateway_address(world: World) -> Waiting:
     )
 
 
+def waived_charge(world: World) -> Waiting:
+    """More than one person may waive alone: without the parameter that is nothing."""
+    customer = world.books.customer("1")
+    world.promote_all()
+    world.do(RecordCost, "b", customer=customer.id, amount_minor=5_000, currency="EUR")
+    made = world.do(WaiveClaim, "a", customer=customer.id, part="cost", amount_minor=5_000, currency="EUR")
+    return Waiting(lambda actor: ApproveWaiver(actor=actor, reason="read", waiver=made["waiver"]), frozenset("a"))
+
+
 WAYS: dict[str, tuple[Callable[[World], Waiting], ...]] = {
     "ApproveDocument": tuple(_of_document(route) for route in DOCUMENT_ROUTES),
     "RejectDocument": (),  # saying no to one's own harms nobody
@@ -313,6 +323,8 @@ WAYS: dict[str, tuple[Callable[[World], Waiting], ...]] = {
     "PromoteModel": (trained_model,),
     "ApproveRole": (given_role,),
     "ApproveGatewayAddress": (gateway_address,),
+    "ApproveWaiver": (waived_charge,),
+    "DeclineWaiver": (),  # as above
     "ApproveResume": (resumed_policy, resumed_by_who_stopped_it, asked_for_once_more_by_another),
 }
 EACH_WAY = [pytest.param(name, way, id=f"{name}: {way.__name__}") for name, ways in WAYS.items() for way in ways]

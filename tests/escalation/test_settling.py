@@ -64,7 +64,13 @@ def customer(days: int | None, **facts: Any) -> dict[str, Any]:
     """A customer of the standard segment who owes 50.00, with an open episode of the same leader."""
     late = days is not None and days > 0
     row: dict[str, Any] = dict.fromkeys(INPUTS)
-    row |= {"segment": "standard", "dunning_block": False, "insolvent": False, "raised_today": False}
+    row |= {
+        "segment": "standard",
+        "dunning_block": False,
+        "insolvent": False,
+        "handed_over": False,
+        "raised_today": False,
+    }
     row |= {"promised_minor": 0, "disputed_minor": 0, "previous_level": 0, "step_finished": True}
     row |= {"episode_open": True, "same_leader": True, "leader_days_past_due": days}
     row |= {"leader_open_minor": None if days is None else 5_000, "overdue_net_minor": 5_000 if late else 0}
@@ -85,7 +91,15 @@ def frame_of(
     """Rows with a boolean per rule, and the names of those columns."""
     types = dict.fromkeys(INPUTS, pl.Int64)
     types |= dict.fromkeys(("segment", "previous_step", "override_scenario"), pl.String)
-    claims = ("dunning_block", "insolvent", "episode_open", "same_leader", "step_finished", "raised_today")
+    claims = (
+        "dunning_block",
+        "insolvent",
+        "handed_over",
+        "episode_open",
+        "same_leader",
+        "step_finished",
+        "raised_today",
+    )
     claims += ("promise_broken",)
     types |= dict.fromkeys(claims, pl.Boolean)
     holds = {step.key: f"rule_{index}" for index, step in enumerate(plan.steps)}
@@ -222,6 +236,7 @@ def test_catch_up_takes_the_most_severe_level_at_once() -> None:
     [
         ({"dunning_block": True}, Wait.DUNNING_BLOCK),
         ({"insolvent": True}, Wait.INSOLVENT),
+        ({"handed_over": True}, Wait.HANDED_OVER),
         ({"raised_today": True}, Wait.RAISED_TODAY),
         ({"step_finished": False}, Wait.STEP_OPEN),
         ({"overdue_net_minor": 999}, Wait.MINIMUM),
@@ -396,6 +411,7 @@ rows = st.fixed_dictionaries(
         "days_since_step_done": st.sampled_from([None, 0, 4, 5, 6]),
         "dunning_block": claims,
         "insolvent": claims,
+        "handed_over": claims,
         "segment": st.sampled_from([None, "standard", "risky", "quiet", "timed", "other"]),
         "override_scenario": st.sampled_from([None, None, None, "standard", "timed", "none", "gone"]),
         "previous_level": st.sampled_from([None, 0, 0, 1, 2, 3, 9]),
@@ -468,7 +484,7 @@ def test_laws_of_settling(plan: Plan, row: dict[str, Any]) -> None:
     matched = rules_that_hold(row | {"leader_open_minor": row["leader_open_minor"] or 0}, plan)
     settled = settle(row, matched, plan)
     previous = row["previous_level"] or 0
-    blocked = row["dunning_block"] or row["insolvent"] or row["raised_today"]
+    blocked = row["dunning_block"] or row["insolvent"] or row["handed_over"] or row["raised_today"]
     if settled.enters_step:
         assert not blocked
         assert settled.step in matched

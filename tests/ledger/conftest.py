@@ -89,6 +89,10 @@ class Book:
         what = {"due_line_id": line, "amount_minor": amount, "currency": currency, "promised_day": TODAY + by}
         return self._add("promise", customer, day, recorded, **what, after_credit_id=len(self.rows["credit"]))
 
+    def claim(self, kind, amount, *, day=-1, recorded=None, customer=1, currency="EUR"):
+        """An entry of the claim account."""
+        return self._add("claim_entry", customer, day, recorded, kind=kind, amount_minor=amount, currency=currency)
+
     def limit(self, amount, since=-100, until=None, *, day=-100, recorded=None, customer=1):
         """A credit limit from a day until a day."""
         return self._dated("credit_limit", customer, day, recorded, since, until, amount_minor=amount)

@@ -323,6 +323,23 @@ EXAMPLES = [
     ("a block from tomorrow", steps(step("block", "dunning_block", 1)), {"dunning_block": False}),
     ("a pause of the customer blocks", steps(step("block", "pause", -1, 5)), {"dunning_block": True}),
     ("insolvent", steps(step("block", "insolvent")), {"insolvent": True, "dunning_block": False}),
+    ("handed over", steps(step("block", "handed_over", 0, 1)), {"handed_over": True, "dunning_block": False}),
+    ("given back today", steps(step("block", "handed_over", -5, 0)), {"handed_over": False}),
+    (
+        "interest and costs beside the debt",
+        steps(A_LINE, step("claim", "interest", 30), step("claim", "fixed_sum", 40), step("claim", "payment", 50)),
+        {"claim_charged_minor": 20, "open_minor": 1_000},
+    ),
+    (
+        "a charge taken back, and more waived than is left",
+        steps(step("claim", "cost", 30), step("reverse", "claim_entry", 1), step("claim", "waiver", 5)),
+        {"claim_charged_minor": 0},
+    ),
+    (
+        "a foreign charge without a rate",
+        steps(step("claim", "cost", 30, currency="USD")),
+        {"claim_charged_minor": None},
+    ),
 ]
 
 
@@ -427,7 +444,8 @@ def test_a_missing_rate_makes_money_unknown(book):
     ledger.line(100, -9, currency="USD")
     ledger.line(70, -9, customer=2)
     facts = ledger.facts()
-    unknown = {column.name for column in CUSTOMER_COLUMNS if column.kind is Kind.MONEY} - {"credit_limit_minor"}
+    beside = {"credit_limit_minor", "claim_charged_minor"}  # in the base currency, beside the ledger
+    unknown = {column.name for column in CUSTOMER_COLUMNS if column.kind is Kind.MONEY} - beside
     assert {name for name in unknown if facts[name] is not None} == set()
     assert (facts["credit_limit_minor"], facts["open_count"], facts["leader_days_past_due"]) == (10_000, 2, 9)
     assert ledger.facts(customer=2)["open_minor"] == 70

@@ -1,0 +1,387 @@
+"""Commands of the claim account: charge by law, note costs and payments, waive, take back."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.claim_account import ClaimAccount, claim_account_of
+from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, Refused, register
+from engine.corrections import entry_of
+from engine.editions import edition_for
+from engine.tables import ClaimEntry, Customer, DueLine, Entity, Reversal, Waiver
+from ledger.claims import CHARGES, Charging
+from ledger.columns import MONEY_BOUND
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
+
+ALONE = "waiver_alone_maximum"  # the parameter
+UNDONE_BY_HAND = ("cost", "payment", "waiver")  # what the law charges is brought up to date by charging again
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChargeClaims(Command):
+    """Bring a claim account up to date: charge what the law adds, take back what it no longer does.
+
+    Args:
+        since_day: charge lines that were paid late as well, if they fell due since that day.
+    """
+
+    customer: int
+    since_day: int | None = None
+
+
+@register(ChargeClaims, permission="claims.charge")
+def charge_claims(context: Context, command: ChargeClaims) -> Change:
+    """Charge interest and fixed sums until today."""
+    customer = context.customer(command.customer)
+    account = claim_account_of(context.runtime, customer, context.today(customer.entity))
+    if account.regime is None:
+        raise Invalid.because(
+            "customer", "no law of late payment in force fits its country", "put a regime in force for both countries"
+        )
+    found = account.charging(command.since_day)
+    book(context, account, found)
+    charged: dict[str, int] = {}
+    for one in found.charges:
+        charged[one.currency] = charged.get(one.currency, 0) + one.amount_minor
+    return Change(
+        subject_kind="claim_account",
+        subject_id=customer.id,
+        after={"charged": charged, "taken_back": list(found.undone), "regime": account.regime_sha256},
+        answer={
+            "charged": charged,
+            "entries": len(found.charges),
+            "taken_back": len(found.undone),
+            "unknown": list(found.unknown),
+        },
+        dirty=(customer.id,) if found.charges or found.undone else (),
+        entity_id=customer.entity_id,
+    )
+
+
+def book(context: Context, account: ClaimAccount, found: Charging) -> None:
+    """Append what brings an account up to date."""
+    customer = account.customer
+    common = entry_of(context, customer, account.day)
+    for entry_id in found.undone:
+        Reversal.create(**common, target="claim_entry", target_id=entry_id, reason="the debt was lower than known then")
+    for one in found.charges:
+        ClaimEntry.create(
+            **common,
+            kind=one.kind,
+            part=one.kind,
+            due_line=one.line_id or None,
+            amount_minor=one.amount_minor,
+            currency=one.currency,
+            from_day=one.from_day,
+            until_day=one.until_day,
+            regime=account.regime_sha256,
+            by=None if context.actor is None else context.actor.id,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordCost(Command):
+    """Note a cost of recovery: a fee, postage, a court's advance.
+
+    Args:
+        due_line: the line it was for; None: the account.
+    """
+
+    customer: int
+    amount_minor: int
+    currency: str
+    due_line: int | None = None
+
+
+@register(RecordCost, permission="claims.charge")
+def record_cost(context: Context, command: RecordCost) -> Change:
+    """Append it to the claim account."""
+    return _noted(context, command, "cost", "cost", command.due_line)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordClaimPayment(Command):
+    """Note money that was paid on interest and costs; it goes to costs, then fixed sums, then interest."""
+
+    customer: int
+    amount_minor: int
+    currency: str
+
+
+@register(RecordClaimPayment, permission="claims.charge")
+def record_claim_payment(context: Context, command: RecordClaimPayment) -> Change:
+    """Append it to the claim account; the ledger does not change."""
+    return _noted(context, command, "payment", "", None)
+
+
+def _noted(
+    context: Context, command: RecordCost | RecordClaimPayment, kind: str, part: str, due_line: int | None
+) -> Change:
+    customer = context.customer(command.customer)
+    _check_amount(command.amount_minor, command.currency)
+    if (
+        due_line is not None
+        and not DueLine.select().where(DueLine.id == due_line, DueLine.customer == customer).exists()
+    ):
+        raise NotFound(f"no due line {due_line} of this customer")
+    entry = ClaimEntry.create(
+        **entry_of(context, customer, context.today(customer.entity)),
+        kind=kind,
+        part=part,
+        due_line=due_line,
+        amount_minor=command.amount_minor,
+        currency=command.currency,
+        reason=command.reason,
+        by=None if context.actor is None else context.actor.id,
+    )
+    return _appended(entry, customer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaiveClaim(Command):
+    """Waive charges; more than a parameter says takes a second person.
+
+    Args:
+        part: interest | fixed_sum | cost.
+    """
+
+    customer: int
+    part: str
+    amount_minor: int
+    currency: str
+
+
+@register(WaiveClaim, permission="claims.waive", person_only=True)
+def waive_claim(context: Context, command: WaiveClaim) -> Change:
+    """Waive at once, or propose it."""
+    customer = context.customer(command.customer)
+    _check_amount(command.amount_minor, command.currency)
+    account = claim_account_of(context.runtime, customer, context.today(customer.entity))
+    _check_waiver(account, command.part, command.amount_minor, command.currency)
+    common = {"part": command.part, "amount_minor": command.amount_minor, "currency": command.currency}
+    in_base = account.exchange(command.amount_minor, command.currency, customer.entity.currency)
+    waived = sum(_in_base(account, row) for row in account.rows if row.kind == "waiver" and row.approved_by is None)
+    # Many small waivers are one large one: what was waived alone before counts, however it was cut.
+    alone = in_base is not None and waived + in_base <= waived_alone_maximum(
+        context.runtime, customer.entity, account.day
+    )
+    if alone:
+        return _appended(_waived(context, customer, command.reason, approved_by=None, **common), customer)
+    row = Waiver.create(
+        customer=customer,
+        **common,
+        reason=command.reason,
+        state="proposed",
+        proposed_by=context.actor,
+        proposed_at=context.at,
+    )
+    return Change(
+        subject_kind="waiver",
+        subject_id=row.id,
+        after={"customer": customer.id, **common, "state": "proposed"},
+        answer={"waiver": row.id, "needs_approval": True},
+        entity_id=customer.entity_id,
+    )
+
+
+def _in_base(account: ClaimAccount, row: ClaimEntry) -> int:
+    amount = account.exchange(row.amount_minor, row.currency, account.customer.entity.currency)
+    return row.amount_minor if amount is None else amount
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApproveWaiver(Command):
+    """Let another person's waiver take effect."""
+
+    waiver: int
+
+
+@register(ApproveWaiver, permission="claims.approve", person_only=True)
+def approve_waiver(context: Context, command: ApproveWaiver) -> Change:
+    """Approve it as a second person: an entry of the claim account."""
+    row, customer = _waiting(context, command.waiver)
+    if context.actor is None or row.proposed_by_id == context.actor.id:
+        raise Refused("nobody approves their own waiver")
+    account = claim_account_of(context.runtime, customer, context.today(customer.entity))
+    _check_waiver(account, row.part, row.amount_minor, row.currency)
+    entry = _waived(
+        context,
+        customer,
+        row.reason,
+        part=row.part,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        approved_by=context.actor.id,
+        by=row.proposed_by_id,
+    )
+    _settle(context, row, "approved", entry)
+    return Change(
+        subject_kind="waiver",
+        subject_id=row.id,
+        before={"state": "proposed"},
+        after={"state": "approved", "entry": entry.id},
+        answer={"waiver": row.id, "entry": entry.id},
+        dirty=(customer.id,),
+        entity_id=customer.entity_id,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclineWaiver(Command):
+    """Say no to a waiver that waits."""
+
+    waiver: int
+
+
+@register(DeclineWaiver, permission="claims.approve", person_only=True)
+def decline_waiver(context: Context, command: DeclineWaiver) -> Change:
+    """Nothing is waived; who proposed it may decline it too."""
+    row, customer = _waiting(context, command.waiver)
+    _settle(context, row, "declined", None)
+    return Change(
+        subject_kind="waiver",
+        subject_id=row.id,
+        before={"state": "proposed"},
+        after={"state": "declined"},
+        answer={"waiver": row.id},
+        entity_id=customer.entity_id,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReverseClaimEntry(Command):
+    """Take back a cost, a payment or a waiver that was noted by mistake."""
+
+    claim_entry: int
+
+
+@register(ReverseClaimEntry, permission="claims.charge", person_only=True)
+def reverse_claim_entry(context: Context, command: ReverseClaimEntry) -> Change:
+    """Append its reversal; what the account said on past days stays."""
+    entry: ClaimEntry | None = ClaimEntry.get_or_none(ClaimEntry.id == command.claim_entry)
+    if entry is None:
+        raise NotFound(f"no claim entry {command.claim_entry}")
+    customer = context.customer(entry.customer_id)
+    if entry.kind not in UNDONE_BY_HAND:
+        raise Invalid.because(
+            "claim_entry", f"is {entry.kind}, charged by law", "waive it, or charge the account again"
+        )
+    if Reversal.select().where(Reversal.target == "claim_entry", Reversal.target_id == entry.id).exists():
+        raise Conflict(f"claim entry {entry.id} is taken back already")
+    Reversal.create(
+        **entry_of(context, customer, context.today(customer.entity)),
+        target="claim_entry",
+        target_id=entry.id,
+        reason=command.reason,
+    )
+    return Change(
+        subject_kind="claim_entry",
+        subject_id=entry.id,
+        before={"kind": entry.kind, "amount_minor": entry.amount_minor},
+        after={"taken_back": True},
+        answer={"claim_entry": entry.id},
+        dirty=(customer.id,),
+        entity_id=customer.entity_id,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetConsumer(Command):
+    """Say whether a customer is a consumer: the law of late payment spares or charges them otherwise."""
+
+    customer: int
+    consumer: bool
+
+
+@register(SetConsumer, permission="claims.charge", person_only=True)
+def set_consumer(context: Context, command: SetConsumer) -> Change:
+    """Note it on the customer."""
+    customer = context.customer(command.customer)
+    before = bool(customer.consumer)
+    Customer.update(consumer=command.consumer, version=Customer.version + 1).where(Customer.id == customer.id).execute()
+    return Change(
+        subject_kind="customer",
+        subject_id=customer.id,
+        before={"consumer": before},
+        after={"consumer": command.consumer},
+        answer={"customer": customer.id, "consumer": command.consumer},
+        dirty=(customer.id,),
+        entity_id=customer.entity_id,
+    )
+
+
+def waived_alone_maximum(runtime: "Runtime", entity: Entity, day: int) -> int:
+    """What one person may waive of a customer alone, base currency minor units: a parameter; 0 while there is none."""
+    found = edition_for(runtime, entity, day).book.parameters.get(ALONE)
+    return found.value if found is not None and isinstance(found.value, int) else 0
+
+
+def _check_amount(amount_minor: int, currency: str) -> None:
+    if not 0 < amount_minor <= MONEY_BOUND:
+        raise Invalid.because("amount_minor", "must be above 0", "give an amount in minor units")
+    if len(currency) != 3 or not currency.isupper():
+        raise Invalid.because("currency", f"{currency!r} is no currency", "give its ISO code, as EUR")
+
+
+def _check_waiver(account: ClaimAccount, part: str, amount_minor: int, currency: str) -> None:
+    if part not in CHARGES:
+        raise Invalid.because("part", f"is {part!r}", f"choose from {', '.join(CHARGES)}")
+    of_currency = [one for one in account.balances if one.currency == currency]
+    left = max((one.parts[part].open_minor for one in of_currency), default=0)
+    if amount_minor > left:
+        raise Invalid.because(
+            "amount_minor",
+            f"is more than the {left} minor units of {part} that are open",
+            "charge first, or waive less",
+        )
+
+
+def _waiting(context: Context, waiver_id: int) -> tuple[Waiver, Customer]:
+    row: Waiver | None = Waiver.get_or_none(Waiver.id == waiver_id)
+    if row is None:
+        raise NotFound(f"no waiver {waiver_id}")
+    customer = context.customer(row.customer_id)
+    if row.state != "proposed":
+        raise Conflict(f"waiver {row.id} is {row.state}", current={"state": row.state})
+    return row, customer
+
+
+def _settle(context: Context, row: Waiver, state: str, entry: ClaimEntry | None) -> None:
+    changed = (
+        Waiver.update(
+            state=state, settled_by=context.actor, settled_at=context.at, entry=entry, version=Waiver.version + 1
+        )
+        .where(Waiver.id == row.id, Waiver.state == "proposed")
+        .execute()
+    )
+    if changed != 1:
+        raise Conflict(f"waiver {row.id} was settled by somebody else")
+
+
+def _waived(context: Context, customer: Customer, reason: str, **values: Any) -> ClaimEntry:
+    actor = None if context.actor is None else context.actor.id
+    entry: ClaimEntry = ClaimEntry.create(
+        **entry_of(context, customer, context.today(customer.entity)),
+        kind="waiver",
+        reason=reason,
+        **{"by": actor, **values},
+    )
+    return entry
+
+
+def _appended(entry: ClaimEntry, customer: Customer) -> Change:
+    return Change(
+        subject_kind="claim_entry",
+        subject_id=entry.id,
+        after={
+            "customer": customer.id,
+            "kind": entry.kind,
+            "part": entry.part,
+            "amount_minor": entry.amount_minor,
+            "currency": entry.currency,
+        },
+        answer={"claim_entry": entry.id, "needs_approval": False},
+        dirty=(customer.id,),
+        entity_id=customer.entity_id,
+    )
