@@ -4,7 +4,7 @@ Read only (``engine.charging`` books). The accounts are master of the principal:
 an open amount, ageing, DSO or the leader.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -218,7 +218,7 @@ def _late_lines(
         settled.setdefault(line_id, []).append((booked_day, amount))
         if kind != "payment":
             credited.setdefault(line_id, []).append((booked_day, amount))
-    contested = _contested(customer, day, undone)
+    contested = _contested(customer, day, undone, credited)
     lines = {
         line.id: LateLine(
             id=line.id,
@@ -237,18 +237,30 @@ def _late_lines(
     return lines, {line_id: tuple(sorted(rows)) for line_id, rows in credited.items()}
 
 
-def _contested(customer: Customer, day: int, undone: set[tuple[str, int]]) -> dict[int, list[Contested]]:
-    closed = dict(
-        DisputeClosing.select(DisputeClosing.dispute, DisputeClosing.booked_day)
-        .where(DisputeClosing.customer == customer, _known(DisputeClosing, day))
-        .tuples()
-    )
+def _contested(
+    customer: Customer, day: int, undone: set[tuple[str, int]], credited: Mapping[int, Sequence[tuple[int, int]]]
+) -> dict[int, list[Contested]]:
+    closings = DisputeClosing.select().where(DisputeClosing.customer == customer, _known(DisputeClosing, day))
+    closed = {row.dispute_id: row for row in closings}
     found: dict[int, list[Contested]] = {}
     for row in Dispute.select().where(Dispute.customer == customer, _known(Dispute, day)).order_by(Dispute.id):
         if ("dispute", row.id) not in undone:
-            one = Contested(row.booked_day, row.amount_minor, closed.get(row.id))
+            one = _of_dispute(row, closed.get(row.id), credited.get(row.due_line_id, []))
             found.setdefault(row.due_line_id, []).append(one)
     return found
+
+
+def _of_dispute(row: Dispute, closing: DisputeClosing | None, credited: Sequence[tuple[int, int]]) -> Contested:
+    """A dispute over time: what was accepted stays contested until its credit note is there."""
+    if closing is None or closing.outcome != "accepted":
+        return Contested(row.booked_day, row.amount_minor, None if closing is None else closing.booked_day)
+    amount = row.amount_minor if closing.accepted_minor is None else closing.accepted_minor
+    total = 0
+    for booked_day, part in sorted(credited):
+        total += part if booked_day >= row.booked_day else 0
+        if amount is not None and total >= amount:
+            return Contested(row.booked_day, amount, booked_day)
+    return Contested(row.booked_day, amount)
 
 
 def _exchange(entity: Entity, day: int) -> Exchange:

@@ -3,44 +3,49 @@
 # ruff: noqa: F403, F405
 from peewee import *
 
+
 def up(migrator, db):
     class Entity(Model):
         code = CharField(unique=True)
         name = TextField()
         currency = CharField(max_length=3)
-        zone = TextField(default='UTC')
-        country = CharField(max_length=2, default='DE')
+        zone = TextField(default="UTC")
+        country = CharField(max_length=2, default="DE")
         region = TextField(null=True)
         portfolio_share_bp = IntegerField(default=500)
         live_from_day = IntegerField(null=True)
         live_after_run = IntegerField(null=True)
         sending = BooleanField(default=False)
         daily_cap = IntegerField(default=50)
-        contact_times = TextField(default='{}')
+        contact_times = TextField(default="{}")
         adopted_day = IntegerField(null=True)
-        mail_from = TextField(default='')
-        address = TextField(default='')
-        account_holder = TextField(default='')
-        iban = CharField(max_length=34, default='')
-        bic = CharField(max_length=11, default='')
-        payment_details = TextField(default='')
+        mail_from = TextField(default="")
+        address = TextField(default="")
+        account_holder = TextField(default="")
+        iban = CharField(max_length=34, default="")
+        bic = CharField(max_length=11, default="")
+        payment_details = TextField(default="")
         version = IntegerField(default=1)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'entity'
+            table_name = "entity"
+
     db.create_tables([Entity])
 
     class CustomerGroup(Model):
         code = CharField(unique=True)
         name = TextField()
-        parent = ForeignKeyField('self', null=True)
+        parent = ForeignKeyField("self", null=True)
         currency = CharField(max_length=3)
         limit_minor = BigIntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'customer_group'
+            table_name = "customer_group"
+
     db.create_tables([CustomerGroup])
 
     class User(Model):
@@ -49,40 +54,44 @@ def up(migrator, db):
         password = TextField(null=True)
         active = BooleanField(default=True)
         fs_uniquifier = CharField(unique=True, max_length=64)
-        language = CharField(max_length=2, default='en')
+        language = CharField(max_length=2, default="en")
         last_login_at = BigIntegerField(null=True)
         tf_primary_method = TextField(null=True)
         tf_totp_secret = TextField(null=True)
         version = IntegerField(default=1)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'account'
+            table_name = "account"
+
     db.create_tables([User])
 
     class Customer(Model):
-        entity = ForeignKeyField(Entity, on_delete='RESTRICT')
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
         number = TextField()
         name = TextField()
-        customer_group = ForeignKeyField(CustomerGroup, null=True, on_delete='RESTRICT')
+        customer_group = ForeignKeyField(CustomerGroup, null=True, on_delete="RESTRICT")
         country = CharField(null=True, max_length=2)
-        language = CharField(max_length=2, default='en')
+        language = CharField(max_length=2, default="en")
         portfolio = TextField(null=True)
         terms_days = IntegerField(null=True)
         opened_day = IntegerField(null=True)
-        collector = ForeignKeyField(User, null=True, on_delete='RESTRICT')
+        collector = ForeignKeyField(User, null=True, on_delete="RESTRICT")
         consumer = BooleanField(null=True)
-        custom = TextField(default='{}')
+        custom = TextField(default="{}")
         version = IntegerField(default=1)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'customer'
-            indexes = ((('entity', 'number'), True), (('name', 'id'), False), (('entity', 'portfolio'), False))
+            table_name = "customer"
+            indexes = ((("entity", "number"), True), (("name", "id"), False), (("entity", "portfolio"), False))
+
     db.create_tables([Customer])
 
     class Run(Model):
-        entity = ForeignKeyField(Entity, on_delete='RESTRICT')
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
         as_of_day = IntegerField()
         kind = CharField()
         state = CharField()
@@ -90,8 +99,8 @@ def up(migrator, db):
         starts_by_age = BooleanField(default=False)
         sent_until_day = IntegerField(null=True)
         edition = CharField(null=True, max_length=64)
-        policy_key = TextField(default='')
-        line_policy_key = TextField(default='')
+        policy_key = TextField(default="")
+        line_policy_key = TextField(default="")
         facts_sha256 = CharField(null=True, max_length=64)
         facts_file = TextField(null=True)
         lines_sha256 = CharField(null=True, max_length=64)
@@ -103,22 +112,24 @@ def up(migrator, db):
         applied = IntegerField(default=0)
         undecided = IntegerField(default=0)
         disagreed = IntegerField(default=0)
-        seconds = TextField(default='{}')
+        seconds = TextField(default="{}")
         approved_by = ForeignKeyField(User, null=True)
-        entries_until = TextField(default='{}')
+        entries_until = TextField(default="{}")
         started_at = BigIntegerField()
         finished_at = BigIntegerField(null=True)
         version = IntegerField(default=1)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'run'
+            table_name = "run"
+
     db.create_tables([Run])
 
     class Decision(Model):
-        run = ForeignKeyField(Run, on_delete='RESTRICT')
+        run = ForeignKeyField(Run, on_delete="RESTRICT")
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
         line_id = IntegerField(default=0)
         as_of_day = IntegerField()
         edition = CharField(max_length=64)
@@ -126,33 +137,35 @@ def up(migrator, db):
         facts = TextField()
         confirmed_by = CharField()
         created_at = BigIntegerField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'decision'
-            indexes = ((('as_of_day', 'id'), False),)
+            table_name = "decision"
+            indexes = ((("as_of_day", "id"), False),)
+
     db.create_tables([Decision])
 
     class Action(Model):
         key = CharField(unique=True)
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
         line_id = IntegerField(default=0)
-        decision = ForeignKeyField(Decision, null=True, on_delete='RESTRICT')
+        decision = ForeignKeyField(Decision, null=True, on_delete="RESTRICT")
         policy_key = CharField()
         episode = IntegerField()
         step_key = CharField()
         repeat_no = IntegerField(default=0)
         level = IntegerField(default=0)
         channel = CharField()
-        otherwise = TextField(default='')
+        otherwise = TextField(default="")
         sends_by = CharField(null=True)
         template = CharField(null=True)
         owner_role = CharField(null=True)
         owner = ForeignKeyField(User, null=True)
         blocks = BooleanField(default=False)
         state = CharField()
-        covered_by = ForeignKeyField('self', null=True, on_delete='RESTRICT')
+        covered_by = ForeignKeyField("self", null=True, on_delete="RESTRICT")
         due_day = IntegerField()
         not_before_at = BigIntegerField(default=0)
         waiting_for = CharField(null=True)
@@ -167,46 +180,57 @@ def up(migrator, db):
         created_at = BigIntegerField()
         settled_at = BigIntegerField(null=True)
         version = IntegerField(default=1)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'action'
-            indexes = ((('entity_id', 'settled_at'), False), (('state', 'due_day', 'id'), False), (('due_day', 'id'), False), (('level', 'id'), False))
+            table_name = "action"
+            indexes = (
+                (("entity_id", "settled_at"), False),
+                (("state", "due_day", "id"), False),
+                (("due_day", "id"), False),
+                (("level", "id"), False),
+            )
+
     db.create_tables([Action])
 
     class ActionWait(Model):
-        action = ForeignKeyField(Action, on_delete='RESTRICT')
+        action = ForeignKeyField(Action, on_delete="RESTRICT")
         day = IntegerField()
         why = CharField()
         since_at = BigIntegerField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'action_wait'
-            indexes = ((('action', 'day', 'why'), True),)
+            table_name = "action_wait"
+            indexes = ((("action", "day", "why"), True),)
+
     db.create_tables([ActionWait])
 
     class Alarm(Model):
         entity_id = IntegerField(null=True)
-        customer = ForeignKeyField(Customer, null=True, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, null=True, on_delete="RESTRICT")
         kind = CharField()
         text = TextField()
         raised_at = BigIntegerField()
         acknowledged_by = ForeignKeyField(User, null=True)
         acknowledged_at = BigIntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'alarm'
+            table_name = "alarm"
+
     db.create_tables([Alarm])
 
     class Alert(Model):
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
         alert = CharField()
         rules = TextField()
         facts = TextField()
-        decision = ForeignKeyField(Decision, on_delete='RESTRICT')
+        decision = ForeignKeyField(Decision, on_delete="RESTRICT")
         since_day = IntegerField()
         over_day = IntegerField(null=True)
         over_decision_id = IntegerField(null=True)
@@ -214,39 +238,43 @@ def up(migrator, db):
         acknowledged_at = BigIntegerField(null=True)
         snoozed_by = ForeignKeyField(User, null=True)
         snoozed_until_day = IntegerField(null=True)
-        reason = TextField(default='')
+        reason = TextField(default="")
         version = IntegerField(default=1)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'alert'
-            indexes = ((('decision', 'alert'), True), (('entity_id', 'over_day'), False), (('since_day', 'id'), False))
+            table_name = "alert"
+            indexes = ((("decision", "alert"), True), (("entity_id", "over_day"), False), (("since_day", "id"), False))
+
     db.create_tables([Alert])
 
     class Credit(Model):
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, field=Customer.id, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
         booked_day = IntegerField()
         recorded_day = IntegerField()
         recorded_at = BigIntegerField()
         import_id = IntegerField(null=True)
         kind = CharField()
-        number = TextField(default='')
-        reference = TextField(default='')
+        number = TextField(default="")
+        reference = TextField(default="")
         identity = CharField(max_length=64)
         revision = IntegerField(default=0)
         amount_minor = BigIntegerField()
         currency = CharField(max_length=3)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'credit'
-            indexes = ((('entity_id', 'identity', 'revision'), True),)
+            table_name = "credit"
+            indexes = ((("entity_id", "identity", "revision"), True),)
+
     db.create_tables([Credit])
 
     class DueLine(Model):
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, field=Customer.id, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
         booked_day = IntegerField()
         recorded_day = IntegerField()
         recorded_at = BigIntegerField()
@@ -259,64 +287,72 @@ def up(migrator, db):
         due_day = IntegerField(null=True)
         amount_minor = BigIntegerField()
         currency = CharField(max_length=3)
-        text = TextField(default='')
+        text = TextField(default="")
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'due_line'
-            indexes = ((('entity_id', 'identity', 'revision'), True),)
+            table_name = "due_line"
+            indexes = ((("entity_id", "identity", "revision"), True),)
+
     db.create_tables([DueLine])
 
     class Allocation(Model):
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, field=Customer.id, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
         booked_day = IntegerField()
         recorded_day = IntegerField()
         recorded_at = BigIntegerField()
         import_id = IntegerField(null=True)
-        credit = ForeignKeyField(Credit, on_delete='RESTRICT')
-        due_line = ForeignKeyField(DueLine, on_delete='RESTRICT')
+        credit = ForeignKeyField(Credit, on_delete="RESTRICT")
+        due_line = ForeignKeyField(DueLine, on_delete="RESTRICT")
         amount_minor = BigIntegerField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'allocation'
+            table_name = "allocation"
+
     db.create_tables([Allocation])
 
     class Dispute(Model):
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, field=Customer.id, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
         booked_day = IntegerField()
         recorded_day = IntegerField()
         recorded_at = BigIntegerField()
         import_id = IntegerField(null=True)
-        due_line = ForeignKeyField(DueLine, on_delete='RESTRICT')
+        due_line = ForeignKeyField(DueLine, on_delete="RESTRICT")
         amount_minor = BigIntegerField(null=True)
-        cause = CharField(default='other')
+        cause = CharField(default="other")
         reason = TextField()
-        owner_role = TextField(default='sales')
+        owner_role = TextField(default="sales")
         owner = IntegerField(null=True)
         deadline_day = IntegerField(null=True)
         first_id = IntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'dispute'
+            table_name = "dispute"
+
     db.create_tables([Dispute])
 
     class Person(Model):
         sealed = BlobField()
         key_sealed = BlobField(null=True)
         erased_at = BigIntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'person'
+            table_name = "person"
+
     db.create_tables([Person])
 
     class AnswerLink(Model):
-        dispute = ForeignKeyField(Dispute, on_delete='RESTRICT')
-        person = ForeignKeyField(Person, on_delete='RESTRICT')
+        dispute = ForeignKeyField(Dispute, on_delete="RESTRICT")
+        person = ForeignKeyField(Person, on_delete="RESTRICT")
         user = ForeignKeyField(User, null=True)
         token_sha256 = CharField(unique=True, max_length=64)
         sealed = BlobField(null=True)
@@ -325,10 +361,12 @@ def up(migrator, db):
         expires_at = BigIntegerField()
         answered_at = BigIntegerField(null=True)
         withdrawn_at = BigIntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'answer_link'
+            table_name = "answer_link"
+
     db.create_tables([AnswerLink])
 
     class AuditEntry(Model):
@@ -343,92 +381,104 @@ def up(migrator, db):
         reason = TextField()
         previous_hash = CharField(max_length=64)
         hash = CharField(unique=True, max_length=64)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'audit_entry'
+            table_name = "audit_entry"
+
     db.create_tables([AuditEntry])
 
     class LetterBatch(Model):
-        entity = ForeignKeyField(Entity, on_delete='RESTRICT')
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
         until_day = IntegerField()
         sorted_by = CharField()
         trial = BooleanField(default=False)
         letters = IntegerField()
-        state = CharField(default='closed')
-        closed_by = ForeignKeyField(User, on_delete='RESTRICT')
+        state = CharField(default="closed")
+        closed_by = ForeignKeyField(User, on_delete="RESTRICT")
         closed_at = BigIntegerField()
-        posted_by = ForeignKeyField(User, null=True, on_delete='RESTRICT')
+        posted_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
         posted_at = BigIntegerField(null=True)
         evidence = TextField(null=True)
         version = IntegerField(default=1)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'letter_batch'
-            indexes = ((('entity', 'id'), False),)
+            table_name = "letter_batch"
+            indexes = ((("entity", "id"), False),)
+
     db.create_tables([LetterBatch])
 
     class BatchLetter(Model):
-        batch = ForeignKeyField(LetterBatch, on_delete='RESTRICT')
-        action = ForeignKeyField(Action, unique=True, on_delete='RESTRICT')
+        batch = ForeignKeyField(LetterBatch, on_delete="RESTRICT")
+        action = ForeignKeyField(Action, unique=True, on_delete="RESTRICT")
         position = IntegerField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'batch_letter'
-            indexes = ((('batch', 'position'), True),)
+            table_name = "batch_letter"
+            indexes = ((("batch", "position"), True),)
+
     db.create_tables([BatchLetter])
 
     class Block(Model):
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, field=Customer.id, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
         booked_day = IntegerField()
         recorded_day = IntegerField()
         recorded_at = BigIntegerField()
         import_id = IntegerField(null=True)
         kind = CharField()
-        due_line = ForeignKeyField(DueLine, null=True, on_delete='RESTRICT')
+        due_line = ForeignKeyField(DueLine, null=True, on_delete="RESTRICT")
         from_day = IntegerField()
         until_day = IntegerField(null=True)
         reason = TextField()
         by = IntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'block'
+            table_name = "block"
+
     db.create_tables([Block])
 
     class ClaimEntry(Model):
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, field=Customer.id, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
         booked_day = IntegerField()
         recorded_day = IntegerField()
         recorded_at = BigIntegerField()
         import_id = IntegerField(null=True)
         kind = CharField()
-        part = CharField(default='')
-        due_line = ForeignKeyField(DueLine, null=True, on_delete='RESTRICT')
+        part = CharField(default="")
+        due_line = ForeignKeyField(DueLine, null=True, on_delete="RESTRICT")
         amount_minor = BigIntegerField()
         currency = CharField(max_length=3)
         from_day = IntegerField(null=True)
         until_day = IntegerField(null=True)
-        regime = CharField(max_length=64, default='')
-        reason = TextField(default='')
+        regime = CharField(max_length=64, default="")
+        reason = TextField(default="")
         by = IntegerField(null=True)
         approved_by = IntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'claim_entry'
+            table_name = "claim_entry"
+
     db.create_tables([ClaimEntry])
 
     class ClockMark(Model):
         seen_at = BigIntegerField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'clock_mark'
+            table_name = "clock_mark"
+
     db.create_tables([ClockMark])
 
     class CommandRecord(Model):
@@ -437,28 +487,32 @@ def up(migrator, db):
         body_sha256 = CharField(max_length=64)
         answer = TextField()
         at = BigIntegerField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'command_record'
+            table_name = "command_record"
+
     db.create_tables([CommandRecord])
 
     class Contact(Model):
-        customer = ForeignKeyField(Customer, on_delete='RESTRICT')
-        person = ForeignKeyField(Person, on_delete='RESTRICT')
-        role = TextField(default='accounts payable')
-        language = CharField(max_length=2, default='en')
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+        person = ForeignKeyField(Person, on_delete="RESTRICT")
+        role = TextField(default="accounts payable")
+        language = CharField(max_length=2, default="en")
         usable = BooleanField(default=True)
-        refused = TextField(default='')
+        refused = TextField(default="")
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'contact'
+            table_name = "contact"
+
     db.create_tables([Contact])
 
     class CreditLimit(Model):
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, field=Customer.id, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
         booked_day = IntegerField()
         recorded_day = IntegerField()
         recorded_at = BigIntegerField()
@@ -467,73 +521,83 @@ def up(migrator, db):
         from_day = IntegerField()
         until_day = IntegerField(null=True)
         approved_by = IntegerField(null=True)
-        reason = TextField(default='')
+        reason = TextField(default="")
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'credit_limit'
+            table_name = "credit_limit"
+
     db.create_tables([CreditLimit])
 
     class CustomerWord(Model):
         word = BlobField()
-        customer = ForeignKeyField(Customer, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'customer_word'
-            primary_key = CompositeKey('word', 'customer')
+            table_name = "customer_word"
+            primary_key = CompositeKey("word", "customer")
+
     db.create_tables([CustomerWord])
 
     class DayReplay(Model):
-        run = ForeignKeyField(Run, on_delete='RESTRICT')
-        asked_by = ForeignKeyField(User, on_delete='RESTRICT')
+        run = ForeignKeyField(Run, on_delete="RESTRICT")
+        asked_by = ForeignKeyField(User, on_delete="RESTRICT")
         asked_at = BigIntegerField()
         finished_at = BigIntegerField(index=True, null=True)
         decisions = IntegerField(default=0)
         from_own_facts = IntegerField(default=0)
         found = IntegerField(default=0)
-        differences = TextField(default='[]')
-        failed = TextField(default='')
+        differences = TextField(default="[]")
+        failed = TextField(default="")
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'day_replay'
+            table_name = "day_replay"
+
     db.create_tables([DayReplay])
 
     class DirtyCustomer(Model):
-        customer = ForeignKeyField(Customer, primary_key=True, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, primary_key=True, on_delete="RESTRICT")
         entity_id = IntegerField()
         since_at = BigIntegerField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'dirty_customer'
+            table_name = "dirty_customer"
+
     db.create_tables([DirtyCustomer])
 
     class DisputeClosing(Model):
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, field=Customer.id, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
         booked_day = IntegerField()
         recorded_day = IntegerField()
         recorded_at = BigIntegerField()
         import_id = IntegerField(null=True)
-        dispute = ForeignKeyField(Dispute, unique=True, on_delete='RESTRICT')
+        dispute = ForeignKeyField(Dispute, unique=True, on_delete="RESTRICT")
         outcome = CharField()
         accepted_minor = BigIntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'dispute_closing'
+            table_name = "dispute_closing"
+
     db.create_tables([DisputeClosing])
 
     class DisputeStep(Model):
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, field=Customer.id, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
         booked_day = IntegerField()
         recorded_day = IntegerField()
         recorded_at = BigIntegerField()
         import_id = IntegerField(null=True)
-        dispute = ForeignKeyField(Dispute, on_delete='RESTRICT')
+        dispute = ForeignKeyField(Dispute, on_delete="RESTRICT")
         kind = CharField()
         text = TextField()
         owner_role = TextField(null=True)
@@ -541,10 +605,12 @@ def up(migrator, db):
         deadline_day = IntegerField(null=True)
         by = IntegerField(null=True)
         link_id = IntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'dispute_step'
+            table_name = "dispute_step"
+
     db.create_tables([DisputeStep])
 
     class Document(Model):
@@ -552,50 +618,56 @@ def up(migrator, db):
         key = CharField()
         stage = CharField(null=True)
         subject = CharField(null=True)
-        entity = ForeignKeyField(Entity, null=True, on_delete='RESTRICT')
+        entity = ForeignKeyField(Entity, null=True, on_delete="RESTRICT")
         sha256 = CharField(index=True, max_length=64)
         body = TextField()
         status = CharField()
         from_day = IntegerField(null=True)
         until_day = IntegerField(null=True)
-        reason = TextField(default='')
+        reason = TextField(default="")
         impact = TextField(null=True)
         replaces = CharField(null=True, max_length=64)
         drafted_by = ForeignKeyField(User, null=True)
-        authors = TextField(default='[]')
-        undo = TextField(default='[]')
+        authors = TextField(default="[]")
+        undo = TextField(default="[]")
         proposed_by = ForeignKeyField(User, null=True)
         proposed_at = BigIntegerField(null=True)
         approved_by = ForeignKeyField(User, null=True)
         approved_at = BigIntegerField(null=True)
         version = IntegerField(default=1)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'document'
+            table_name = "document"
+
     db.create_tables([Document])
 
     class DocumentComment(Model):
-        document = ForeignKeyField(Document, on_delete='RESTRICT')
-        by = ForeignKeyField(User, on_delete='RESTRICT')
+        document = ForeignKeyField(Document, on_delete="RESTRICT")
+        by = ForeignKeyField(User, on_delete="RESTRICT")
         at = BigIntegerField()
         place = CharField(null=True)
         about = CharField(null=True)
         text = TextField()
-        settles = ForeignKeyField('self', null=True, on_delete='RESTRICT')
+        settles = ForeignKeyField("self", null=True, on_delete="RESTRICT")
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'document_comment'
+            table_name = "document_comment"
+
     db.create_tables([DocumentComment])
 
     class DocumentContent(Model):
         sha256 = CharField(primary_key=True, max_length=64)
         sealed = BlobField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'document_content'
+            table_name = "document_content"
+
     db.create_tables([DocumentContent])
 
     class Door(Model):
@@ -607,19 +679,23 @@ def up(migrator, db):
         last_success_at = BigIntegerField(null=True)
         last_failure_at = BigIntegerField(null=True)
         last_error = TextField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'door'
+            table_name = "door"
+
     db.create_tables([Door])
 
     class Edition(Model):
         sha256 = CharField(primary_key=True, max_length=64)
         body = TextField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'edition'
+            table_name = "edition"
+
     db.create_tables([Edition])
 
     class ExchangeRate(Model):
@@ -629,30 +705,34 @@ def up(migrator, db):
         rate_e9 = BigIntegerField()
         source = TextField()
         recorded_at = BigIntegerField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'exchange_rate'
-            indexes = ((('base', 'currency', 'day'), True),)
+            table_name = "exchange_rate"
+            indexes = ((("base", "currency", "day"), True),)
+
     db.create_tables([ExchangeRate])
 
     class GatewayAddress(Model):
-        entity = ForeignKeyField(Entity, on_delete='RESTRICT')
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
         url = TextField()
         sha256 = CharField(max_length=64)
-        state = CharField(default='proposed')
-        proposed_by = ForeignKeyField(User, on_delete='RESTRICT')
+        state = CharField(default="proposed")
+        proposed_by = ForeignKeyField(User, on_delete="RESTRICT")
         proposed_at = BigIntegerField()
-        approved_by = ForeignKeyField(User, null=True, on_delete='RESTRICT')
+        approved_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
         approved_at = BigIntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'gateway_address'
+            table_name = "gateway_address"
+
     db.create_tables([GatewayAddress])
 
     class GoLive(Model):
-        entity = ForeignKeyField(Entity, on_delete='RESTRICT')
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
         start_level = CharField()
         daily_cap = IntegerField()
         preview = TextField()
@@ -661,50 +741,56 @@ def up(migrator, db):
         proposed_at = BigIntegerField()
         approved_by = ForeignKeyField(User, null=True)
         approved_at = BigIntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'go_live'
+            table_name = "go_live"
+
     db.create_tables([GoLive])
 
     class HandOver(Model):
-        customer = ForeignKeyField(Customer, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
         target = CharField()
         recipient = TextField()
         reason = TextField()
         state = CharField()
-        proposed_by = ForeignKeyField(User, on_delete='RESTRICT')
+        proposed_by = ForeignKeyField(User, on_delete="RESTRICT")
         proposed_at = BigIntegerField()
-        settled_by = ForeignKeyField(User, null=True, on_delete='RESTRICT')
+        settled_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
         handed_day = IntegerField(null=True)
-        block = ForeignKeyField(Block, null=True, on_delete='RESTRICT')
-        file = ForeignKeyField(DocumentContent, null=True, on_delete='RESTRICT')
-        file_name = TextField(default='')
-        figures = TextField(default='{}')
-        recovered = TextField(default='{}')
+        block = ForeignKeyField(Block, null=True, on_delete="RESTRICT")
+        file = ForeignKeyField(DocumentContent, null=True, on_delete="RESTRICT")
+        file_name = TextField(default="")
+        figures = TextField(default="{}")
+        recovered = TextField(default="{}")
         version = IntegerField(default=1)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'hand_over'
+            table_name = "hand_over"
+
     db.create_tables([HandOver])
 
     class HandOverNote(Model):
-        hand_over = ForeignKeyField(HandOver, on_delete='RESTRICT')
+        hand_over = ForeignKeyField(HandOver, on_delete="RESTRICT")
         state = CharField()
         amount_minor = BigIntegerField(null=True)
         currency = CharField(null=True, max_length=3)
         text = TextField()
-        by = ForeignKeyField(User, on_delete='RESTRICT')
+        by = ForeignKeyField(User, on_delete="RESTRICT")
         at = BigIntegerField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'hand_over_note'
+            table_name = "hand_over_note"
+
     db.create_tables([HandOverNote])
 
     class Import(Model):
-        entity = ForeignKeyField(Entity, on_delete='RESTRICT')
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
         mapping = TextField()
         file_name = TextField()
         file_sha256 = CharField(max_length=64)
@@ -712,17 +798,19 @@ def up(migrator, db):
         rows_read = IntegerField()
         entries_posted = IntegerField()
         entries_known = IntegerField()
-        warnings = TextField(default='[]')
+        warnings = TextField(default="[]")
         recorded_at = BigIntegerField()
         by = ForeignKeyField(User, null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'import'
+            table_name = "import"
+
     db.create_tables([Import])
 
     class InvoiceDocument(Model):
-        customer = ForeignKeyField(Customer, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
         number = TextField()
         name = TextField()
         sha256 = CharField(max_length=64)
@@ -730,11 +818,13 @@ def up(migrator, db):
         added_at = BigIntegerField()
         added_by = ForeignKeyField(User, null=True)
         removed_at = BigIntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'invoice_document'
-            indexes = ((('customer', 'number', 'sha256'), True),)
+            table_name = "invoice_document"
+            indexes = ((("customer", "number", "sha256"), True),)
+
     db.create_tables([InvoiceDocument])
 
     class Mailbox(Model):
@@ -746,30 +836,34 @@ def up(migrator, db):
         failures = IntegerField(default=0)
         last_failure_at = BigIntegerField(null=True)
         last_error = CharField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'mailbox'
+            table_name = "mailbox"
+
     db.create_tables([Mailbox])
 
     class Message(Model):
-        action = ForeignKeyField(Action, unique=True, on_delete='RESTRICT')
-        person = ForeignKeyField(Person, on_delete='RESTRICT')
+        action = ForeignKeyField(Action, unique=True, on_delete="RESTRICT")
+        person = ForeignKeyField(Person, on_delete="RESTRICT")
         message_id = CharField(unique=True)
         sealed = BlobField()
         body_sha256 = CharField(max_length=64)
-        template_sha256 = CharField(max_length=64, default='')
+        template_sha256 = CharField(max_length=64, default="")
         gateway = CharField()
         composed_at = BigIntegerField()
         sent_at = BigIntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'message'
+            table_name = "message"
+
     db.create_tables([Message])
 
     class Outcome(Model):
-        customer = ForeignKeyField(Customer, primary_key=True, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, primary_key=True, on_delete="RESTRICT")
         entity_id = IntegerField(index=True)
         points = IntegerField(null=True)
         risk_class = CharField(null=True)
@@ -785,15 +879,25 @@ def up(migrator, db):
         run_id = IntegerField()
         decision_id = IntegerField(null=True)
         as_of_day = IntegerField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'outcome'
-            indexes = ((('worklist_points', 'customer'), False), (('segment', 'customer'), False), (('risk_class', 'customer'), False), (('level', 'customer'), False), (('hold', 'customer'), False), (('entity_id', 'segment'), False), (('entity_id', 'risk_class'), False))
+            table_name = "outcome"
+            indexes = (
+                (("worklist_points", "customer"), False),
+                (("segment", "customer"), False),
+                (("risk_class", "customer"), False),
+                (("level", "customer"), False),
+                (("hold", "customer"), False),
+                (("entity_id", "segment"), False),
+                (("entity_id", "risk_class"), False),
+            )
+
     db.create_tables([Outcome])
 
     class Override(Model):
-        customer = ForeignKeyField(Customer, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
         target = CharField()
         value = TextField(null=True)
         from_day = IntegerField()
@@ -805,16 +909,18 @@ def up(migrator, db):
         needs_approval = BooleanField(default=False)
         ended_day = IntegerField(null=True)
         created_at = BigIntegerField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'override'
+            table_name = "override"
+
     db.create_tables([Override])
 
     class PolicyStop(Model):
         policy_key = CharField(index=True)
         stage = CharField()
-        entity = ForeignKeyField(Entity, null=True, on_delete='RESTRICT')
+        entity = ForeignKeyField(Entity, null=True, on_delete="RESTRICT")
         reason = TextField()
         stopped_by = ForeignKeyField(User)
         stopped_at = BigIntegerField()
@@ -824,57 +930,67 @@ def up(migrator, db):
         approved_by = ForeignKeyField(User, null=True)
         over_at = BigIntegerField(null=True)
         version = IntegerField(default=1)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'policy_stop'
+            table_name = "policy_stop"
+
     db.create_tables([PolicyStop])
 
     class Promise(Model):
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, field=Customer.id, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
         booked_day = IntegerField()
         recorded_day = IntegerField()
         recorded_at = BigIntegerField()
         import_id = IntegerField(null=True)
-        due_line = ForeignKeyField(DueLine, null=True, on_delete='RESTRICT')
+        due_line = ForeignKeyField(DueLine, null=True, on_delete="RESTRICT")
         amount_minor = BigIntegerField()
         currency = CharField(max_length=3)
         promised_day = IntegerField()
         after_credit_id = IntegerField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'promise'
+            table_name = "promise"
+
     db.create_tables([Promise])
 
     class ReceivedMail(Model):
-        mailbox = ForeignKeyField(Mailbox, on_delete='RESTRICT')
+        mailbox = ForeignKeyField(Mailbox, on_delete="RESTRICT")
         uid_validity = BigIntegerField()
         uid = BigIntegerField()
         identity = CharField(unique=True, max_length=64)
         received_at = BigIntegerField()
         kind = CharField()
-        status = CharField(default='')
+        status = CharField(default="")
         state = CharField()
-        action = ForeignKeyField(Action, null=True, on_delete='RESTRICT')
-        customer = ForeignKeyField(Customer, null=True, on_delete='RESTRICT')
-        task = ForeignKeyField(Action, null=True, on_delete='RESTRICT')
-        person = ForeignKeyField(Person, on_delete='RESTRICT')
+        action = ForeignKeyField(Action, null=True, on_delete="RESTRICT")
+        customer = ForeignKeyField(Customer, null=True, on_delete="RESTRICT")
+        task = ForeignKeyField(Action, null=True, on_delete="RESTRICT")
+        person = ForeignKeyField(Person, on_delete="RESTRICT")
         sealed = BlobField()
-        settled_by = ForeignKeyField(User, null=True, on_delete='RESTRICT')
+        settled_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
         settled_at = BigIntegerField(null=True)
         version = IntegerField(default=1)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'received_mail'
-            indexes = ((('mailbox', 'uid_validity', 'uid'), True), (('customer', 'id'), False), (('state', 'id'), False))
+            table_name = "received_mail"
+            indexes = (
+                (("mailbox", "uid_validity", "uid"), True),
+                (("customer", "id"), False),
+                (("state", "id"), False),
+            )
+
     db.create_tables([ReceivedMail])
 
     class Reversal(Model):
         entity_id = IntegerField()
-        customer = ForeignKeyField(Customer, field=Customer.id, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
         booked_day = IntegerField()
         recorded_day = IntegerField()
         recorded_at = BigIntegerField()
@@ -882,25 +998,29 @@ def up(migrator, db):
         target = CharField()
         target_id = IntegerField()
         reason = TextField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'reversal'
-            indexes = ((('target', 'target_id'), True),)
+            table_name = "reversal"
+            indexes = ((("target", "target_id"), True),)
+
     db.create_tables([Reversal])
 
     class RoleProposal(Model):
-        user = ForeignKeyField(User, on_delete='RESTRICT')
+        user = ForeignKeyField(User, on_delete="RESTRICT")
         role = CharField()
-        state = CharField(default='proposed')
-        proposed_by = ForeignKeyField(User, on_delete='RESTRICT')
+        state = CharField(default="proposed")
+        proposed_by = ForeignKeyField(User, on_delete="RESTRICT")
         proposed_at = BigIntegerField()
-        approved_by = ForeignKeyField(User, null=True, on_delete='RESTRICT')
+        approved_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
         approved_at = BigIntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'role_proposal'
+            table_name = "role_proposal"
+
     db.create_tables([RoleProposal])
 
     class ScoreModel(Model):
@@ -913,14 +1033,16 @@ def up(migrator, db):
         created_at = BigIntegerField()
         trained_by = ForeignKeyField(User, null=True)
         approved_by = ForeignKeyField(User, null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'score_model'
+            table_name = "score_model"
+
     db.create_tables([ScoreModel])
 
     class Standing(Model):
-        customer = ForeignKeyField(Customer, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
         line_id = IntegerField(default=0)
         entity_id = IntegerField()
         policy_key = CharField()
@@ -935,16 +1057,18 @@ def up(migrator, db):
         last_contact_day = IntegerField(null=True)
         next_step = CharField(null=True)
         next_day = IntegerField(null=True)
-        waiting_for = TextField(default='[]')
+        waiting_for = TextField(default="[]")
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'standing'
-            indexes = ((('customer', 'policy_key', 'line_id'), True),)
+            table_name = "standing"
+            indexes = ((("customer", "policy_key", "line_id"), True),)
+
     db.create_tables([Standing])
 
     class TermsProposal(Model):
-        entity = ForeignKeyField(Entity, on_delete='RESTRICT')
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
         terms = TextField()
         reason = TextField()
         state = CharField()
@@ -952,30 +1076,36 @@ def up(migrator, db):
         proposed_at = BigIntegerField()
         approved_by = ForeignKeyField(User, null=True)
         approved_at = BigIntegerField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'terms_proposal'
+            table_name = "terms_proposal"
+
     db.create_tables([TermsProposal])
 
     class UserRole(Model):
-        user = ForeignKeyField(User, on_delete='RESTRICT')
+        user = ForeignKeyField(User, on_delete="RESTRICT")
         role = CharField()
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'user_role'
-            indexes = ((('user', 'role'), True),)
+            table_name = "user_role"
+            indexes = ((("user", "role"), True),)
+
     db.create_tables([UserRole])
 
     class UserScope(Model):
-        user = ForeignKeyField(User, on_delete='RESTRICT')
-        entity = ForeignKeyField(Entity, on_delete='RESTRICT')
+        user = ForeignKeyField(User, on_delete="RESTRICT")
+        entity = ForeignKeyField(Entity, on_delete="RESTRICT")
         portfolio = TextField(null=True)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'user_scope'
+            table_name = "user_scope"
+
     db.create_tables([UserScope])
 
     class Verification(Model):
@@ -984,89 +1114,93 @@ def up(migrator, db):
         finished_at = BigIntegerField(null=True)
         seconds = IntegerField(default=0)
         problems = IntegerField(default=0)
-        checks = TextField(default='[]')
+        checks = TextField(default="[]")
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'verification'
+            table_name = "verification"
+
     db.create_tables([Verification])
 
     class Waiver(Model):
-        customer = ForeignKeyField(Customer, on_delete='RESTRICT')
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
         part = CharField()
         amount_minor = BigIntegerField()
         currency = CharField(max_length=3)
         reason = TextField()
         state = CharField()
-        proposed_by = ForeignKeyField(User, on_delete='RESTRICT')
+        proposed_by = ForeignKeyField(User, on_delete="RESTRICT")
         proposed_at = BigIntegerField()
-        settled_by = ForeignKeyField(User, null=True, on_delete='RESTRICT')
+        settled_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
         settled_at = BigIntegerField(null=True)
-        entry = ForeignKeyField(ClaimEntry, null=True, on_delete='RESTRICT')
+        entry = ForeignKeyField(ClaimEntry, null=True, on_delete="RESTRICT")
         version = IntegerField(default=1)
+
         class Meta:
             database = db
             legacy_table_names = False
-            table_name = 'waiver'
+            table_name = "waiver"
+
     db.create_tables([Waiver])
 
 
 def down(migrator, db):
-    migrator.migrate(migrator.drop_table('waiver'))
-    migrator.migrate(migrator.drop_table('verification'))
-    migrator.migrate(migrator.drop_table('user_scope'))
-    migrator.migrate(migrator.drop_table('user_role'))
-    migrator.migrate(migrator.drop_table('terms_proposal'))
-    migrator.migrate(migrator.drop_table('standing'))
-    migrator.migrate(migrator.drop_table('score_model'))
-    migrator.migrate(migrator.drop_table('role_proposal'))
-    migrator.migrate(migrator.drop_table('reversal'))
-    migrator.migrate(migrator.drop_table('received_mail'))
-    migrator.migrate(migrator.drop_table('promise'))
-    migrator.migrate(migrator.drop_table('policy_stop'))
-    migrator.migrate(migrator.drop_table('override'))
-    migrator.migrate(migrator.drop_table('outcome'))
-    migrator.migrate(migrator.drop_table('message'))
-    migrator.migrate(migrator.drop_table('mailbox'))
-    migrator.migrate(migrator.drop_table('invoice_document'))
-    migrator.migrate(migrator.drop_table('import'))
-    migrator.migrate(migrator.drop_table('hand_over_note'))
-    migrator.migrate(migrator.drop_table('hand_over'))
-    migrator.migrate(migrator.drop_table('go_live'))
-    migrator.migrate(migrator.drop_table('gateway_address'))
-    migrator.migrate(migrator.drop_table('exchange_rate'))
-    migrator.migrate(migrator.drop_table('edition'))
-    migrator.migrate(migrator.drop_table('door'))
-    migrator.migrate(migrator.drop_table('document_content'))
-    migrator.migrate(migrator.drop_table('document_comment'))
-    migrator.migrate(migrator.drop_table('document'))
-    migrator.migrate(migrator.drop_table('dispute_step'))
-    migrator.migrate(migrator.drop_table('dispute_closing'))
-    migrator.migrate(migrator.drop_table('dirty_customer'))
-    migrator.migrate(migrator.drop_table('day_replay'))
-    migrator.migrate(migrator.drop_table('customer_word'))
-    migrator.migrate(migrator.drop_table('credit_limit'))
-    migrator.migrate(migrator.drop_table('contact'))
-    migrator.migrate(migrator.drop_table('command_record'))
-    migrator.migrate(migrator.drop_table('clock_mark'))
-    migrator.migrate(migrator.drop_table('claim_entry'))
-    migrator.migrate(migrator.drop_table('block'))
-    migrator.migrate(migrator.drop_table('batch_letter'))
-    migrator.migrate(migrator.drop_table('letter_batch'))
-    migrator.migrate(migrator.drop_table('audit_entry'))
-    migrator.migrate(migrator.drop_table('answer_link'))
-    migrator.migrate(migrator.drop_table('person'))
-    migrator.migrate(migrator.drop_table('dispute'))
-    migrator.migrate(migrator.drop_table('allocation'))
-    migrator.migrate(migrator.drop_table('due_line'))
-    migrator.migrate(migrator.drop_table('credit'))
-    migrator.migrate(migrator.drop_table('alert'))
-    migrator.migrate(migrator.drop_table('alarm'))
-    migrator.migrate(migrator.drop_table('action_wait'))
-    migrator.migrate(migrator.drop_table('action'))
-    migrator.migrate(migrator.drop_table('decision'))
-    migrator.migrate(migrator.drop_table('run'))
-    migrator.migrate(migrator.drop_table('customer'))
-    migrator.migrate(migrator.drop_table('account'))
-    migrator.migrate(migrator.drop_table('customer_group'))
-    migrator.migrate(migrator.drop_table('entity'))
+    migrator.migrate(migrator.drop_table("waiver"))
+    migrator.migrate(migrator.drop_table("verification"))
+    migrator.migrate(migrator.drop_table("user_scope"))
+    migrator.migrate(migrator.drop_table("user_role"))
+    migrator.migrate(migrator.drop_table("terms_proposal"))
+    migrator.migrate(migrator.drop_table("standing"))
+    migrator.migrate(migrator.drop_table("score_model"))
+    migrator.migrate(migrator.drop_table("role_proposal"))
+    migrator.migrate(migrator.drop_table("reversal"))
+    migrator.migrate(migrator.drop_table("received_mail"))
+    migrator.migrate(migrator.drop_table("promise"))
+    migrator.migrate(migrator.drop_table("policy_stop"))
+    migrator.migrate(migrator.drop_table("override"))
+    migrator.migrate(migrator.drop_table("outcome"))
+    migrator.migrate(migrator.drop_table("message"))
+    migrator.migrate(migrator.drop_table("mailbox"))
+    migrator.migrate(migrator.drop_table("invoice_document"))
+    migrator.migrate(migrator.drop_table("import"))
+    migrator.migrate(migrator.drop_table("hand_over_note"))
+    migrator.migrate(migrator.drop_table("hand_over"))
+    migrator.migrate(migrator.drop_table("go_live"))
+    migrator.migrate(migrator.drop_table("gateway_address"))
+    migrator.migrate(migrator.drop_table("exchange_rate"))
+    migrator.migrate(migrator.drop_table("edition"))
+    migrator.migrate(migrator.drop_table("door"))
+    migrator.migrate(migrator.drop_table("document_content"))
+    migrator.migrate(migrator.drop_table("document_comment"))
+    migrator.migrate(migrator.drop_table("document"))
+    migrator.migrate(migrator.drop_table("dispute_step"))
+    migrator.migrate(migrator.drop_table("dispute_closing"))
+    migrator.migrate(migrator.drop_table("dirty_customer"))
+    migrator.migrate(migrator.drop_table("day_replay"))
+    migrator.migrate(migrator.drop_table("customer_word"))
+    migrator.migrate(migrator.drop_table("credit_limit"))
+    migrator.migrate(migrator.drop_table("contact"))
+    migrator.migrate(migrator.drop_table("command_record"))
+    migrator.migrate(migrator.drop_table("clock_mark"))
+    migrator.migrate(migrator.drop_table("claim_entry"))
+    migrator.migrate(migrator.drop_table("block"))
+    migrator.migrate(migrator.drop_table("batch_letter"))
+    migrator.migrate(migrator.drop_table("letter_batch"))
+    migrator.migrate(migrator.drop_table("audit_entry"))
+    migrator.migrate(migrator.drop_table("answer_link"))
+    migrator.migrate(migrator.drop_table("person"))
+    migrator.migrate(migrator.drop_table("dispute"))
+    migrator.migrate(migrator.drop_table("allocation"))
+    migrator.migrate(migrator.drop_table("due_line"))
+    migrator.migrate(migrator.drop_table("credit"))
+    migrator.migrate(migrator.drop_table("alert"))
+    migrator.migrate(migrator.drop_table("alarm"))
+    migrator.migrate(migrator.drop_table("action_wait"))
+    migrator.migrate(migrator.drop_table("action"))
+    migrator.migrate(migrator.drop_table("decision"))
+    migrator.migrate(migrator.drop_table("run"))
+    migrator.migrate(migrator.drop_table("customer"))
+    migrator.migrate(migrator.drop_table("account"))
+    migrator.migrate(migrator.drop_table("customer_group"))
+    migrator.migrate(migrator.drop_table("entity"))

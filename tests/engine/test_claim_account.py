@@ -16,7 +16,8 @@ from engine.charging import (
 )
 from engine.claim_account import claim_account_of
 from engine.commands import Conflict, Invalid, Refused
-from engine.corrections import CloseDispute, RecordDispute, SetBlock
+from engine.corrections import SetBlock
+from engine.disputes import CloseDispute, RecordDispute
 from engine.ledger_hash import ledger_hash
 from engine.pipeline import asking, facts_of
 from engine.regimes import ImportRates, laws_of
@@ -124,7 +125,7 @@ def test_a_dispute_stops_interest_and_a_pause_does_not(runtime, abroad, books, g
     contested = books.invoice(customer, 2_000_000, DAY - 60, DAY - 30)
     dispute = give(RecordDispute, due_line=contested.id, amount_minor=500_000)["dispute"]
     assert bearing(DAY + 10) == [interest(1_000_000, 40), interest(2_000_000 * 30 + 1_500_000 * 10, 1)]
-    give(CloseDispute, dispute=dispute, accepted=False)
+    give(CloseDispute, dispute=dispute, outcome="rejected")
     assert bearing(DAY + 10) == [interest(1_000_000, 40), interest(2_000_000, 40)]
 
 
