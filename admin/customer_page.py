@@ -1,5 +1,6 @@
 """What the page of one customer shows, read as of today through the same pipeline as any decision."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ from flask_babel import gettext as _
 from peewee import JOIN, fn
 
 from admin import gate
+from admin.console import cursor, position
 from admin.invoices import name_invoices, standings_of_lines
 from engine.disputes import Told, disputes_of
 from engine.invoice_documents import documents_of
@@ -44,6 +46,9 @@ DECISIONS_SHOWN = 12
 ACTIONS_SHOWN = 12
 AUDIT_SHOWN = 20
 DOCUMENTS_SHOWN = 50
+ITEMS_SHOWN = 50
+INVOICES_OFFERED = 200
+PROMISES_SHOWN = 3
 BUCKETS = (
     ("0", "not_due_minor", "not_due"),
     ("1", "d1_30_minor", "d1_30"),
@@ -71,6 +76,22 @@ class Scored:
     naive_bp: int | None
     thin: bool
     reasons: list[Any]
+
+
+@dataclass(frozen=True)
+class Items:
+    """Some open items, the oldest due first.
+
+    Args:
+        first: number of the first of them, from 1.
+        next, previous: positions for the address.
+    """
+
+    rows: list[dict[str, Any]]
+    first: int
+    of: int
+    next: str = ""
+    previous: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,13 +126,56 @@ class CustomerFile:
 
     @property
     def invoices(self) -> list[str]:
-        """Numbers of its open invoices, each once."""
-        return list(dict.fromkeys(str(line["number"]) for line in self.lines))
+        """Numbers of its open invoices, each once; the oldest due ones where they are many."""
+        return list(dict.fromkeys(str(line["number"]) for line in self.lines))[:INVOICES_OFFERED]
+
+    def items(self, after: str = "") -> Items:
+        """Open items from a position on; the first ones where the position is none."""
+        keys = [item_key(line) for line in self.lines]
+        begin = bisect_right(keys, item_position(after)) if item_position(after) else 0
+        rows = self.lines[begin : begin + ITEMS_SHOWN]
+        more = begin + ITEMS_SHOWN < len(self.lines)
+        before = begin - ITEMS_SHOWN - 1
+        return Items(
+            rows,
+            begin + 1,
+            len(self.lines),
+            item_word(keys[begin + len(rows) - 1]) if more else "",
+            (item_word(keys[before]) if before >= 0 else "first") if begin else "",
+        )
 
     @property
     def buckets(self) -> list[tuple[str, str, int]]:
         """Class, name and amount of each ageing bucket with debits."""
         return [(tone, name, int(self.row.get(fact) or 0)) for tone, fact, name in BUCKETS]
+
+
+Key = tuple[bool, int, str, int]
+
+
+def item_key(line: Mapping[str, Any]) -> Key:
+    """By what open items are ordered: due day, number, instalment; without a due day last."""
+    return line["due_day"] is None, line["due_day"] or 0, str(line["number"]), int(line["ordinal"])
+
+
+def item_word(key: Key) -> str:
+    """A position among open items as one word of an address."""
+    return cursor(None if key[0] else key[1], f"{key[3]}/{key[2]}")
+
+
+def item_position(word: str) -> Key | None:
+    """The position a word names; None when it names none.
+
+    >>> item_position(item_word((False, 20_000, "INV/5", 2)))
+    (False, 20000, 'INV/5', 2)
+    """
+    found = position(word)
+    if found is None or not isinstance(found[1], str):
+        return None
+    ordinal, _slash, number = found[1].partition("/")
+    if not ordinal.isdigit() or not isinstance(found[0], int | None):
+        return None
+    return found[0] is None, found[0] or 0, number, int(ordinal)
 
 
 def file_of(customer: Customer) -> CustomerFile:
@@ -145,7 +209,7 @@ def file_of(customer: Customer) -> CustomerFile:
         limit=_limit(customer, day),
         actions=_actions(customer),
         decisions=_decisions(customer),
-        contacts=_contacts(customer) if gate.may("people.view") else [],
+        contacts=contacts_of(customer) if gate.may("people.view") else [],
         audit=_audit(customer) if gate.may("audit.view") else [],
         documents=list(documents_of(customer).order_by(InvoiceDocument.id.desc()).limit(DOCUMENTS_SHOWN)),
     )
@@ -183,6 +247,11 @@ def _payments(customer: Customer) -> list[dict[str, Any]]:
     ]
 
 
+def recent_promises(customer: Customer) -> list[Promise]:
+    """The latest promises that were not taken back."""
+    return list(_standing(Promise, "promise", customer).order_by(Promise.id.desc()).limit(PROMISES_SHOWN))
+
+
 def _limit(customer: Customer, day: int) -> CreditLimit | None:
     in_force = _standing(CreditLimit, "credit_limit", customer).where(
         CreditLimit.from_day <= day, CreditLimit.until_day.is_null() | (CreditLimit.until_day > day)
@@ -193,8 +262,9 @@ def _limit(customer: Customer, day: int) -> CreditLimit | None:
 
 def _actions(customer: Customer) -> list[Action]:
     query = (
-        Action.select(Action, Message)
+        Action.select(Action, Message, Person)
         .join(Message, JOIN.LEFT_OUTER, on=(Message.action == Action.id), attr="message")
+        .join(Person, JOIN.LEFT_OUTER)
         .where(Action.customer == customer)
         .order_by(Action.due_day.desc(), Action.id.desc())
     )
@@ -210,7 +280,8 @@ def _decisions(customer: Customer) -> list[Decision]:
     return found
 
 
-def _contacts(customer: Customer) -> list[dict[str, Any]]:
+def contacts_of(customer: Customer) -> list[dict[str, Any]]:
+    """Contacts with what is known of them; None of an erased one."""
     vault = gate.runtime().vault
     query = Contact.select(Contact, Person).join(Person).where(Contact.customer == customer).order_by(Contact.id)
     return [{"contact": contact, "known": vault.open_person(contact.person)} for contact in query]

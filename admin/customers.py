@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from flask import g, request, url_for
 from flask_admin import expose
@@ -17,6 +18,7 @@ from admin import alerts_shown, explaining, figures, formatting, gate, received_
 from admin.console import PAGE_ROWS, Asked, Choice, ConsoleView, Page, Tab, cursor
 from admin.customer_page import file_of
 from engine import access
+from engine.notes import askable, thread_of
 from engine.silence import silence_of
 from engine.tables import Customer, CustomerWord, Entity, Outcome
 from ledger.money import exponent
@@ -41,6 +43,7 @@ RANKED = {
 }
 FEW = 2_000  # customers; up to here a search puts in order what it found
 BATCH_FIRST, BATCH_MAX = 250, 8_000  # customers by rank, asked at a time whether they are meant
+MEMBERS_SHOWN = 20  # of a group
 WORDS_MAX = 5  # of a search; further ones are left out
 FIGURE_LABELS = {
     "exposure": _l("Exposure"),
@@ -178,6 +181,22 @@ def _values(field: Any) -> Any:
         return sorted((value, formatting.title(value)) for value in values)
 
     return options
+
+
+def _before() -> int | None:
+    word = request.args.get("notes", "")
+    return int(word) if word.isdigit() else None
+
+
+def _members(customer: Customer) -> list[tuple[Customer, dict[str, Any]]]:
+    """The other customers of the group that the reader may see, with their figures."""
+    if customer.customer_group_id is None:
+        return []
+    query = Customer.select().where(Customer.customer_group == customer.customer_group_id, Customer.id != customer.id)
+    found = list(access.visible_to(current_user.id, query).order_by(Customer.name, Customer.id).limit(MEMBERS_SHOWN))
+    with_entities(found)
+    known = figures.beside(gate.runtime(), found)
+    return [(one, known.get(one.id, {})) for one in found]
 
 
 def _narrows(asked: Asked) -> bool:
@@ -378,15 +397,29 @@ class CustomersView(ConsoleView):
     @expose("/<int:customer_id>")
     def customer_page(self, customer_id: int) -> str:
         """Everything about one customer."""
+        from admin.messages_view import opened
+        from admin.next_step import next_step
+        from admin.thread import SHOWN
+        from admin.worklist_view import reasons_of
+
         customer = self.one_or_404(customer_id)
-        file = file_of(customer)
+        file, runtime = file_of(customer), gate.runtime()
+        answer = silence.shown(silence_of(runtime, customer, file.ask.as_of_day), customer)
+        reads = gate.may("notes.view")
         return self.render(
             "console/customer.html",
+            items=file.items(request.args.get("items", "")),
+            next_step=next_step(file, answer, reasons_of([customer]).get(customer.id)),
+            letters={one.id: opened(one.message) for one in file.actions} if gate.may("people.view") else {},
+            notes=thread_of(runtime, customer, SHOWN, _before()) if reads else [],
+            handles=[name for name in askable(customer) if "@" not in name] if gate.may("notes.write") else [],
+            members=_members(customer),
+            once=str(uuid4()),
             mails=received_mail.of_customer(customer_id),
             file=file,
             stages=explaining.of_row(file.row, file.ask.edition.book, file.currency),
             facts=explaining.facts_shown(file.row, file.currency),
-            silence=silence.shown(silence_of(gate.runtime(), file.customer, file.ask.as_of_day), file.customer),
+            silence=answer,
             alerts=alerts_shown.on_customer(customer, url_for(".customer_page", customer_id=customer.id)),
         )
 

@@ -12,6 +12,7 @@ from admin.figures import Portfolio
 from admin.signs import alarms_of, few, signs
 from engine import access
 from engine.alerts import State, in_state
+from engine.desk import unassigned_customers
 from engine.tables import Action, Alarm, Alert, Customer, Entity, Outcome, Run
 from engine.verify import latest
 from ledger.kpis import dso_simple_days_e2
@@ -160,6 +161,7 @@ def _work(entity: Entity, user: int) -> dict[str, Any]:
         "waiting": few(letters.where(Action.state == "waiting")),
         "doubt": few(letters.where(Action.state.in_(("uncertain", "failed")))),
         "alerts": few(alerts.where(in_state(State.OPEN, day))),
+        "unassigned": few(unassigned_customers(user).where(Customer.entity + 0 == entity.id).select(Customer.id)),
         "diary": few(mine.where(Action.state == "open", Action.due_day <= day)),
         "alarms": list(alarms_of(user).where(Alarm.acknowledged_at.is_null()).order_by(Alarm.id.desc()).limit(4)),
     }

@@ -209,16 +209,23 @@ def read(
                 problems.append(Problem(place=name, what=_("is missing"), cure=_("fill it in")))
             continue
         try:
-            values[name] = _value(name, kind, text[:TEXT_LENGTH_MAX], currency_of(subject))
+            values[name] = value_of(name, kind, text[:TEXT_LENGTH_MAX], currency_of(subject))
         except ValueError:
-            problems.append(Problem(place=name, what=_("“%(text)s” cannot be read", text=text[:40]), cure=_cure(name)))
+            problems.append(
+                Problem(place=name, what=_("“%(text)s” cannot be read", text=text[:40]), cure=cure_of(name))
+            )
     for problem in problems:
         if problem.place in by_name:
             by_name[problem.place].wrong = f"{problem.what}: {problem.cure}"
     return (None if problems else shape.command(**values)), shown, problems
 
 
-def _value(name: str, kind: type, text: str, currency: str) -> Any:
+def value_of(name: str, kind: type, text: str, currency: str) -> Any:
+    """What was typed into a field, by its name and type.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
     if name.endswith("_day"):
         return day_of(date.fromisoformat(text))
     if name.endswith("_minor"):
@@ -236,7 +243,8 @@ def _value(name: str, kind: type, text: str, currency: str) -> Any:
     return (text,) if kind is tuple else text
 
 
-def _cure(name: str) -> str:
+def cure_of(name: str) -> str:
+    """What to do about a field that cannot be read."""
     if name.endswith("_day"):
         return _("give a date")
     if name.endswith("_minor"):
@@ -251,7 +259,7 @@ def typed(target: str, text: str, currency: str) -> Any:
         ValueError: it cannot be read.
     """
     if target == "limit":
-        return _value("amount_minor", int, text, currency)
+        return value_of("amount_minor", int, text, currency)
     if target in {"terms", "level", "collector"}:
         return int(text)
     if target == "hold":

@@ -15,7 +15,7 @@ from flask_login import current_user
 from markupsafe import Markup
 from peewee import JOIN, ModelSelect
 
-from admin import doubt, formatting, gate, received_mail
+from admin import desk_forms, doubt, formatting, gate, received_mail
 from admin.console import Asked, Choice, Tab
 from admin.customers import customer_link
 from admin.invoice_documents import file_answer
@@ -25,7 +25,7 @@ from admin.views import CUSTOMER_FILTERS, MESSAGE_STATES, OfCustomers, _coded, l
 from engine import access
 from engine.answers import masked
 from engine.statements import preview_of
-from engine.tables import Action, Customer, Decision, Entity, Message, Person
+from engine.tables import Action, Customer, Decision, EditedText, Entity, Message, Person
 from engine.vault import Erased
 from engine.wordings import wording_for
 from engine.writing import files_of
@@ -148,7 +148,7 @@ class MessagesView(OfCustomers):
         Tab("sent", _l("Sent"), lambda q: q.where(Action.state == "sent")),
     )
     shown: ClassVar[dict[str, Any]] = {
-        "tick": doubt.tick,
+        "tick": lambda row: doubt.tick(row) if row.state in ("uncertain", "failed") else desk_forms.tick(row),
         "due_day": lambda row: formatting.day(row.due_day),
         "customer": lambda row: customer_link(row.customer),
         "subject": lambda row: _subject(row),
@@ -176,9 +176,11 @@ class MessagesView(OfCustomers):
         )
 
     def head(self, asked: Asked) -> list[dict[str, Any]]:
-        """The columns; before those in doubt a box each, for whoever may settle them."""
+        """The columns; before those in doubt and to confirm a box each, for whoever may settle them."""
         columns = super().head(asked)
         if asked.tab == "doubt" and gate.may("actions.resolve"):
+            return [{"name": "tick", "label": _("Chosen"), "kind": "short"}, *columns]
+        if asked.tab == "confirm" and gate.may("actions.work"):
             return [{"name": "tick", "label": _("Chosen"), "kind": "short"}, *columns]
         return columns
 
@@ -256,6 +258,7 @@ class MessagesView(OfCustomers):
             framed=letter_for_frame(html, gate.nonce()) if html else None,
             decision=Decision.get_or_none(Decision.id == row.decision_id),
             mails=received_mail.of_message(row.id),
+            edited=EditedText.get_or_none(EditedText.action == row.id),
             carried=list(Action.select().where(Action.covered_by == row.id).order_by(Action.id)),
         )
 

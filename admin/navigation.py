@@ -43,6 +43,7 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
     (
         _l("Collection"),
         (
+            Line(_l("My day"), "day.index", "calendar-clock", "mentions"),
             Line(_l("Worklist"), "worklist.index_view", "trending-up"),
             Line(_l("Diary"), "actions.index_view", "list-checks", "diary"),
             Line(_l("Alerts"), "alerts.index_view", "triangle-alert", "alerts"),
@@ -87,7 +88,8 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
 WITHIN = {
     **{"importing": "imports", "accounts": "users", "decision_log": "decisions", "comparisons": "decisions"},
     **{"explanations": "customers", "timelines": "customers"},
-    **{"silence": "customers", "pauses": "customers", "dispute_pages": "disputes"},
+    **{"silence": "customers", "pauses": "customers", "dispute_pages": "disputes", "thread": "customers"},
+    **{"absences": "day", "message_editor": "messages"},
 }  # pages that belong to the line of another room
 
 

@@ -7,6 +7,7 @@ from flask_admin import Admin, AdminIndexView, expose
 from flask_login import current_user
 
 from admin import (
+    absences,
     accounts,
     answer_page,
     audit_view,
@@ -14,8 +15,10 @@ from admin import (
     commands_page,
     comparisons,
     dashboard,
+    day,
     decision_log,
     derived_facts,
+    desk_forms,
     dispute_pages,
     disputes_view,
     doubt,
@@ -31,6 +34,7 @@ from admin import (
     invoices,
     letter_batches,
     letter_editor,
+    message_editor,
     navigation,
     parameters,
     pauses,
@@ -39,6 +43,7 @@ from admin import (
     silence,
     simulations,
     steps,
+    thread,
     timelines,
     trying,
     ways_out,
@@ -130,6 +135,11 @@ def register(app: Flask) -> None:
         timelines,
         silence,
         pauses,
+        thread,
+        day,
+        desk_forms,
+        absences,
+        message_editor,
         comparisons,
         dispute_pages,
         answer_page,
@@ -167,4 +177,4 @@ def _words(app: Flask) -> None:
     governing.register_words(app)
     forward_page.register_words(app)
     workbench.register_words(app)
-    app.jinja_env.globals.update(command_open=commands_page.command_open)
+    app.jinja_env.globals.update(command_open=commands_page.command_open, **desk_forms.register_words())

@@ -10,6 +10,7 @@ from admin import gate
 from engine import access
 from engine.alerts import State, in_state
 from engine.claims import MESSAGE_CHANNELS
+from engine.notes import unseen_of
 from engine.tables import Action, Alarm, Alert, Customer, Document, Entity, Run
 
 COUNTED_TO = 99  # nobody needs to know whether it is 1,204 or 1,205; counting a million rows costs
@@ -25,6 +26,7 @@ class Signs:
         alarms: not acknowledged.
         alerts: open ones about customers.
         proposals: documents proposed, not yet approved.
+        mentions: notes that ask the person and that they have not seen.
         gates: runs stopped by the mass-change gate.
         entities: what the person sees a part of, with their sending state.
     """
@@ -34,6 +36,7 @@ class Signs:
     alarms: int = 0
     alerts: int = 0
     proposals: int = 0
+    mentions: int = 0
     gates: int = 0
     entities: tuple[Entity, ...] = ()
 
@@ -77,6 +80,7 @@ def _read() -> Signs:
         letters=letters,
         alerts=alerts,
         alarms=few(alarms_of(user).where(Alarm.acknowledged_at.is_null())),
+        mentions=len(unseen_of(user, COUNTED_TO + 1)) if gate.may("notes.view") else 0,
         proposals=few(Document.select(Document.id).where(Document.status == "proposed"))
         if gate.may("policies.view")
         else 0,

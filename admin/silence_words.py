@@ -55,6 +55,7 @@ SENTENCES: Mapping[str, tuple[Any, ...]] = {
         _l("There is no usable address for it."),
     ),
     "no_template": (_l("“%(step)s” waits: its template is not in force; two people approve one."),),
+    "edited": (_l("“%(step)s” waits: its text was edited in another language than its contact's; edit it again."),),
     "another_today": (
         _l("“%(step)s” waits: the customer has another message by this channel today. It goes on %(until_at)s."),
         _l("“%(step)s” waited: the customer had another message by this channel on that day."),
@@ -272,6 +273,7 @@ REASONS: Mapping[str, Any] = {
     "holiday": _l("a public holiday where the customer is"),
     "retry": _l("the last try failed; the next comes by itself"),
     "no_template": _l("a template is not in force"),
+    "edited": _l("edited in another language than the contact's"),
     "no_door": _l("no way out is set up for their channel"),
     "another_today": _l("the customer has another message today"),
     "covered": _l("they go along with another message"),

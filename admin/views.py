@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from flask import request, url_for
+from flask import g, request, url_for
 from flask_admin import expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -10,9 +10,9 @@ from flask_login import current_user
 from markupsafe import Markup
 from peewee import ModelSelect
 
-from admin import changes, explaining, formatting, gate, received_mail
+from admin import changes, desk_forms, explaining, formatting, gate, received_mail
 from admin.comparisons import decision_before
-from admin.console import Choice, ConsoleView, Tab
+from admin.console import Asked, Choice, ConsoleView, Tab
 from admin.customers import customer_link, entities, matching, of_entity, with_entities
 from admin.invoices import invoice
 from admin.scripts import script_of
@@ -20,9 +20,10 @@ from admin.signs import alarms_of
 from admin.steps import step_label
 from engine import access
 from engine.decision_log import overrides_read
+from engine.desk import desk_of, unassigned_work
 from engine.diary import RESULTS, is_recorded
 from engine.differences import STAGE_OUTCOMES
-from engine.tables import Action, Alarm, Customer, Decision
+from engine.tables import Action, Alarm, Customer, Decision, User
 from ledger.days import day_of
 
 
@@ -148,6 +149,12 @@ MESSAGE_STATES = ("waiting", "due", "claimed", "sending", "sent", "uncertain", "
 WORK_STATES = ("open", "done", "skipped", "cancelled")
 
 
+def _mine() -> Any:
+    """Work that is the reader's today, also as a stand-in."""
+    runtime = gate.runtime()
+    return desk_of(runtime, current_user.id, runtime.today()).is_theirs()
+
+
 def _due(row: Action) -> Markup:
     day = gate.runtime().today()
     late = row.state == "open" and row.due_day < day
@@ -160,16 +167,18 @@ class ActionsView(OfCustomers):
 
     permission = "customers.view"
     can_view_details = False  # they have a page of their own
+    list_template = "console/diary.html"
     heading = _l("Diary")
     lead = _l("Calls and tasks the policies ask for, by the day they are due.")
     empty = _l("Nothing to do here. Calls and tasks appear when a step of a scenario is due.")
-    column_list = ("due_day", "customer", "step_key", "channel", "owner_role", "state", "result")
+    column_list = ("due_day", "customer", "step_key", "channel", "owner_role", "owner", "state", "result")
     column_labels: ClassVar[dict[str, Any]] = {
         "due_day": _l("Due"),
         "customer": _l("Customer"),
         "step_key": _l("Step"),
         "channel": _l("What"),
         "owner_role": _l("Whose"),
+        "owner": _l("Person"),
         "state": _l("State"),
         "result": _l("Result"),
     }
@@ -186,10 +195,18 @@ class ActionsView(OfCustomers):
             lambda q, v: q.where(Action.owner_role == v),
             lambda: [(role, formatting.title(role)) for role in access.ROLES],
         ),
+        Choice(
+            "person",
+            _l("Person"),
+            lambda q, v: q.where(Action.owner == int(v)) if v.isdigit() else q,
+            lambda: [(str(user.id), user.name) for user in desk_forms.workers()],
+        ),
     )
     tabs = (
         Tab("due", _l("Due"), lambda q: q.where(Action.state == "open", Action.due_day <= gate.runtime().today())),
         Tab("later", _l("Later"), lambda q: q.where(Action.state == "open", Action.due_day > gate.runtime().today())),
+        Tab("mine", _l("Mine"), lambda q: q.where(Action.state == "open", _mine())),
+        Tab("unassigned", _l("Unassigned"), lambda q: q.where(Action.state == "open", unassigned_work())),
         Tab("done", _l("Done"), lambda q: q.where(Action.state != "open").order_by()),
     )
     shown: ClassVar[dict[str, Any]] = {
@@ -199,14 +216,30 @@ class ActionsView(OfCustomers):
             "actions.action_page", f"{step_label(row.step_key)} {invoice(row.line_id)}".rstrip(), action_id=row.id
         ),
         "channel": lambda row: formatting.title(row.channel),
+        "tick": desk_forms.tick,
         "owner_role": lambda row: formatting.title(row.owner_role) or formatting.NOTHING,
+        "owner": lambda row: g.diary_owners[row.owner_id] if row.owner_id else formatting.NOTHING,
         "state": lambda row: formatting.badge(row.state),
         "result": lambda row: formatting.title(row.result) or "",
     }
     plain: ClassVar[dict[str, Any]] = {
         "due_day": lambda row: formatting.iso(row.due_day),
         "customer": lambda row: row.customer.number,
+        "owner": lambda row: g.diary_owners[row.owner_id] if row.owner_id else "",
     }
+
+    def head(self, asked: Asked) -> list[dict[str, Any]]:
+        """The columns; before open work a box each, for whoever may give it to somebody else."""
+        columns = super().head(asked)
+        if asked.tab != "done" and gate.may("actions.work"):
+            return [{"name": "tick", "label": _("Chosen"), "kind": "short"}, *columns]
+        return columns
+
+    def prepare(self, rows: list[Any]) -> None:
+        """Read the names of the owners at once."""
+        super().prepare(rows)
+        named = sorted({row.owner_id for row in rows if row.owner_id is not None})
+        g.diary_owners = dict(User.select(User.id, User.name).where(User.id.in_(named)).tuples())
 
     def joined(self) -> ModelSelect:
         """Work of people only."""

@@ -12,21 +12,20 @@ from flask_login import current_user
 from markupsafe import Markup
 from peewee import JOIN, ModelSelect
 
-from admin import figures, formatting, gate
-from admin.console import PAGE_ROWS, Choice, Tab
+from admin import desk_forms, figures, formatting, gate
+from admin.console import PAGE_ROWS, Asked, Choice, Tab
 from admin.customers import _values, customer_link
 from admin.steps import step_label
 from admin.views import CUSTOMER_FILTERS, OfCustomers, link
 from engine.known import chunks
 from engine.pipeline import asking, facts_of
-from engine.tables import Action, Customer, Entity, Outcome, User, UserRole
+from engine.tables import Action, Customer, Entity, Outcome, User
 from ledger.money import exponent
 from rules import reference
 from rules.effects import evaluate
 
 STAGE = "worklist"
 POINTS = "worklist_points"
-WORKING_ROLES = ("collector", "credit_manager")
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ def reasons_of(customers: Sequence[Customer]) -> dict[int, Reasons]:
 
 
 def _collectors() -> list[tuple[str, str]]:
-    rows = User.select().join(UserRole).where(UserRole.role.in_(WORKING_ROLES), User.active == True)  # noqa: E712
-    return [(str(user.id), user.name) for user in rows.distinct().order_by(User.name)]
+    return [(str(user.id), user.name) for user in desk_forms.workers()]
 
 
 def _points(row: Outcome) -> Markup:
@@ -142,6 +140,7 @@ class WorklistView(OfCustomers):
 
     permission = "customers.view"
     can_view_details = False  # the customer's page is its page
+    list_template = "console/worklist.html"
     heading = _l("Worklist")
     lead = _l("Whom to call first: the policy adds up points, and every point says which rule gave it.")
     empty = _l("Nobody to work on. Points come from the worklist policy, with the next run.")
@@ -183,6 +182,7 @@ class WorklistView(OfCustomers):
         Choice("segment", _l("Segment"), lambda q, v: q.where(Outcome.segment == v), _values(Outcome.segment)),
     )
     shown: ClassVar[dict[str, Any]] = {
+        "tick": lambda row: desk_forms.tick_customer(row.customer),
         "worklist_points": _points,
         "customer": lambda row: customer_link(row.customer),
         "why": _why,
@@ -207,6 +207,11 @@ class WorklistView(OfCustomers):
         ),
         "collector": lambda row: _collector(row).email if row.customer.collector_id else "",
     }
+
+    def head(self, asked: Asked) -> list[dict[str, Any]]:
+        """The columns; a box each for whoever may give customers to a collector."""
+        boxes = [{"name": "tick", "label": _("Chosen"), "kind": "short"}] if gate.may("work.assign") else []
+        return [*boxes, *super().head(asked)]
 
     def joined(self) -> ModelSelect:
         """Outcomes with points, joined to their customers, in whose scope a reader sees them.

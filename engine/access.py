@@ -42,6 +42,9 @@ PERMISSIONS: Mapping[str, str] = {
     "handovers.propose": "Propose that a debt goes to an agency, an insurer or a court, and say what became of it.",
     "handovers.approve": "Approve, as a second person, that a debt is handed over.",
     "actions.work": "Confirm messages and do calls and tasks.",
+    "work.assign": "Give customers and work to somebody else, and enter who stands in for whom.",
+    "notes.view": "Read what colleagues say about a customer.",
+    "notes.write": "Write in the thread of a customer, and ask colleagues there.",
     "actions.resolve": "Say whether a doubtful message was delivered.",
     "alarms.acknowledge": "Acknowledge alarms.",
     "alerts.settle": "Acknowledge and snooze alerts about customers.",
@@ -63,6 +66,8 @@ _COLLECTOR = _EVERYBODY | {
     "claims.waive",
     "handovers.propose",
     "actions.work",
+    "notes.view",
+    "notes.write",
     "sending.stop",
     "alarms.acknowledge",
     "alerts.settle",
@@ -74,11 +79,15 @@ _ANALYST = _EVERYBODY | {
     "policies.stop",
     "overrides.set",
     "import.run",
+    "notes.view",
+    "notes.write",
 }
 _BESIDE = _EVERYBODY | {
     "promises.record",
     "disputes.record",
     "disputes.close",
+    "notes.view",
+    "notes.write",
 }  # who works with the customers otherwise
 
 ROLES: Mapping[str, frozenset[str]] = {
@@ -99,6 +108,7 @@ ROLES: Mapping[str, frozenset[str]] = {
         "claims.approve",
         "handovers.approve",
         "actions.resolve",
+        "work.assign",
         "persons.erase",
         "users.view",
         "users.approve",
@@ -107,7 +117,8 @@ ROLES: Mapping[str, frozenset[str]] = {
     "collector": _COLLECTOR,
     "sales": _BESIDE,
     "customer_care": _BESIDE,
-    "auditor": _EVERYBODY | {"people.view", "audit.view", "users.view", "runs.replay", "decisions.export"},
+    "auditor": _EVERYBODY
+    | {"people.view", "notes.view", "audit.view", "users.view", "runs.replay", "decisions.export"},
     "administrator": frozenset(
         {"users.view", "users.manage", "users.approve", "audit.view", "alarms.acknowledge", "account.own"}
     ),

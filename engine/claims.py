@@ -46,6 +46,7 @@ WAITING = {
     "holiday": "It is a public holiday where the customer is.",
     "another_today": "The customer has another message by the same channel today; this one goes later.",
     "covered": "It goes along with another message to the customer.",
+    "edited": "Its text was edited in another language than its contact's; a person edits it again.",
     "no_door": "Nothing is set up for this channel: a provider, an approved address or a colleague of that role.",
     "retry": "The last try failed; the next one comes by itself.",
 }

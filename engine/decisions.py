@@ -375,7 +375,7 @@ def write_actions(applying: Applying, standing: Sequence[tuple[Subject, Stand, i
             "otherwise": ",".join(steps[stand.step_key].otherwise),
             "template": steps[stand.step_key].template,
             "owner_role": steps[stand.step_key].owner,
-            "owner": owners.get(customer),
+            "owner": owners.get(customer) if steps[stand.step_key].owner in (None, "collector") else None,
             "blocks": steps[stand.step_key].blocks,
             "state": first_state(steps[stand.step_key]),
             "waiting_for": "unconfirmed" if first_state(steps[stand.step_key]) == "waiting" else None,

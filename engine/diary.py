@@ -96,7 +96,7 @@ def confirm_message(context: Context, command: ConfirmMessage) -> Change:
         raise _wrong_state(action, "can be confirmed")
     if action.waiting_for == "no_address":
         raise Invalid.because("action", "has no address to go to", "enter a contact of the customer first")
-    return _changed(action, state="due", waiting_for=None, not_before_at=context.at)
+    return _changed(action, state="due", waiting_for=None, not_before_at=context.at, settled_by=context.actor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,8 @@ def cancel_action(context: Context, command: CancelAction) -> Change:
         state = "cancelled"
     else:
         raise _wrong_state(action, "can be cancelled")
-    return _changed(action, finished=True, state=state, result=command.reason, settled_at=context.at, waiting_for=None)
+    done = {"settled_at": context.at, "settled_by": context.actor}
+    return _changed(action, finished=True, state=state, result=command.reason, waiting_for=None, **done)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +153,8 @@ def complete_action(context: Context, command: CompleteAction) -> Change:
         raise Invalid.because("result", f"{command.result!r} is no result of it", f"choose {', '.join(allowed)}")
     if action.state != "open":
         raise _wrong_state(action, "can be completed")
-    change = _changed(action, finished=True, state="done", result=command.result, settled_at=context.at)
+    done = {"settled_at": context.at, "settled_by": context.actor}
+    change = _changed(action, finished=True, state="done", result=command.result, **done)
     today = context.today(customer.entity)
     answer: dict[str, Any] = dict(change.answer)
     if command.result == "no_answer":

@@ -97,6 +97,8 @@ class Together:
     """
 
     def __init__(self, runtime: "Runtime", actions: Sequence[Action]) -> None:
+        from engine import edited_texts
+
         self._customers: dict[tuple[int, int], list[int]] = {}
         self._of_lines: dict[tuple[int, int], list[int]] = {}
         for action in actions:
@@ -107,6 +109,7 @@ class Together:
         self._facts: dict[tuple[int, int], Read | None] = {}
         self._items: dict[tuple[int, int], Items | None] = {}
         self._wordings: dict[tuple[int, int, str], Wording | None] = {}
+        self._edited = edited_texts.edited_among([action.id for action in actions])
 
     def prepare(self, runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -> Verdict:
         """Decide the customer again and fix what the letter says."""
@@ -139,6 +142,14 @@ class Together:
             self._wordings[key] = wording_for(runtime, entity, template, day)
         return self._wordings[key]
 
+    def own_words(self, runtime: "Runtime", action: Action, wording: Wording, language: str) -> Wording | None:
+        """What a message is written with: its template, or a person's words; None: in another language now."""
+        from engine import edited_texts
+
+        if action.id not in self._edited:
+            return wording
+        return edited_texts.with_own_words(runtime, action, wording, language)
+
     @staticmethod
     def _tried(runtime: "Runtime", look: Callable[[], T]) -> T | None:
         try:
@@ -157,7 +168,7 @@ def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -
 
 
 def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, together: "Together") -> Verdict:
-    from engine import answers, contact_times, reaching, recheck, statements
+    from engine import answers, contact_times, edited_texts, reaching, recheck, statements
 
     if action.template == answers.QUESTION:  # to a colleague, about a dispute: no rule decides it
         return answers.prepare(runtime, action, now_at, gateway)
@@ -196,10 +207,13 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
         text = f"letters of {entity.code} wait: the template {action.template} is not in force"
         _tell(entity, now_at, "no_template", text)
         return Wait(now_at + HOUR_US, "no_template")
+    own = together.own_words(runtime, action, wording, reached.language)
+    if own is None:
+        return Wait(now_at + HOUR_US, edited_texts.OTHER_LANGUAGE)
     items = together.items(runtime, entity, checked.basis, action.customer_id)
     step = recheck.step_of(action, facts)
     link = f"{runtime.settings.url}/customers/{action.customer_id}" if runtime.settings.url else ""
-    asked = statements.letter_of(action, entity, day, reached, items, wording, step, link)
+    asked = statements.letter_of(action, entity, day, reached, items, own, step, link)
     if asked is None:
         return Cancel("nothing is left to ask for")
     return Go(

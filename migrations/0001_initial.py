@@ -5,6 +5,42 @@ from peewee import *
 
 
 def up(migrator, db):
+    class User(Model):
+        email = CharField(unique=True)
+        name = TextField()
+        password = TextField(null=True)
+        active = BooleanField(default=True)
+        fs_uniquifier = CharField(unique=True, max_length=64)
+        language = CharField(max_length=2, default="en")
+        last_login_at = BigIntegerField(null=True)
+        tf_primary_method = TextField(null=True)
+        tf_totp_secret = TextField(null=True)
+        stand_in = ForeignKeyField("self", null=True)
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "account"
+
+    db.create_tables([User])
+
+    class Absence(Model):
+        user = ForeignKeyField(User, on_delete="RESTRICT")
+        stand_in = ForeignKeyField(User, on_delete="RESTRICT")
+        from_day = IntegerField()
+        until_day = IntegerField()
+        ended_at = BigIntegerField(null=True)
+        by = ForeignKeyField(User, on_delete="RESTRICT")
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "absence"
+
+    db.create_tables([Absence])
+
     class Entity(Model):
         code = CharField(unique=True)
         name = TextField()
@@ -47,25 +83,6 @@ def up(migrator, db):
             table_name = "customer_group"
 
     db.create_tables([CustomerGroup])
-
-    class User(Model):
-        email = CharField(unique=True)
-        name = TextField()
-        password = TextField(null=True)
-        active = BooleanField(default=True)
-        fs_uniquifier = CharField(unique=True, max_length=64)
-        language = CharField(max_length=2, default="en")
-        last_login_at = BigIntegerField(null=True)
-        tf_primary_method = TextField(null=True)
-        tf_totp_secret = TextField(null=True)
-        version = IntegerField(default=1)
-
-        class Meta:
-            database = db
-            legacy_table_names = False
-            table_name = "account"
-
-    db.create_tables([User])
 
     class Customer(Model):
         entity = ForeignKeyField(Entity, on_delete="RESTRICT")
@@ -179,6 +196,7 @@ def up(migrator, db):
         edition_sent = CharField(null=True, max_length=64)
         created_at = BigIntegerField()
         settled_at = BigIntegerField(null=True)
+        settled_by = ForeignKeyField(User, null=True)
         version = IntegerField(default=1)
 
         class Meta:
@@ -187,6 +205,7 @@ def up(migrator, db):
             table_name = "action"
             indexes = (
                 (("entity_id", "settled_at"), False),
+                (("owner", "state", "due_day", "id"), False),
                 (("state", "due_day", "id"), False),
                 (("due_day", "id"), False),
                 (("level", "id"), False),
@@ -386,6 +405,7 @@ def up(migrator, db):
             database = db
             legacy_table_names = False
             table_name = "audit_entry"
+            indexes = ((("command", "at"), False),)
 
     db.create_tables([AuditEntry])
 
@@ -687,6 +707,22 @@ def up(migrator, db):
 
     db.create_tables([Door])
 
+    class EditedText(Model):
+        action = ForeignKeyField(Action, unique=True, on_delete="RESTRICT")
+        person = ForeignKeyField(Person, on_delete="RESTRICT")
+        language = CharField(max_length=2)
+        template_sha256 = CharField(max_length=64)
+        sealed = BlobField()
+        by = ForeignKeyField(User, on_delete="RESTRICT")
+        at = BigIntegerField()
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "edited_text"
+
+    db.create_tables([EditedText])
+
     class Edition(Model):
         sha256 = CharField(primary_key=True, max_length=64)
         body = TextField()
@@ -843,6 +879,35 @@ def up(migrator, db):
             table_name = "mailbox"
 
     db.create_tables([Mailbox])
+
+    class Note(Model):
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+        person = ForeignKeyField(Person, on_delete="RESTRICT")
+        sealed = BlobField()
+        action = ForeignKeyField(Action, null=True, on_delete="RESTRICT")
+        by = ForeignKeyField(User, on_delete="RESTRICT")
+        at = BigIntegerField()
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "note"
+            indexes = ((("customer", "id"), False),)
+
+    db.create_tables([Note])
+
+    class Mention(Model):
+        note = ForeignKeyField(Note, on_delete="RESTRICT")
+        user = ForeignKeyField(User, on_delete="RESTRICT")
+        seen_at = BigIntegerField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "mention"
+            indexes = ((("note", "user"), True), (("user", "seen_at", "id"), False))
+
+    db.create_tables([Mention])
 
     class Message(Model):
         action = ForeignKeyField(Action, unique=True, on_delete="RESTRICT")
@@ -1023,6 +1088,22 @@ def up(migrator, db):
 
     db.create_tables([RoleProposal])
 
+    class SavedView(Model):
+        user = ForeignKeyField(User, on_delete="RESTRICT")
+        page = CharField()
+        name = TextField()
+        arguments = TextField()
+        shared = BooleanField(default=False)
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "saved_view"
+            indexes = ((("user", "page", "name"), True), (("page", "shared"), False))
+
+    db.create_tables([SavedView])
+
     class ScoreModel(Model):
         task = CharField()
         sha256 = CharField(unique=True, max_length=64)
@@ -1153,6 +1234,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("terms_proposal"))
     migrator.migrate(migrator.drop_table("standing"))
     migrator.migrate(migrator.drop_table("score_model"))
+    migrator.migrate(migrator.drop_table("saved_view"))
     migrator.migrate(migrator.drop_table("role_proposal"))
     migrator.migrate(migrator.drop_table("reversal"))
     migrator.migrate(migrator.drop_table("received_mail"))
@@ -1161,6 +1243,8 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("override"))
     migrator.migrate(migrator.drop_table("outcome"))
     migrator.migrate(migrator.drop_table("message"))
+    migrator.migrate(migrator.drop_table("mention"))
+    migrator.migrate(migrator.drop_table("note"))
     migrator.migrate(migrator.drop_table("mailbox"))
     migrator.migrate(migrator.drop_table("invoice_document"))
     migrator.migrate(migrator.drop_table("import"))
@@ -1170,6 +1254,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("gateway_address"))
     migrator.migrate(migrator.drop_table("exchange_rate"))
     migrator.migrate(migrator.drop_table("edition"))
+    migrator.migrate(migrator.drop_table("edited_text"))
     migrator.migrate(migrator.drop_table("door"))
     migrator.migrate(migrator.drop_table("document_content"))
     migrator.migrate(migrator.drop_table("document_comment"))
@@ -1201,6 +1286,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("decision"))
     migrator.migrate(migrator.drop_table("run"))
     migrator.migrate(migrator.drop_table("customer"))
-    migrator.migrate(migrator.drop_table("account"))
     migrator.migrate(migrator.drop_table("customer_group"))
     migrator.migrate(migrator.drop_table("entity"))
+    migrator.migrate(migrator.drop_table("absence"))
+    migrator.migrate(migrator.drop_table("account"))

@@ -41,6 +41,7 @@ DISPUTES = (
     *("solve_dispute", "send_credit_note", "ask_a_colleague", "read_the_answer"),  # its diary items and mails
     *("accepted", "outcome", "cause", "owner", "deadline", "link", "verdict", "commented", "expires"),
 )
+PLANNED = ("planned_call", "planned_task")  # what a person put into the diary
 ALARMS = (
     "inbox_unreadable",
     *(
@@ -74,6 +75,7 @@ SUBJECTS = (
         "person",
     ),
     *("score_model", "promise", "dispute", "block", "credit_limit"),
+    *("note", "mention", "absence", "view", "contact"),
 )
 CHANGED = (  # names of values in the audit trail and in a conflict
     *("amount_minor", "band_minor", "currency", "status", "state", "sha256", "customers", "changed", "limits"),
@@ -84,6 +86,8 @@ CHANGED = (  # names of values in the audit trail and in a conflict
     *("result", "owner_role", "target", "settled_at", "waiting_for", "credit_limit_minor", "replaces", "key"),
     *("attempts", "not_before_at", "receipt", "until_day", "from_day", "snoozed_until_day"),
     *("comment", "place", "about", "text", "settles", "stopped", "resume", "messages_waiting"),
+    *("action", "asks", "seen", "user", "stand_in", "page", "arguments", "shared", "owner", "owners", "actions"),
+    *("collector", "collectors", "confirmed", "edited", "language", "next_day", "due_day", "channel", "person"),
     *("address", "mail_from", "account_holder", "iban", "bic", "payment_details"),
 )
 TARGETS = ("risk_class", "segment", "limit", "terms", "hold", "level", "scenario", "collector")  # of an override
@@ -101,6 +105,7 @@ TITLES = (
         *STATES,
         *MAIL,
         *DISPUTES,
+        *PLANNED,
         *KINDS,
         *ALARMS,
         *SUBJECTS,

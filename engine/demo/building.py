@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.commands import Command
+from engine.demo import desk
 from engine.demo.days import Demo, answer, book, live_day, spans
 from engine.demo.files import CUSTOMERS_MAPPING, customers_file
 from engine.demo.place import DemoClock, Login, Standing, keep, kept, logins, on_clock, people
@@ -97,6 +98,7 @@ def build(
             _pass(demo, day)
             if (day - standing.decided_from_day) % 30 == 29:
                 tell(f"{day - standing.decided_from_day + 1} days of the demo are decided")
+        desk.last_touches(demo, standing.last_planned_day)
     finally:
         demo.runtime.forget()
     return Built(True, standing.last_planned_day, tuple(logins(runtime)))
@@ -165,6 +167,7 @@ def _pass(demo: Demo, day: int) -> None:
 def _begin(demo: Demo, tell: Progress) -> None:
     """Everything before the first decided day, and that day's policies and model."""
     _customers(demo)
+    desk.give_out(demo)
     standing = demo.standing
     reach = max(standing.first_day, standing.decided_from_day - REACH_DAYS)
     for start, end in spans(standing.first_day, reach, EARLY_SPAN_DAYS):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from engine.after_run import REFER
 from engine.commands import Command, CommandError
 from engine.corrections import AcknowledgeAlarm, RecordPromise, SetBlock
+from engine.demo import desk
 from engine.demo.files import ITEMS_MAPPING, RATES_MAPPING, items_file, rates_file
 from engine.demo.place import DemoClock, Standing
 from engine.demo.year import BOOKS, Books, Company, Year
@@ -115,7 +116,7 @@ def work(demo: Demo, day: int) -> None:
             if action.channel not in {"call", "task"} and random.random() < CONFIRMED:
                 demo.execute(
                     ConfirmMessage(
-                        actor=demo.users["collector"],
+                        actor=desk.worker(demo, action.customer),
                         reason="read and sent",
                         key=f"demo/confirm/{action.id}",
                         action=action.id,
@@ -157,9 +158,10 @@ def _call(demo: Demo, random: Random, day: int) -> None:
         if random.random() >= CALLED:
             continue
         result = "promised" if action.customer.number in promising else random.choice(RESULTS)
+        desk.remember(demo, random, action)
         demo.execute(
             CompleteAction(
-                actor=demo.users["collector"],
+                actor=desk.worker(demo, action.customer),
                 reason="call made",
                 key=f"demo/call/{action.id}",
                 action=action.id,

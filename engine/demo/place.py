@@ -28,7 +28,9 @@ PEOPLE = (
     ("second.manager", "Second manager", "credit_manager"),
     ("analyst", "Risk analyst", "risk_analyst"),
     ("collector", "Collector", "collector"),
+    ("second.collector", "Second collector", "collector"),
     ("sales", "Sales", "sales"),
+    ("customer.care", "Customer care", "customer_care"),
     ("auditor", "Auditor", "auditor"),
 )
 DOMAIN = "dunwell.example"

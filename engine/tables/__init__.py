@@ -8,6 +8,7 @@ from engine.tables.actions import Action, ActionWait, Alarm, AuditEntry, Command
 from engine.tables.base import Table, database
 from engine.tables.claims import HandOver, HandOverNote, Waiver
 from engine.tables.decisions import Alert, DayReplay, Decision, DirtyCustomer, Outcome, Run, Standing
+from engine.tables.desk import Absence, EditedText, Mention, Note, SavedView
 from engine.tables.doors import BatchLetter, ClockMark, Door, GatewayAddress, LetterBatch
 from engine.tables.entries import (
     Allocation,
@@ -56,6 +57,7 @@ __all__ = [
     "APPEND_ONLY",
     "ENTRY_TABLES",
     "TABLES",
+    "Absence",
     "Action",
     "ActionWait",
     "Alarm",
@@ -85,6 +87,7 @@ __all__ = [
     "DocumentContent",
     "Door",
     "DueLine",
+    "EditedText",
     "Edition",
     "Entity",
     "Entry",
@@ -97,7 +100,9 @@ __all__ = [
     "InvoiceDocument",
     "LetterBatch",
     "Mailbox",
+    "Mention",
     "Message",
+    "Note",
     "Outcome",
     "Override",
     "Person",
@@ -107,6 +112,7 @@ __all__ = [
     "Reversal",
     "RoleProposal",
     "Run",
+    "SavedView",
     "ScoreModel",
     "Standing",
     "Table",
@@ -124,5 +130,5 @@ ENTRY_TABLES = (
     *(Dispute, DisputeClosing, DisputeStep, Promise, CreditLimit, Block),
     ClaimEntry,
 )
-APPEND_ONLY = (*ENTRY_TABLES, HandOverNote, Import, Decision, Edition, DocumentComment, AuditEntry)
+APPEND_ONLY = (*ENTRY_TABLES, HandOverNote, Import, Decision, Edition, DocumentComment, AuditEntry, Note)
 TABLES = tuple(t for t in Table.__subclasses__() if t is not Entry) + tuple(Entry.__subclasses__())

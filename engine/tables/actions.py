@@ -26,7 +26,7 @@ class Action(Table):
     sends_by = CharField(null=True)  # the one of them it leaves by; null: its channel
     template = CharField(null=True)
     owner_role = CharField(null=True)
-    owner = ForeignKeyField(User, null=True)
+    owner = ForeignKeyField(User, null=True)  # whose work it is; null: of whoever has the role
     blocks = BooleanField(default=False)
     state = CharField()
     # messages: waiting due claimed sending sent uncertain failed cancelled; work: open done skipped cancelled
@@ -44,6 +44,7 @@ class Action(Table):
     edition_sent = CharField(max_length=64, null=True)
     created_at = BigIntegerField()
     settled_at = BigIntegerField(null=True)
+    settled_by = ForeignKeyField(User, null=True, backref="settled")  # who did it, or let it go
     version = IntegerField(default=1)
 
     @property
@@ -59,6 +60,7 @@ class Action(Table):
     class Meta:
         indexes = (
             (("entity_id", "settled_at"), False),
+            (("owner", "state", "due_day", "id"), False),
             (("state", "due_day", "id"), False),
             (("due_day", "id"), False),
             (("level", "id"), False),
@@ -138,3 +140,6 @@ class AuditEntry(Table):
     reason = TextField()
     previous_hash = CharField(max_length=64)
     hash = CharField(max_length=64, unique=True)
+
+    class Meta:
+        indexes = ((("command", "at"), False),)

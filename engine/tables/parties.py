@@ -61,6 +61,7 @@ class User(Table):
     last_login_at = BigIntegerField(null=True)
     tf_primary_method = TextField(null=True)
     tf_totp_secret = TextField(null=True)
+    stand_in = ForeignKeyField("self", null=True)  # for work left undone too long
     version = IntegerField(default=1)
 
     class Meta:

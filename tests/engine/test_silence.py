@@ -13,6 +13,7 @@ from engine.claims import WAITING
 from engine.corrections import EndBlock, RecordPromise, SetBlock
 from engine.covering import cover
 from engine.disputes import RecordDispute
+from engine.edited_texts import EditMessage
 from engine.overrides import SetOverride
 from engine.runs import run_entity
 from engine.silence import silence_of
@@ -156,6 +157,14 @@ def no_door(story):
 def no_template(story):
     with_mail(story)
     Action.update(template="gone").execute()
+    story.deliver()
+
+
+def edited(story):
+    """Somebody put own words into it in English; then its contact got another language."""
+    action = with_mail(story)
+    story.do(EditMessage, action=action.id, texts={"opening": "As we said: {payable} is open."})
+    Contact.update(language="de").execute()
     story.deliver()
 
 
@@ -380,6 +389,7 @@ STORIES = {
             no_sender,
             no_door,
             no_template,
+            edited,
             another_today,
             covered,
             retry,
