@@ -28,6 +28,7 @@ from admin.command_parts import (
 )
 from admin.command_policy import policy_group
 from admin.command_proofs import replay_command, verify_command
+from admin.command_scoring import backtest_command
 from admin.command_silence import why_silent_command
 from engine.runtime import Runtime
 from engine.settings import SETTINGS
@@ -66,6 +67,7 @@ dunwell.add_command(documents_group)
 dunwell.add_command(verify_command)
 dunwell.add_command(replay_command)
 dunwell.add_command(why_silent_command)
+dunwell.add_command(backtest_command)
 
 
 @dunwell.command("settings")

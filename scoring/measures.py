@@ -98,6 +98,78 @@ def measured(
     return found
 
 
+def average_precision(labels: NDArray[np.int64], values: Floats) -> float:
+    """Return the area under precision and recall: the mean precision at each bad row, ties together.
+
+    >>> average_precision(np.array([0, 1, 0, 1]), np.array([0.1, 0.9, 0.5, 0.5]))
+    0.833333...
+    """
+    ranks = _ranks(-values)
+    size = int(ranks.max()) + 1
+    bad = np.bincount(ranks[labels == 1], minlength=size).astype(np.float64)
+    rows = np.cumsum(np.bincount(ranks, minlength=size))
+    return float((bad * np.cumsum(bad) / rows).sum() / bad.sum())
+
+
+def compared(
+    labels: NDArray[np.int64],
+    customers: NDArray[np.int64],
+    chances: Mapping[str, Floats],
+    rankings: Mapping[str, Floats],
+    seed: int,
+) -> dict[str, Any]:
+    """Measure several chances and rankings on the same rows, the first chance against all others.
+
+    Args:
+        labels: 0 or 1 per row.
+        customers: whose row it is; intervals draw customers.
+        chances: by name; the first is what is asked about.
+        rankings: further values that only order the rows.
+        seed: of the draws.
+
+    Returns:
+        n, bad, and where both outcomes occur ``measures`` per name (AUC with its 95 % interval; for
+        chances also Brier, ECE and the area under precision and recall), ``lead``: the first one's
+        AUC less each other's with the paired interval, and ``reliability`` of the first.
+    """
+    found: dict[str, Any] = {"n": len(labels), "bad": int(labels.sum())}
+    if not 0 < found["bad"] < found["n"]:
+        return found
+    usable = [draw for draw in _draws(customers, seed) if 0 < labels[draw].sum() < draw.size]
+    measures: dict[str, dict[str, Any]] = {}
+    per_draw: dict[str, Floats] = {}
+    for name, values in {**chances, **rankings}.items():
+        ranks = _ranks(values)
+        per_draw[name] = np.array([_auc(labels[draw], ranks[draw]) for draw in usable])
+        measures[name] = {"auc": _rounded(_auc(labels, ranks)), "auc_interval": _interval(per_draw[name])}
+        if name in chances:
+            measures[name] |= {
+                "brier": _rounded(np.mean((values - labels) ** 2)),
+                "ece": _rounded(calibration_error(labels, values)),
+                "pr_auc": _rounded(average_precision(labels, values)),
+            }
+    first, *others = measures
+    found["measures"] = measures
+    found["lead"] = {
+        name: {
+            "auc": _rounded(measures[first]["auc"] - measures[name]["auc"]),
+            "auc_interval": _interval(per_draw[first] - per_draw[name]),
+        }
+        for name in others
+    }
+    found["reliability"] = reliability(labels, chances[first])
+    return found
+
+
+def mean_with_interval(values: Floats, customers: NDArray[np.int64], seed: int) -> dict[str, Any]:
+    """Return a mean over rows with its 95 % interval over customers."""
+    draws = _draws(customers, seed)
+    return {
+        "mean": _rounded(values.mean()),
+        "interval": _interval(np.array([values[draw].mean() for draw in draws])),
+    }
+
+
 def _draws(customers: NDArray[np.int64], seed: int) -> list[NDArray[np.int64]]:
     names, owners = np.unique(customers, return_inverse=True)
     order = np.argsort(owners, kind="stable")
