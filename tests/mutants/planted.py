@@ -30,6 +30,11 @@ class Mutant:
 OUTBOX = "tests/outbox/test_outbox.py::"
 RECHECK = "tests/outbox/test_recheck.py::"
 TASKS = "tests/outbox/test_tasks.py::"
+JUMPS = "tests/outbox/test_clock_jumps.py::"
+YEAR = (
+    "tests/sim/test_trading_year.py"
+    "::test_after_every_day_each_step_was_taken_once_nobody_was_asked_who_had_paid_and_the_books_agree"
+)
 
 MUTANTS = (
     Mutant(
@@ -254,5 +259,85 @@ MUTANTS = (
         old="    following = date(on.year + on.month // 12, on.month % 12 + 1, 1)\n",
         new="    following = date(on.year, on.month % 12 + 1, 1)\n",
         tests=("tests/rules/test_steps.py::test_month_ends_are_those_of_the_calendar",),
+    ),
+    Mutant(
+        promise="A2",
+        removes="that a doubtful message waits for a person, and is not tried again",
+        file="engine/settlements.py",
+        old='{"state": "uncertain", "receipt": why, "waiting_for": None}',
+        new='{"state": "due", "receipt": why, "waiting_for": None}',
+        tests=(OUTBOX + "test_doubt_waits_for_a_person",),
+    ),
+    Mutant(
+        promise="A4",
+        removes="the order of what was paid and promised on one day",
+        file="ledger/promises.py",
+        old='((came == nw.col("booked_day")) & is_newer)',
+        new='(came == nw.col("booked_day"))',
+        tests=("tests/ledger/test_laws.py::test_a_second_computation_agrees_on_promises",),
+    ),
+    Mutant(
+        promise="H3",
+        removes="shortening the lease of a worker whose clock was ahead",
+        file="engine/clocks.py",
+        old="    _shorten_leases(now_at)\n    if seen_at is None:\n",
+        new="    if seen_at is None:\n",
+        tests=(JUMPS + "test_a_worker_that_dies_while_its_clock_is_wrong_costs_one_lease",),
+    ),
+    Mutant(
+        promise="H3",
+        removes="looking again at what a clock that was ahead put off",
+        file="engine/clocks.py",
+        old="    _shorten(now_at)\n    back_us",
+        new="    back_us",
+        tests=(JUMPS + "test_what_was_put_off_by_a_clock_that_was_ahead_is_looked_at_again",),
+    ),
+    Mutant(
+        promise="H3",
+        removes="that a try cut short by a clock that was set back does not count",
+        file="engine/clocks.py",
+        old="attempts=max(0, action.attempts - 1)",
+        new="attempts=action.attempts",
+        tests=(JUMPS + "test_two_machines_an_hour_apart_use_up_no_tries",),
+    ),
+    Mutant(
+        promise="H3",
+        removes="that a message counts at the instant of its claim when the clock was set back meanwhile",
+        file="engine/settlements.py",
+        old="    now_at = max(runtime.now_at(), claimed.at)  #",
+        new="    now_at = runtime.now_at()  #",
+        tests=(JUMPS + "test_what_is_settled_after_the_clock_was_set_back_counts_on_the_day_it_left",),
+    ),
+    Mutant(
+        promise="H3",
+        removes="that a day before the last decided one is decided no more",
+        file="engine/runs.py",
+        old="        if not begun and (behind <= 0 or not night):\n",
+        new="        if not begun and (behind == 0 or not night):\n",
+        tests=("tests/engine/test_server_off.py::test_a_clock_that_was_days_ahead_decides_no_day_twice",),
+    ),
+    Mutant(
+        promise="H3",
+        removes="telling by the order of entries, not by the clock, what came after a run",
+        file="engine/verify/books.py",
+        old="(id > {until.get(name, 0):d} or recorded_at > {since:d})",
+        new="recorded_at > {since:d}",
+        tests=("tests/engine/test_verify.py::test_a_clock_that_was_set_back_after_the_run_makes_no_finding",),
+    ),
+    Mutant(
+        promise="J1",
+        removes="doubt, seen by the trading year alone",
+        file="engine/settlements.py",
+        old='{"state": "uncertain", "receipt": why, "waiting_for": None}',
+        new='{"state": "due", "receipt": why, "waiting_for": None}',
+        tests=(YEAR + "[10]",),
+    ),
+    Mutant(
+        promise="J1",
+        removes="the order of what was paid and promised on one day, seen by the trading year alone",
+        file="ledger/promises.py",
+        old='((came == nw.col("booked_day")) & is_newer)',
+        new='(came == nw.col("booked_day"))',
+        tests=(YEAR + "[8]",),
     ),
 )

@@ -191,19 +191,19 @@ def test_clocks_of_several_machines_may_differ_by_two_minutes(runtime, live, bac
 @pytest.mark.sqlite
 @pytest.mark.promise("H3")
 def test_two_machines_an_hour_apart_use_up_no_tries(runtime, make_customer, make_action, prepare, clock, wrong):
-    """Each minute one of them is "set back": a message that fails is tried no more often for that."""
+    """Each minute one of them is "set back": the tries that this brings do not count."""
     action = make_action(make_customer("1"))
 
     def fails(moment):
         raise Unreachable("450 later")
 
     receiver = Receiver(True, fails)
-    for minute in range(45):
+    for minute in range(20):
         wrong.jump = timedelta(hours=minute % 2)
         outbox.sweep(runtime, gateway=receiver)
         outbox.deliver(runtime, gateway=receiver, prepare=prepare)
         clock.advance(minutes=1)
-    assert (of(action).state, of(action).attempts < outbox.ATTEMPTS_MAX // 2) == ("due", True)
+    assert (of(action).state, of(action).attempts) == ("due", 2)
     assert Alarm.select().where(Alarm.kind == "clock").count() == 1
 
 

@@ -23,6 +23,7 @@ class Bill:
     promised_until: int | None = None
     paused_until: int | None = None
     pays_on: int | None = None  # the day its customer has in mind; None: when asked
+    part_paid_on: int | None = None  # the last day on which a part came in
 
     def __post_init__(self) -> None:
         self.open = self.amount
@@ -74,6 +75,11 @@ class Account:
     def balance(self, currency: str) -> int:
         """What it owes in a currency, less what it has paid without a bill."""
         return sum(bill.open for bill in self.bills if bill.currency == currency) - self.free.get(currency, 0)
+
+    def to_be_asked(self, day: int) -> int:
+        """What a reminder of a day may ask for: overdue, and free for dunning, less the cash without a bill."""
+        late = [bill for bill in self.bills if bill.due < day]
+        return sum(bill.may_be_dunned(day) for bill in late) - sum(self.free.values())
 
     def why_not(self, day: int, *, before_due: bool, tolerance: int) -> str | None:
         """Why nobody may remind it on a day; None: something is there to ask for."""

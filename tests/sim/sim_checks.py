@@ -51,6 +51,10 @@ def judge(year: "Year", arrival: Arrival, account: Account, action: Action) -> I
         bill = next(bill for bill in account.bills if bill.number == number)
         if not bill.may_be_dunned(day) or bill.due >= day:
             yield f"{what}: {number} is paid, disputed, promised, paused or not due"
+    elif action.level and arrival.asked is not None:
+        year.told["sums"] += 1
+        if arrival.asked != account.to_be_asked(day):
+            yield f"{what}: asks for {arrival.asked}, {account.to_be_asked(day)} may be asked for"
     stopped = {account.company, action.policy_key} & year.department.stopped
     if stopped:
         yield f"{what}: although a person stopped {stopped}"

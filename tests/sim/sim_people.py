@@ -144,6 +144,9 @@ class Department:
         return self.draw.choice(late) if late else None
 
     def _customer_says(self, account: Account) -> None:
+        for other in account.bills:  # who has paid a part says when the rest comes
+            if other.part_paid_on == self.year.day and other.may_be_dunned(self.year.day) and self.draw.random() < 0.5:
+                self._promise(account, other)
         bill, says = self._late_bill(account), self.draw.random()
         if bill is not None and says < 0.04:
             self._dispute(bill)

@@ -9,6 +9,7 @@ from random import Random
 from engine.sqlite import Sqlite
 from notifiers.gateways import Doubtful, OutgoingMessage, Receipt, Rejected, Unreachable
 
+ASKED = re.compile(r"^Please pay: ([\d.,\s]+[.,]\d\d)\b", re.MULTILINE)
 BILL_NUMBER = re.compile(r"\b[NE]-\d{5}\b")
 
 
@@ -53,13 +54,14 @@ class MortalDatabase(Sqlite):  # type: ignore[misc]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One message that reached its receiver."""
+    """One message that reached its receiver; ``asked``: what it says is to be paid, None where it names no sum."""
 
     key: str
     channel: str
     to: str
     at: int
     bills: frozenset[str]
+    asked: int | None
 
 
 class Receiver:
@@ -130,4 +132,6 @@ class Receiver:
             return
         self.effects[message.key] += 1
         bills = frozenset(BILL_NUMBER.findall(message.text))
-        self.arrived(Arrival(message.key, self.channel, message.to_address, message.at, bills))
+        found = ASKED.search(message.text)
+        asked = None if found is None else int(re.sub(r"\D", "", found[1]))
+        self.arrived(Arrival(message.key, self.channel, message.to_address, message.at, bills, asked))

@@ -218,7 +218,7 @@ class Year:
         for bill in account.bills:
             if not bill.open or bill.pays_on is None or bill.pays_on > self.day or account.insolvent:
                 continue
-            amount = bill.open if draw.random() < 0.8 else draw.randrange(1, bill.open + 1)
+            amount = bill.open if draw.random() < 0.7 else draw.randrange(1, bill.open + 1)
             kind = "payment" if draw.random() < 0.93 else draw.choice(("credit_note", "write_off"))
             named = kind == "write_off" or draw.random() < 0.9
             bill.pays_on = self.day + 5 if amount < bill.open else None
@@ -227,6 +227,8 @@ class Year:
             rows.append(self._row(account, kind, f"P{self.numbers}", amount, bill.currency, reference=reference))
             paid = bill if named else None
             booked.append(lambda paid=paid, bill=bill, amount=amount: account.pay(paid, bill.currency, amount))
+            if amount < bill.open:
+                bill.part_paid_on = self.day
 
     # --- days --------------------------------------------------------------------------
 
@@ -265,7 +267,7 @@ class Year:
 
     def _providers(self) -> None:
         for receiver in self.receivers.values():
-            receiver.trouble = 0.12
+            receiver.trouble = self.random.choice((0.05, 0.2, 0.5))
             receiver.down = self.random.random() < (0.6 if receiver.down else 0.02)
 
     def replay_line(self) -> str:
