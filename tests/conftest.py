@@ -33,6 +33,21 @@ laws.register_profile("commit", derandomize=True, **PATIENT)
 laws.register_profile("nightly", max_examples=1_000, **PATIENT)
 laws.load_profile(os.environ.get("DUNWELL_LAWS", "commit"))
 
+# What prepares something costly for all its tests runs in one process, and begins before the rest.
+TOGETHER = (
+    "tests/test_rooms.py",
+    "tests/agreement/",
+    "tests/benchmarks/",
+    "tests/command_line/test_policy_commands.py",
+    "tests/console/test_languages.py",
+    "tests/demo/test_demo_build.py",
+    "tests/demo/test_demo_year.py",
+    "tests/power/test_failing_disk.py",
+    "tests/power/test_power_cuts.py",
+    "tests/rules/test_offers.py",
+    "tests/scale/",
+    "tests/scoring/",
+)
 START = datetime(2026, 3, 31, 9, 0, tzinfo=UTC)  # a Tuesday
 SECRET = "a secret only for tests, 32 characters and more"
 TEMPLATES = [
@@ -49,6 +64,18 @@ PEOPLE = {
     "auditor": ("auditor@dunwell.example", "auditor"),
     "administrator": ("administrator@dunwell.example", "administrator"),
 }
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share the tests out to several processes: one by one, and what belongs together as one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((place for place in TOGETHER if nodeid.startswith(place)), nodeid)
+
+    return Together(config, log)
 
 
 class Clock:

@@ -27,8 +27,6 @@ from rules.facts import DICTIONARY
 from rules.limits import PATHS_PER_RULE
 from rules.stages import STAGE
 
-pytestmark = pytest.mark.xdist_group("executors")  # so that the cases are drawn once
-
 SEED = 20_260_331
 POLICIES = 130
 ROWS = 50

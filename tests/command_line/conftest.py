@@ -59,6 +59,6 @@ def start(tmp_path: Path) -> Callable[..., Said]:
     def run(*words: str, **environment: str) -> Said:
         command = [str(Path(sys.executable).with_name("dunwell")), *words]
         given = environment_of(tmp_path / "var", environment)
-        return subprocess.run(command, env=given, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        return subprocess.run(command, env=given, cwd=ROOT, capture_output=True, text=True, timeout=240)
 
     return run

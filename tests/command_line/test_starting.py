@@ -42,7 +42,7 @@ def started(folder: Path, seconds: str) -> tuple[subprocess.Popen[bytes], list[i
     with said.open("w") as file:
         command = [sys.executable, "-c", TOGETHER, str(folder), seconds]
         runner = subprocess.Popen(command, stdout=file, start_new_session=True)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         written = [path.read_text() for name in "ab" if (path := folder / name).exists()]
         if len(written) == 2 and all(written) and said.read_text() == "welcome\n":
@@ -57,14 +57,14 @@ def test_a_stop_leaves_no_process(tmp_path: Path, number: signal.Signals) -> Non
     runner, below = started(tmp_path, "600")
     assert all(alive(process) for process in below)
     os.kill(runner.pid, number)
-    assert runner.wait(20) == 0
+    assert runner.wait(120) == 0
     assert [process for process in below if alive(process)] == []
 
 
 def test_when_one_ends_the_others_end(tmp_path: Path) -> None:
     """A console without a worker would look well and do nothing; the exit code says it was not asked for."""
     runner, below = started(tmp_path, "1")
-    assert runner.wait(20) != 0
+    assert runner.wait(120) != 0
     assert [process for process in below if alive(process)] == []
 
 

@@ -41,7 +41,7 @@ def draft(decided: Entity) -> Document:
     )
 
 
-def ahead(runtime: Runtime, entity: Entity, *changed: Document, weeks: int = 4) -> Outlook:
+def ahead(runtime: Runtime, entity: Entity, *changed: Document, weeks: int = 2) -> Outlook:
     """What the engine foretells."""
     bodies = [json.loads(document.body) for document in changed]
     return outlook_of(list(look_ahead(runtime, entity, bodies, days=7 * weeks)), 0)
@@ -56,8 +56,8 @@ def test_the_page_says_what_was_computed(runtime: Runtime, decided: Entity, peop
     """The sum is the engine's; each week was told, in order, before the answer came."""
     steps = steps_of(ahead(runtime, decided))
     assert steps > 0
-    text = signed_in(people.manager).get(AHEAD).text
-    told = [text.index(f"Week {week} of 4:") for week in (1, 2, 3, 4)]
+    text = signed_in(people.manager).get(f"{AHEAD}?weeks=2").text
+    told = [text.index(f"Week {week} of 2:") for week in (1, 2)]
     assert told == sorted(told)
     assert told[-1] < text.index("Steps by week</h2>")
     assert f'<div class="value"><span class="num">{steps}</span></div>' in text
@@ -95,7 +95,7 @@ def test_a_draft_stands_beside_what_is_in_force(
     found = ahead(runtime, decided, draft)
     live, then = (found.sides[side].counts() for side in ("live", "then"))
     assert live != then
-    text = signed_in(people.manager).get(f"{AHEAD}?document={draft.id}").text
+    text = signed_in(people.manager).get(f"{AHEAD}?document={draft.id}&weeks=2").text
     assert "With the change" in text
     assert f'href="/policies/{draft.id}"' in text
     step, channel, week = next(key for key in live if then.get(key) not in (None, live[key]))
@@ -113,7 +113,7 @@ def test_behind_a_number_stand_its_customers(
     (step, channel, week), count = max(found.live.counts().items(), key=lambda item: item[1].steps)
     names = {Customer.get_by_id(row["customer_id"]).name for row in rows_of(found.live.rows(week=week, step=step))}
     browser = signed_in(people.manager)
-    where = f"{AHEAD}/customers?entity={decided.code}&weeks=4&side=live&week={week}&step={step}&channel={channel}"
+    where = f"{AHEAD}/customers?entity={decided.code}&weeks=2&side=live&week={week}&step={step}&channel={channel}"
     anew = browser.get(where).text
     assert "Deciding the coming days" in anew
     monkeypatch.setattr(forward_page, "look_ahead", None)
@@ -128,10 +128,13 @@ def test_a_new_night_makes_the_kept_answer_old(
     runtime: Runtime, decided: Entity, people: Any, signed_in: Any, trade: Any, clock: Any
 ) -> None:
     """What is kept belongs to the day it started from."""
-    signed_in(people.manager).get(AHEAD)
+    signed_in(people.manager).get(f"{AHEAD}?weeks=1")
     clock.advance(days=1)
     trade.decide(runtime, Entity.get_by_id(decided.id), runtime.today(decided))
-    assert "Deciding the coming days" in signed_in(people.manager).get(f"{AHEAD}/customers?entity={decided.code}").text
+    assert (
+        "Deciding the coming days"
+        in signed_in(people.manager).get(f"{AHEAD}/customers?entity={decided.code}&weeks=1").text
+    )
 
 
 def test_the_workbook_has_every_step(
@@ -139,7 +142,7 @@ def test_the_workbook_has_every_step(
 ) -> None:
     """One row per step and side, sums as on the page."""
     found = ahead(runtime, decided, draft)
-    answer = signed_in(people.manager).get(f"{AHEAD}/xlsx?document={draft.id}&entity={decided.code}")
+    answer = signed_in(people.manager).get(f"{AHEAD}/xlsx?document={draft.id}&entity={decided.code}&weeks=2")
     book = load_workbook(io.BytesIO(answer.data))
     rows = list(book["Steps"].iter_rows(min_row=2, values_only=True))
     assert len(rows) == steps_of(found, "live") + steps_of(found, "then")
@@ -195,7 +198,8 @@ def test_what_cannot_be_computed_is_said_on_the_page(
     """An entity that is behind names its cure; a fault of ours names no internals; both leave a whole page."""
     browser = signed_in(people.manager)
     assert "This is not a date" not in browser.get(f"{AHEAD}?weeks=1").text
-    broken = browser.get(f"{AHEAD}?document={Document.get(Document.key == 'escalation').id}&from_on=soon").text
+    escalation = Document.get(Document.key == "escalation").id
+    broken = browser.get(f"{AHEAD}?document={escalation}&from_on=soon&weeks=1").text
     assert "This is not a date" in broken
 
     def fails(*_given: Any, **_named: Any) -> list[Pair]:
@@ -227,7 +231,7 @@ def test_in_a_browser_by_the_keyboard(
     """Asked by labels and Enter, read, followed to the customers and back; axe finds nothing serious."""
     watched = page_as(people.manager, width=width, height=height)
     page = watched.page
-    watched.goto(f"{AHEAD}?document={draft.id}")
+    watched.goto(f"{AHEAD}?document={draft.id}&weeks=1")
     page.get_by_label("Weeks").select_option("2")
     page.get_by_role("button", name="Look ahead").focus()
     page.keyboard.press("Enter")

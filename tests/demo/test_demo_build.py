@@ -35,8 +35,6 @@ from engine.tables import (
 from engine.verify import verify
 from scoring.model import load
 
-pytestmark = pytest.mark.xdist_group("demo")  # so that it is built once
-
 TODAY = 20_600
 DECIDED = 20
 

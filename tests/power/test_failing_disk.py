@@ -33,10 +33,8 @@ from notifiers.composing import Composed
 from notifiers.gateways import OutgoingMessage, Unreachable
 from notifiers.mailbox import MailboxGateway
 
-pytestmark = pytest.mark.xdist_group("company")  # so that it is set up once
-
 WORKER = Path(__file__).parents[1] / "console" / "day_worker.py"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 START = datetime(2026, 3, 31, 9, tzinfo=UTC)
 OUTAGES = {"full": Outage.FULL, "eio": Outage.FAILING, "read-only": Outage.READ_ONLY}
 STRIDE = 7  # of the operations of long works, in the default tier

@@ -21,6 +21,7 @@ from rules.stages import OUTCOMES, STAGES
 
 DAY = 20_000
 ROWS = 60
+BLOCKS = [0, 1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 6))]
 TYPES = {nw.Int64: pl.Int64, nw.String: pl.String, nw.Boolean: pl.Boolean}
 
 
@@ -65,7 +66,7 @@ def found_in(body, book, generated_parameters):
     return countable(body, [generated_parameters], book.parameters, DICTIONARY)
 
 
-@pytest.mark.parametrize("block", range(6))
+@pytest.mark.parametrize("block", BLOCKS)
 def test_every_part_counts_what_the_reference_evaluator_counts(block, world, generated_parameters):
     """Tests, groups and rules of random policies; parameters by segment, outcomes of earlier stages."""
     counted = 0
@@ -84,7 +85,7 @@ def test_every_part_counts_what_the_reference_evaluator_counts(block, world, gen
     assert counted > 60
 
 
-@pytest.mark.parametrize("block", range(6))
+@pytest.mark.parametrize("block", BLOCKS)
 def test_who_decides_is_who_decides_in_a_run(block, world, generated_parameters):
     """Under `first`, `most_severe` and `unique`; with rules that refer, and money that is unknown."""
     settled_rules = 0

@@ -167,7 +167,7 @@ def test_every_shipped_policy_but_the_scenarios_is_a_table(key, language):
 
 
 @given(policies(), st.sampled_from(sorted(TONGUES)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_printing_and_reading_back_gives_the_same_document(document, language):
     """Byte for byte, for every policy of plain conjunctions: the cells say all, the base only what they do not."""
     tongue = TONGUES[language]
@@ -180,7 +180,7 @@ def test_printing_and_reading_back_gives_the_same_document(document, language):
 
 
 @given(policies())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_the_cells_alone_say_every_rule(document):
     """Read without the rules they came from, all is there again but the order of tests inside a rule."""
     table = table_of(document, TONGUE)

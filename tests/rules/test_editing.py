@@ -67,7 +67,7 @@ def edits(draw: st.DrawFn, document: dict[str, Any]) -> Edited:
     return draw(st.one_of(with_value, alone, moved, wrapped))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_sequence_of_edits_leaves_a_document_or_is_refused(data: st.DataObject) -> None:
     """Refusals name a place and a cure; the way back from each edit is exact, and nothing given is changed."""

@@ -15,8 +15,6 @@ from engine.pipeline import asking, decide_frame, facts_frame
 from engine.tables import Entity
 from rules.documents import shipped
 
-pytestmark = pytest.mark.xdist_group("portfolio")  # so that it is filled once
-
 CUSTOMERS = 1_000
 
 

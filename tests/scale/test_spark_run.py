@@ -13,7 +13,7 @@ from engine.runs import run_entity
 from engine.spark import ClusterError
 from engine.tables import TABLES, Entity, Run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2_400), pytest.mark.xdist_group("spark")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2_400)]
 
 FEW, MANY = 2_000, 100_000
 STEPS = ("export", "cluster", "facts", "stages")

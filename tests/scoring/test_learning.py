@@ -14,8 +14,6 @@ from scoring.model import Model, canonical, load, probability_bp, score_row
 from scoring.reasons import TOP_REASONS, reasons, usual_score_bp
 from scoring.rivals import NO_HISTORY, prior_of
 
-pytestmark = pytest.mark.xdist_group("scoring")  # so that one process trains the model
-
 TRAINED_DAY = 20_560
 
 

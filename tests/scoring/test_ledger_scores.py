@@ -21,8 +21,6 @@ from scoring.labels import bad_lines, cutoffs, labels, training_rows
 from scoring.learning import train
 from scoring.model import canonical, load
 
-pytestmark = pytest.mark.xdist_group("scoring")  # so that one process trains the model
-
 DAY = 20_000
 POLARS = {nw.Int64: pl.Int64, nw.String: pl.String, nw.Boolean: pl.Boolean}
 Frames = dict[str, nw.LazyFrame[Any]]

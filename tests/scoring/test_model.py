@@ -15,8 +15,6 @@ from ledger.canonical import sha256_of
 from scoring.features import FACTS_READ, FEATURE_NAMES, FEATURES, Prior, Ratio, feature_columns, feature_row
 from scoring.model import Model, canonical, load, probability_bp, score, score_row
 
-pytestmark = pytest.mark.xdist_group("scoring")  # so that one process trains the model
-
 SCHEMA = dict.fromkeys(FACTS_READ, pl.Int64)
 RISING = [feature for feature in FEATURES if feature.rising]
 AMOUNT = (

@@ -12,8 +12,6 @@ from engine.training import PromoteModel, RegisterModel, train
 from ledger.canonical import sha256_of
 from scoring.model import canonical
 
-pytestmark = pytest.mark.xdist_group("scoring")  # so that one process trains the model
-
 
 def register(runtime: Runtime, actor: int, body: dict[str, Any]) -> dict[str, Any]:
     """Register a body under its name."""
