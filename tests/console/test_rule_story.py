@@ -231,10 +231,10 @@ def classes() -> dict[int, str | None]:
     return {row.customer_id: row.risk_class for row in Outcome.select()}
 
 
-@pytest.mark.parametrize(
-    "hand",
-    [pytest.param(Mouse, id="mouse", marks=pytest.mark.slow), pytest.param(Keyboard, id="keyboard")],
-)
+HANDS = [pytest.param(Keyboard, id="keyboard"), pytest.param(Mouse, id="mouse", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("hand", HANDS)
 def test_rules_are_changed_by_two_people_and_the_running_worker_uses_them(
     page_as: Callable[..., Any], people: SimpleNamespace, decided: Entity, night: Any, hand: type[Mouse]
 ) -> None:
