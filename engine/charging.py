@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.claim_account import ClaimAccount, claim_account_of
-from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, Refused, register
+from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, Refused, carry_out, register
 from engine.corrections import entry_of
 from engine.editions import edition_for
-from engine.tables import ClaimEntry, Customer, DueLine, Entity, Reversal, Waiver
+from engine.tables import Action, ClaimEntry, Customer, DueLine, Entity, Reversal, Waiver
 from ledger.claims import CHARGES, Charging
 from ledger.columns import MONEY_BOUND
 
@@ -78,6 +78,24 @@ def book(context: Context, account: ClaimAccount, found: Charging) -> None:
             regime=account.regime_sha256,
             by=None if context.actor is None else context.actor.id,
         )
+
+
+def charged_for(runtime: "Runtime", action: Action, now_at: int) -> ClaimAccount | None:
+    """The claim account brought up to date for a letter that claims it; None: no law fits. Inside the claim.
+
+    What the letter asks for is booked as it is written: letter and account never differ.
+    """
+    customer = action.customer
+    today = runtime.today(customer.entity)
+    account = claim_account_of(runtime, customer, today)
+    if account.regime is None:
+        return None
+    found = account.charging()
+    if not found.charges and not found.undone:
+        return account
+    command = ChargeClaims(actor=None, reason=f"letter {action.key}", customer=customer.id)
+    carry_out(Context(runtime, now_at, None), command)
+    return claim_account_of(runtime, customer, today)
 
 
 @dataclass(frozen=True, kw_only=True)

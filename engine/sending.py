@@ -168,7 +168,7 @@ def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -
 
 
 def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, together: "Together") -> Verdict:
-    from engine import answers, contact_times, edited_texts, reaching, recheck, statements
+    from engine import answers, charging, contact_times, edited_texts, reaching, recheck, statements
 
     if action.template == answers.QUESTION:  # to a colleague, about a dispute: no rule decides it
         return answers.prepare(runtime, action, now_at, gateway)
@@ -213,7 +213,8 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
     items = together.items(runtime, entity, checked.basis, action.customer_id)
     step = recheck.step_of(action, facts)
     link = f"{runtime.settings.url}/customers/{action.customer_id}" if runtime.settings.url else ""
-    asked = statements.letter_of(action, entity, day, reached, items, own, step, link)
+    account = charging.charged_for(runtime, action, now_at) if step is not None and step.penalties else None
+    asked = statements.letter_of(action, entity, day, reached, items, own, step, link, account)
     if asked is None:
         return Cancel("nothing is left to ask for")
     return Go(

@@ -5,7 +5,7 @@ ours that knows no language. Wording holds plain ``{fields}`` and nothing that c
 (`letter_text`); everything is escaped by the layout.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -21,9 +21,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from ledger.days import date_of
 from ledger.money import exponent
 
-from .letter_templates import FALLBACK, LETTER_USES, Block, Template
+from .letter_templates import FALLBACK, LETTER_USES, Block, Template, shipped_shared
 from .letter_text import paragraphs, write
-from .letters import Letter, LetterCredit, LetterLine, Total, totals
+from .letters import Letter, LetterCharge, LetterCredit, LetterLine, Total, totals
 from .mime import one_line
 
 FOLDER = Path(__file__).parent / "templates"
@@ -86,6 +86,7 @@ class Section:
     heading: str
     rows: tuple[Row, ...]
     sums: tuple[str, ...]
+    heads: tuple[str, ...]
 
 
 class Pen:
@@ -112,6 +113,18 @@ class Pen:
         """A word of the layout that names something."""
         return write(self.wording.shared.texts[self.language][name], values)
 
+    def charge_label(self, name: str, **values: str) -> str:
+        """A word of the table of interest and costs; as shipped where the house has none of its own."""
+        own = self.wording.shared.texts[self.language].get(name)
+        shipped = shipped_shared().texts
+        return write(own or shipped.get(self.language, shipped[FALLBACK])[name], values)
+
+    @property
+    def law(self) -> Paragraphs:
+        """By which law interest and costs are claimed; none where the letter claims none."""
+        law = one_line(self.letter.law, 300)
+        return ((self.charge_label("charge_law", law=law),),) if law and self.letter.charges else ()
+
     def paragraphs(self, name: str) -> Paragraphs:
         """A text of several paragraphs."""
         return paragraphs(write(self.words[name], self.fields))
@@ -128,8 +141,8 @@ class Pen:
     def _belongs(self, block: Block) -> bool:
         if block.kind == "early_payment" and any((line.days_past_due or 0) > 0 for line in self.letter.demanded):
             return False
-        if block.kind == "penalties" and not self.letter.penalties:
-            return False
+        if block.kind == "penalties" and (not self.letter.penalties or self.law):
+            return False  # the law by which it counts is named once
         return block.holds(self.letter.as_of_day, self.country)
 
     @property
@@ -141,7 +154,7 @@ class Pen:
     @property
     def opening(self) -> Paragraphs:
         """What stands before the statement."""
-        return (*self.paragraphs("opening"), *self.blocks("message"), *self.blocks("penalties"))
+        return (*self.paragraphs("opening"), *self.blocks("message"), *self.blocks("penalties"), *self.law)
 
     @property
     def closing(self) -> Paragraphs:
@@ -331,14 +344,50 @@ def _sections(pen: Pen, demanded: str) -> tuple[Section, ...]:
         ordered = sorted(lines, key=lambda line: (line.due_day is None, line.due_day or 0, line.number))
         if ordered:
             rows = tuple(_line_row(line, locale) for line in ordered[:ROWS_MAX])
-            made.append(Section(key, heading, rows + _rest(ordered, pen), _sums(ordered, locale)))
+            made.append(Section(key, heading, rows + _rest(ordered, pen), _sums(ordered, locale), heads_of(pen)))
+    if letter.charges:
+        charged = tuple(_charge_row(charge, pen) for charge in letter.charges[:ROWS_MAX])
+        heads, sums = charge_heads(pen), _sums(letter.charges, locale)
+        made.append(Section("charges", labels["interest"], charged + _rest(letter.charges, pen), sums, heads))
     if letter.credits:
         ordered_credits = sorted(letter.credits, key=lambda credit: (credit.booked_day, credit.number))
         rows = tuple(_credit_row(credit, locale, labels) for credit in ordered_credits[:ROWS_MAX])
         sums = _sums(ordered_credits, locale, sign=-1)
         rest = _rest(ordered_credits, pen, sign=-1)
-        made.append(Section("credits", labels["credits"], rows + rest, sums))
+        made.append(Section("credits", labels["credits"], rows + rest, sums, heads_of(pen)))
     return tuple(made)
+
+
+def heads_of(pen: Pen) -> tuple[str, ...]:
+    """The columns of a table of lines."""
+    return tuple(pen.labels[name] for name in ("invoice", "invoice_date", "due_date", "days", "original", "open"))
+
+
+def charge_heads(pen: Pen) -> tuple[str, ...]:
+    """The columns of the table of interest and costs."""
+    asked = [pen.charge_label(name) for name in ("charge", "charge_from", "charge_until")]
+    return (*asked, pen.labels["days"], pen.charge_label("charge_principal"), pen.labels["amount"])
+
+
+def charge_cells(charge: LetterCharge, pen: Pen) -> tuple[str, str, str, str]:
+    """What interest or a cost is for, from when until when, and for how many days."""
+    number = one_line(charge.number, 60) or one_line(pen.letter.customer_number, 60)
+    if charge.rate_bp is not None and charge.after_day is not None and charge.until_day is not None:
+        rate = format_decimal(Decimal(charge.rate_bp).scaleb(-2), format="#,##0.00", locale=pen.locale)
+        name = pen.charge_label("charge_interest", rate=rate, number=number)
+        days = (day_text(charge.after_day + 1, pen.locale), day_text(charge.until_day, pen.locale))
+        return (name, *days, str(charge.until_day - charge.after_day))
+    if charge.kind in ("interest", "fixed_sum"):
+        name = pen.labels["interest"] if charge.kind == "interest" else "charge_fixed_sum"
+        return (name if charge.kind == "interest" else pen.charge_label(name, number=number), "–", "–", "–")
+    return (pen.charge_label(f"charge_{charge.kind}"), "–", "–", "–")
+
+
+def _charge_row(charge: LetterCharge, pen: Pen) -> Row:
+    name, first, last, days = charge_cells(charge, pen)
+    principal = charge.principal_minor
+    original = "–" if principal is None else amount_text(principal, charge.currency, pen.locale)
+    return Row(name, first, last, days, original, amount_text(charge.open_minor, charge.currency, pen.locale))
 
 
 def _line_row(line: LetterLine, locale: Locale) -> Row:
@@ -359,7 +408,7 @@ def _credit_row(credit: LetterCredit, locale: Locale, labels: Mapping[str, str])
     return Row(name, day_text(credit.booked_day, locale), "–", "–", "–", amount)
 
 
-def _rest(items: list[LetterLine] | list[LetterCredit], pen: Pen, sign: int = 1) -> tuple[Row, ...]:
+def _rest(items: Sequence[LetterLine | LetterCredit | LetterCharge], pen: Pen, sign: int = 1) -> tuple[Row, ...]:
     """One row per currency for what is beyond `ROWS_MAX`, so that the sums still add up."""
     beyond = items[ROWS_MAX:]
     rows = []
@@ -370,7 +419,7 @@ def _rest(items: list[LetterLine] | list[LetterCredit], pen: Pen, sign: int = 1)
     return tuple(rows)
 
 
-def _sums(items: Iterable[LetterLine | LetterCredit], locale: Locale, sign: int = 1) -> tuple[str, ...]:
+def _sums(items: Iterable[LetterLine | LetterCredit | LetterCharge], locale: Locale, sign: int = 1) -> tuple[str, ...]:
     added: dict[str, int] = {}
     for item in items:
         added[item.currency] = added.get(item.currency, 0) + item.open_minor

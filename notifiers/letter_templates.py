@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ledger.canonical import sha256_of
 from ledger.days import day_of
 from ledger.problems import Problem, has_errors
 
-from .letter_fields import FIELDS, LABELS, OPTIONAL
+from .letter_fields import ALL_LABELS, CHARGE_LABELS, FIELDS, LABELS, OPTIONAL
 from .letter_text import BRACED, Text, read
 
 FORMAT = 1
@@ -44,7 +45,10 @@ TEXTS: Mapping[str, tuple[str, ...]] = {  # what each use of a template must say
 }
 USES = tuple(TEXTS)
 LETTER_USES = frozenset({"letter", "internal"})
-MAY_SAY: Mapping[str, tuple[str, ...]] = {"letter": ("short",)}  # for channels of few characters
+MAY_SAY: Mapping[str, tuple[str, ...]] = {
+    "letter": ("short",),  # for channels of few characters
+    "shared": tuple(CHARGE_LABELS),
+}
 LENGTHS = {"subject": 200, "preheader": 200, "kind": 80, "heading": 200, "demanded": 80, "short": 480}
 LABEL_LENGTH_MAX = 300
 LONG = frozenset({"opening", "closing", "script", "blocks"})  # texts of several paragraphs
@@ -130,20 +134,29 @@ def shipped_templates() -> list[dict[str, Any]]:
     return sorted(found, key=lambda document: (document["key"] != SHARED, document["key"]))
 
 
+@cache
+def shipped_shared() -> Template:
+    """The words all letters share as they ship, for those a house has not written."""
+    found, problems = parse_template(next(one for one in shipped_templates() if one["key"] == SHARED))
+    if found is None:
+        raise ValueError("; ".join(map(str, problems)))
+    return found
+
+
 def fields_for(use: str, name: str) -> tuple[frozenset[str], frozenset[str]]:
     """The fields a text may name, and those of them it may ask about.
 
     >>> fields_for("shared", "further")
     (frozenset({'count'}), frozenset())
     """
-    if use == "shared" and name in LABELS:
-        return frozenset(LABELS[name]), frozenset()
+    if use == "shared" and name in ALL_LABELS:
+        return frozenset(ALL_LABELS[name]), frozenset()
     return frozenset(FIELDS), OPTIONAL
 
 
 def length_for(use: str, name: str) -> int | None:
     """The most characters of a text; None: of whatever length a text may have."""
-    return LABEL_LENGTH_MAX if use == "shared" and name in LABELS else LENGTHS.get(name)
+    return LABEL_LENGTH_MAX if use == "shared" and name in ALL_LABELS else LENGTHS.get(name)
 
 
 def written_bytes_max(text: Text) -> int:
@@ -256,7 +269,7 @@ class _Reading:
             self.complain(place, "line 1: has several lines", "write it on one line", line=1)
         if text is None:
             return None
-        for missing in sorted(set(LABELS.get(name, ())) - text.fields) if use == "shared" else ():
+        for missing in sorted(set(ALL_LABELS.get(name, ())) - text.fields) if use == "shared" else ():
             self.complain(place, f"does not say {{{missing}}}", f"write {{{missing}}} where its value belongs")
         for bare in sorted(text.bare & optional):
             cure = f"write {{if {bare}}} before and {{end}} behind what is only said then"

@@ -41,6 +41,28 @@ class LetterCredit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LetterCharge:
+    """Interest, a fixed sum or costs asked for beside the lines.
+
+    Args:
+        kind: interest, fixed_sum, cost, or settled: what was paid or waived of them, negative.
+        number: of the invoice; empty: of the account.
+        after_day, until_day: of interest: the days after the first, up to and with the second.
+        principal_minor, rate_bp: of interest: on what, at how many hundredths of a percent a year.
+        open_minor: what is asked for.
+    """
+
+    kind: str
+    open_minor: int
+    currency: str
+    number: str = ""
+    after_day: int | None = None
+    until_day: int | None = None
+    principal_minor: int | None = None
+    rate_bp: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Letterhead:
     """What a printed letter says of its sender, beside the name.
 
@@ -76,8 +98,8 @@ class Letter:
         held: lines or parts of lines that are disputed or promised; listed, not asked for.
         later: other open lines, not due yet.
         credits: every open credit.
-        interest: late interest and costs asked for beside the lines, by currency in minor
-            units; counted elsewhere, no line where there is none.
+        charges: late interest, fixed sums and costs asked for beside the lines.
+        law: by which law they are; then the blocks that say so are left out.
         penalties: the step asks for interest and costs; the blocks that say by which law are written.
         head: what only a printed letter says of its sender.
         recipient: lines of the postal address, for a printed letter.
@@ -98,7 +120,8 @@ class Letter:
     held: tuple[LetterLine, ...] = ()
     later: tuple[LetterLine, ...] = ()
     credits: tuple[LetterCredit, ...] = ()
-    interest: tuple[tuple[str, int], ...] = ()
+    charges: tuple[LetterCharge, ...] = ()
+    law: str = ""
     penalties: bool = False
     head: Letterhead = Letterhead()
     recipient: tuple[str, ...] = ()
@@ -144,7 +167,7 @@ def totals(letter: Letter) -> tuple[Total, ...]:
         letter.later,
     )
     currencies = sorted(
-        {item.currency for section in sections for item in section} | {currency for currency, _ in letter.interest}
+        {item.currency for section in sections for item in section} | {charge.currency for charge in letter.charges}
     )
 
     def added(items: Iterable[LetterLine | LetterCredit], currency: str) -> int:
@@ -157,7 +180,7 @@ def totals(letter: Letter) -> tuple[Total, ...]:
             credits_minor=added(letter.credits, currency),
             held_minor=added(letter.held, currency),
             later_minor=added(letter.later, currency),
-            interest_minor=sum(amount for code, amount in letter.interest if code == currency),
+            interest_minor=sum(one.open_minor for one in letter.charges if one.currency == currency),
         )
         for currency in currencies
     )

@@ -19,8 +19,18 @@ from babel import Locale
 from ledger.days import date_of
 
 from .banking import creditor_reference, in_fours, payment_code
-from .composing import FOLDER, Paragraphs, Pen, Wording, check, day_text, number_text
-from .letters import Letter, LetterCredit, LetterLine, Total
+from .composing import (
+    FOLDER,
+    Paragraphs,
+    Pen,
+    Wording,
+    charge_cells,
+    charge_heads,
+    check,
+    day_text,
+    number_text,
+)
+from .letters import Letter, LetterCharge, LetterCredit, LetterLine, Total
 from .mime import one_line
 
 LAYOUT = "letter.typ"
@@ -218,6 +228,9 @@ def _tables(pen: Pen, currency: str, demanded: str) -> list[dict[str, Any]]:
         )
         if own:
             made.append(_table(pen, key, heading, currency, [_cells(one, locale) for one in own], own, 1))
+    charges = [one for one in letter.charges if one.currency == currency]
+    if charges:
+        made.append(_charges(pen, currency, charges))
     credits_ = sorted(
         (credit for credit in letter.credits if credit.currency == currency),
         key=lambda credit: (credit.booked_day, credit.number),
@@ -237,6 +250,17 @@ def _tables(pen: Pen, currency: str, demanded: str) -> list[dict[str, Any]]:
     return made
 
 
+def _charges(pen: Pen, currency: str, charges: list[LetterCharge]) -> dict[str, Any]:
+    """Interest, fixed sums and costs with the rate and the days."""
+    rows = []
+    for one in charges:
+        name, *others = charge_cells(one, pen)
+        on = DASH if one.principal_minor is None else number_text(one.principal_minor, currency, pen.locale)
+        rows.append([breakable(name, NUMBER_MAX), *others, on])
+    table = _table(pen, "charges", pen.labels["interest"], currency, rows, charges, 1)
+    return {**table, "heads": list(charge_heads(pen))}
+
+
 def _cells(line: LetterLine, locale: Locale) -> list[str]:
     late = line.days_past_due
     return [
@@ -254,7 +278,7 @@ def _table(
     heading: str,
     currency: str,
     rows: list[list[str]],
-    items: Sequence[LetterLine | LetterCredit],
+    items: Sequence[LetterLine | LetterCredit | LetterCharge],
     sign: int,
 ) -> dict[str, Any]:
     """A table with its sums so far, which each page carries forward."""

@@ -19,7 +19,7 @@ from pypdf import PdfReader
 from ledger.days import day_of
 from notifiers.composing import FOLDER, Wording
 from notifiers.letter_templates import SHARED, parse_template, shipped_templates
-from notifiers.letters import Letter, LetterCredit, Letterhead, LetterLine
+from notifiers.letters import Letter, LetterCharge, LetterCredit, Letterhead, LetterLine
 from notifiers.printing import TAGGED_LINES_MAX, Unprintable, _typesetter, layout_of, print_letter
 
 DAY = day_of(date(2026, 3, 31))
@@ -215,7 +215,7 @@ def test_credits_and_interest_change_what_is_to_pay():
     assert "Less credits in your favour -200.00" in text
     assert "interest" not in text
     assert re.search(r"Please pay by 10 April 2026 800\.00 EUR", text)
-    more = text_of(printed(replace(asked, interest=(("EUR", 1_250),))))
+    more = text_of(printed(replace(asked, charges=(LetterCharge(kind="cost", open_minor=1_250, currency="EUR"),))))
     assert "Late-payment interest and costs 12.50" in more
     assert re.search(r"Please pay by 10 April 2026 812\.50 EUR", more)
 

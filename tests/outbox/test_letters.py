@@ -9,6 +9,7 @@ import pytest
 from pypdf import PdfReader
 
 from engine import doors, outbox
+from engine.claim_account import claim_account_of
 from engine.runs import run_entity
 from engine.setting_up import shipped_documents
 from engine.tables import Action, Alarm, Contact, Customer, Document, DueLine, Edition, Entity, Message, Person
@@ -254,3 +255,24 @@ def test_the_note_of_a_letter_says_nothing(runtime, owes, decided):
     (note,) = (runtime.settings.var / "letters-on-trial" / ".delivered").iterdir()
     assert (note.name, note.read_bytes()) == (name_of(action.key), b"")
     assert list((runtime.settings.var / "letters-on-trial" / ".drafts").iterdir()) == []
+
+
+def test_a_step_with_penalties_asks_for_what_it_books(runtime, owes, decided):
+    """Interest with its rate and days, and the fixed sum, by the law in force; letter and claim account agree."""
+    policy = Document.get(Document.kind == "policy", Document.stage == "escalation")
+    body = json.loads(policy.body)
+    for step in body["escalation"]["scenarios"]["standard"]:
+        step |= {"penalties": True} if step["key"] == "standard-p4" else {}
+    newer = {"kind": "policy", "key": policy.key, "stage": "escalation", "subject": policy.subject}
+    newer |= {"body": canonical(body), "sha256": sha256_of(body), "status": "approved", "from_day": 1, "approved_at": 2}
+    Document.create(**newer)
+    customer = owes("1001", POSTAL)
+    decided()
+    assert outbox.deliver(runtime)["sent"] == 1
+    account = claim_account_of(runtime, customer, runtime.today(customer.entity))
+    assert account.open_minor() == {"EUR": 715 + 4_000}  # 4,234.50 x 10.27 % x 6 / 365, and the fixed sum
+    assert account.charging().charges == ()
+    (path,) = letters(runtime)
+    text = text_of(path.read_bytes())
+    for expected in ("Zinsen 10,27 % auf R-1001", "7,15", "Pauschale, R-1001", "40,00", "4.281,65", "BGB §§ 247"):
+        assert expected in text, expected
