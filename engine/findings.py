@@ -147,11 +147,14 @@ def _dropped(policy: Policy, others: Sequence[Mapping[str, Any]], entity: Entity
     own = next((one for one in before if one is not None and one.entity == policy.entity), None)
     steps = {step for step, _ in found if step is not None}
     levels = {level for step, level in found if step is None}
-    return dropped_problems(policy, own, steps, levels, _tied(entity))
+    had = {
+        name for one in before if one is not None and one.escalation is not None for name in one.escalation.scenarios
+    }
+    return dropped_problems(policy, own, steps, levels, _tied(entity) & had)
 
 
 def _tied(entity: Entity | None) -> set[str]:
-    """The scenarios that customers are tied to by overrides that may still count."""
+    """The scenarios that customers are tied to, of whatever policy, by overrides that may still count."""
     latest = Run.select(fn.max(Run.as_of_day)).where(Run.state == "done")
     rows = Override.select(Override.value).where(
         Override.target == "scenario", Override.ended_day.is_null(), Override.until_day > latest

@@ -69,24 +69,39 @@ def _reached(amount: str) -> nw.Expr:
 def _set_off(lines: Frame, pools_: Frame, as_of_day: int) -> Frame:
     """Spread the pools over the dated open lines of their account, oldest first.
 
-    Credits reach overdue lines only; free promises what is then left of any dated line.
+    Credits reach overdue lines only: first what of them may be dunned, and what is left the parts that are
+    disputed, promised or paused, so that nobody is asked for more than they owe of the rest. Free promises
+    reach what is then left of any dated line.
 
     Returns:
-        id, covered_minor, freely_promised_minor; only lines of accounts with a pool.
+        id, covered_minor, of it eased_minor (what may be dunned), freely_promised_minor; only lines of
+        accounts with a pool.
     """
-    overdue = nw.col("due_day") < lit(as_of_day)
-    rest = nw.col("open_minor") - nw.col("covered_minor") - nw.col("disputed_minor") - nw.col("promised_minor")
+    overdue, pool = nw.col("due_day") < lit(as_of_day), nw.col("credit_pool_minor")
+    undisputed = nw.col("open_minor") - nw.col("disputed_minor") - nw.col("promised_minor")
     return (
         lines.filter((nw.col("open_minor") > lit(0)) & ~nw.col("due_day").is_null())
         .join(pools_, on=ACCOUNT, how="inner")
-        .with_columns(late_minor=nw.when(overdue).then(nw.col("open_minor")).otherwise(lit(0)))
-        .with_columns(reached=_reached("late_minor"))
-        .with_columns(covered_minor=_filled(nw.col("credit_pool_minor"), nw.col("late_minor"), nw.col("reached")))
-        .with_columns(rest_minor=not_below_zero(rest))
+        .with_columns(
+            asked_minor=nw.when(overdue & ~nw.col("is_paused")).then(undisputed).otherwise(lit(0)),
+            late_minor=nw.when(overdue).then(nw.col("open_minor")).otherwise(lit(0)),
+        )
+        .with_columns(held_minor=nw.col("late_minor") - nw.col("asked_minor"), reached=_reached("asked_minor"))
+        .with_columns(
+            eased_minor=_filled(pool, nw.col("asked_minor"), nw.col("reached")),
+            spent_minor=nw.col("asked_minor").sum().over(*ACCOUNT).cast(nw.Int64),
+            reached=_reached("held_minor"),
+        )
+        .with_columns(
+            covered_minor=nw.col("eased_minor")
+            + _filled(pool - nw.col("spent_minor"), nw.col("held_minor"), nw.col("reached")),
+            rest_minor=undisputed - nw.col("eased_minor"),
+        )
         .with_columns(reached=_reached("rest_minor"))
         .select(
             "id",
             "covered_minor",
+            "eased_minor",
             _filled(nw.col("free_promise_minor"), nw.col("rest_minor"), nw.col("reached")).alias(
                 "freely_promised_minor"
             ),
@@ -117,7 +132,8 @@ def covered_lines(
     Returns:
         The lines with disputed_minor, promised_minor, covered_minor, is_paused and
         eligible_minor (undisputed, unpromised, uncovered, unpaused; 0 without a due
-        date), all in the line's currency. Disputed and promised never pass the open
+        date; what covers a disputed, promised or paused part takes nothing from it),
+        all in the line's currency. Disputed and promised never pass the open
         amount; what is disputed is not counted as promised.
     """
     open_now = not_below_zero(nw.col("open_minor"))
@@ -134,7 +150,8 @@ def covered_lines(
     )
     spread = _set_off(marked, pools(lines, credit_rows, promised_freely(promises)), basis.as_of_day)
     freely = nw.coalesce("freely_promised_minor", lit(0))
-    rest = nw.col("open_minor") - nw.col("covered_minor") - nw.col("disputed_minor") - nw.col("promised_minor")
+    eased = nw.coalesce("eased_minor", lit(0))
+    rest = nw.col("open_minor") - eased - nw.col("disputed_minor") - nw.col("promised_minor")
     may_lead = ~nw.col("is_paused") & ~nw.col("due_day").is_null()
     return (
         marked.join(spread, on="id", how="left")
@@ -142,7 +159,7 @@ def covered_lines(
             covered_minor=nw.coalesce("covered_minor", lit(0)), promised_minor=nw.col("promised_minor") + freely
         )
         .with_columns(eligible_minor=nw.when(may_lead).then(not_below_zero(rest)).otherwise(lit(0)))
-        .drop("freely_promised_minor")
+        .drop("freely_promised_minor", "eased_minor")
     )
 
 

@@ -9,6 +9,7 @@ from engine.commands import Invalid, mark_dirty
 from engine.events import drain_dirty
 from engine.findings import findings
 from engine.governance import ProposeDocument, SaveDraft
+from engine.overrides import SetOverride
 from engine.replaying import replay_day
 from engine.runs import run_entity
 from engine.tables import Action, Contact, Customer, Decision, Entity, Outcome, Standing
@@ -195,6 +196,19 @@ def test_a_level_without_a_step_is_mapped_by_its_number(runtime, world, clock, s
     in_force(mapped, DAY + 1)
     run_day(runtime, clock, DAY + 1)
     assert stands()[0] == 2
+
+
+def test_a_scenario_that_customers_are_tied_to_is_kept_only_where_it_was(runtime, world, say):
+    """A version without it is refused; a policy beside, which never had it, is not."""
+    with_it = document(*OLD)
+    with_it["escalation"]["scenarios"]["key"] = []
+    in_force(with_it, DAY)
+    tie = {"customer": Customer.get().id, "target": "scenario", "value": "key", "until_day": DAY + 30}
+    runtime.execute(SetOverride(**say("manager"), **tie))
+    assert [p.what for p in findings(document(*OLD)) if p.severity == "error"] == [
+        "the scenario key is in use: a person tied customers to it"
+    ]
+    assert [p.what for p in findings(document(*OLD) | {"key": "beside"}) if p.severity == "error"] == []
 
 
 def test_the_difference_in_words_says_where_customers_go():

@@ -152,14 +152,14 @@ def second_opinion(ledger, customer):
     for row in live_rows(ledger, "dispute"):
         if row["id"] not in closed:
             disputed[row["due_line_id"]] += 10**9 if row["amount_minor"] is None else row["amount_minor"]
-    net, leader = 0, None
+    leader = None
     dated = [line for line in lines.values() if line["amount_minor"] > 0 and line["due_day"] is not None]
+    net = max(0, sum(line["amount_minor"] for line in dated if line["due_day"] < TODAY) - pool)
     for line in sorted(dated, key=lambda line: (line["due_day"], line["number"], line["ordinal"], line["id"])):
-        cover = min(pool, line["amount_minor"]) if line["due_day"] < TODAY else 0
+        left = line["amount_minor"] - min(disputed[line["id"]], line["amount_minor"])
+        cover = min(pool, left) if line["due_day"] < TODAY else 0
         pool -= cover
-        left = line["amount_minor"] - cover
-        net += left if line["due_day"] < TODAY else 0
-        left -= min(disputed[line["id"]], line["amount_minor"])
+        left -= cover
         if left > 0 and leader is None:
             leader = (line["id"], left)
     return (net, *(leader or (None, None)))

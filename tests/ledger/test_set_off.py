@@ -110,6 +110,35 @@ def test_a_dispute_on_part_of_a_line_leaves_the_rest(book, disputed, leader, lef
     assert (facts["leader_line_id"], facts["leader_open_minor"]) == (leader, left)
 
 
+@pytest.mark.parametrize("held", ["dispute", "promise", "pause"])
+@pytest.mark.parametrize(("cash", "leader", "left", "net"), [(0, 2, 50, 150), (49, 2, 1, 101), (50, None, None, 100)])
+def test_cash_covers_first_what_is_asked_for(book, held, cash, leader, left, net):
+    """Whoever has paid as much as is neither disputed, promised nor paused is asked for nothing."""
+    ledger = book()
+    old = ledger.line(100, -20)
+    ledger.line(50, -10)
+    hold = {
+        "dispute": lambda: ledger.dispute(old),
+        "promise": lambda: ledger.promise(100, 5, old),
+        "pause": lambda: ledger.block("pause", -1, 9, old),
+    }
+    hold[held]()
+    if cash:
+        ledger.credit(cash)
+    facts = ledger.facts()
+    assert (facts["leader_line_id"], facts["leader_open_minor"], facts["overdue_net_minor"]) == (leader, left, net)
+
+
+def test_cash_beyond_what_is_asked_for_covers_the_rest(book):
+    """The disputed part of a line, too, lowers what is overdue net; nothing of the line is asked for."""
+    ledger = book()
+    ledger.dispute(ledger.line(100, -20), 40)
+    ledger.line(50, -10)
+    ledger.credit(130)
+    facts = ledger.facts()
+    assert (facts["leader_line_id"], facts["overdue_net_minor"]) == (None, 20)
+
+
 @pytest.mark.parametrize(
     ("amount", "by", "leader", "left"),
     [(400, 5, 1, 600), (1_000, 0, 2, 500), (1_000, -3, 2, 500), (1_000, -4, 1, 1_000)],
