@@ -102,24 +102,33 @@ def register_model(context: Context, command: RegisterModel) -> Change:
 
 @register(PromoteModel, permission="documents.approve", person_only=True)
 def promote_model(context: Context, command: PromoteModel) -> Change:
-    """Retire the champion and put the challenger in its place; whoever trained it may not."""
+    """Retire the champion and put the model in its place; neither who proposed nor who trained it may.
+
+    Whoever trained a challenger proposes it by that. One that the system trained, and an earlier champion, need
+    somebody to propose them: else one person alone would choose.
+    """
     row: ScoreModel | None = ScoreModel.get_or_none(ScoreModel.id == command.model)
     if row is None:
         raise NotFound(f"no score model {command.model}")
-    if row.sha256 != command.sha256 or row.status != "challenger":
+    if row.sha256 != command.sha256 or row.status not in {"challenger", "retired"}:
         raise Conflict(
             "the score model is not the one that was read, or is no challenger any more",
             seen={"sha256": command.sha256, "status": "challenger"},
             current={"sha256": row.sha256, "status": row.status},
         )
-    if context.actor is not None and row.trained_by_id == context.actor.id:
-        raise Refused("who trained a model cannot approve it")
+    trainer = None if row.status == "retired" else row.trained_by_id
+    if row.proposed_by_id is None and trainer is None:
+        raise Conflict("nobody has proposed the score model", current={"status": row.status})
+    if context.actor is not None and context.actor.id in {row.trained_by_id, row.proposed_by_id}:
+        raise Refused("who trained or proposed a model cannot approve it")
     if json.loads(row.card)["leak_alarm"]:
         raise Invalid.because("model", "ranks too well to be true: a feature sees the future", "find the leak first")
     champion: ScoreModel | None = ScoreModel.get_or_none(ScoreModel.task == row.task, ScoreModel.status == "champion")
     if champion is not None:
         ScoreModel.update(status="retired").where(ScoreModel.id == champion.id).execute()
-    ScoreModel.update(status="champion", approved_by=context.actor).where(ScoreModel.id == row.id).execute()
+    ScoreModel.update(
+        status="champion", approved_by=context.actor, approved_at=context.at, proposed_by=None, proposed_at=None
+    ).where(ScoreModel.id == row.id).execute()
     return Change(
         subject_kind="score_model",
         subject_id=row.id,

@@ -1113,7 +1113,10 @@ def up(migrator, db):
         trained_day = IntegerField()
         created_at = BigIntegerField()
         trained_by = ForeignKeyField(User, null=True)
+        proposed_by = ForeignKeyField(User, null=True)
+        proposed_at = BigIntegerField(null=True)
         approved_by = ForeignKeyField(User, null=True)
+        approved_at = BigIntegerField(null=True)
 
         class Meta:
             database = db

@@ -75,7 +75,10 @@ class ScoreModel(Table):
     trained_day = IntegerField()
     created_at = BigIntegerField()
     trained_by = ForeignKeyField(User, null=True)
+    proposed_by = ForeignKeyField(User, null=True)  # who waits for a second person to make it the champion
+    proposed_at = BigIntegerField(null=True)
     approved_by = ForeignKeyField(User, null=True)  # another person
+    approved_at = BigIntegerField(null=True)  # when it last became the champion
 
 
 class Edition(Table):

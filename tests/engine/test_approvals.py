@@ -23,6 +23,7 @@ from engine.going_live import ApproveGoLive, ApproveRun, ProposeGoLive
 from engine.governance import ApproveDocument, ProposeDocument, RejectDocument, SaveDraft, UndoDraft
 from engine.overrides import ApproveLimit, ApproveOverride, SetOverride
 from engine.people import ApproveRole, GrantRole
+from engine.promotion import ProposeModel
 from engine.restoring import RestoreDocument, WithdrawDocument
 from engine.runs import run_entity
 from engine.sending_terms import ApproveSendingTerms, SetSendingTerms
@@ -257,6 +258,16 @@ def trained_model(world: World) -> Waiting:
     )
 
 
+def earlier_champion(world: World) -> Waiting:
+    """Whoever trained it, and whoever asks to go back to it."""
+    values = {"sha256": "5" * 64, "body": "{}", "card": json.dumps({"leak_alarm": False}), "task": "late"}
+    row = ScoreModel.create(**values, status="retired", trained_day=DAY, created_at=1, trained_by=world.people["a"])
+    world.do(ProposeModel, "b", model=row.id, sha256="5" * 64)
+    return Waiting(
+        lambda actor: PromoteModel(actor=actor, reason="read", model=row.id, sha256="5" * 64), frozenset("ab")
+    )
+
+
 def given_role(world: World) -> Waiting:
     """Neither who gives it nor who gets it."""
     world.do(GrantRole, "administrator", user=world.people["sales"], role="credit_manager")
@@ -320,7 +331,7 @@ WAYS: dict[str, tuple[Callable[[World], Waiting], ...]] = {
     "ApproveOverride": (released_hold,),
     "ApproveLimit": (proposed_limit,),
     "PutLimitsInForce": (limits_in_the_band,),
-    "PromoteModel": (trained_model,),
+    "PromoteModel": (trained_model, earlier_champion),
     "ApproveRole": (given_role,),
     "ApproveGatewayAddress": (gateway_address,),
     "ApproveWaiver": (waived_charge,),
