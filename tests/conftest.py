@@ -158,7 +158,7 @@ class Server:
         """Make a database, set up or empty; its URL."""
         self.made += 1
         name = f"test_{self.made}"
-        template = "ready" if ready else "template0 encoding 'UTF8' locale 'C'"
+        template = "ready strategy file_copy" if ready else "template0 encoding 'UTF8' locale 'C'"
         self.admin.execute(f"create database {name} template {template}")
         return self.url(name)
 

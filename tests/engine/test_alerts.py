@@ -15,6 +15,8 @@ from engine.runs import resume, run_entity
 from engine.tables import Alert, AuditEntry, Decision, DirtyCustomer, DueLine, Entity, Outcome, Run
 from engine.verify import verify
 
+pytestmark = pytest.mark.long
+
 DAY = 20_543  # 2026-03-31
 SETS = st.lists(st.sampled_from("abcde"), unique=True).map(lambda codes: ",".join(codes) or None)
 

@@ -18,6 +18,8 @@ from engine.verify import verify
 
 from .conftest import in_force, policy, rule
 
+pytestmark = pytest.mark.long
+
 DAY = 20_543
 OVER = {"max": [{"subtract": [{"fact": "overdue_minor"}, {"param": "small_cut"}]}, 0]}
 LATE = {"if": ["segment", "==", "key"], "then": {"fact": "leader_days_past_due"}, "else": 0}

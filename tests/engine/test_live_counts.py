@@ -20,6 +20,8 @@ from rules.documents import shipped
 
 from .conftest import in_force
 
+pytestmark = pytest.mark.long
+
 DAY = 20_543  # 2026-03-31, the day the tests' clock stands at
 
 

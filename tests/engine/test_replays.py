@@ -13,6 +13,8 @@ from engine.tasks import drain_now
 
 from .conftest import DAY, in_force, parameters, rewrite
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def run(day):

@@ -20,6 +20,8 @@ from rules.explanation import explain
 
 from .conftest import escalation, hold, in_force, parameters, policy, rule, segmentation, step
 
+pytestmark = pytest.mark.long
+
 DAY = 20_543
 
 
