@@ -49,6 +49,12 @@ def wording_of_draft(runtime: "Runtime", entity: Entity, template: Template) -> 
     return Wording(template, _known(runtime, entity, SHARED, day))
 
 
+def shown_wording(runtime: "Runtime", entity: Entity) -> Wording:
+    """What a statement is written with that no step of a policy asks for: the first reminder's words."""
+    day = runtime.today(entity)
+    return Wording(_known(runtime, entity, SHOWN_BY, day), _known(runtime, entity, SHARED, day))
+
+
 def _known(runtime: "Runtime", entity: Entity, key: str, day: int) -> Template:
     """The template in force, else the shipped one: a new house has approved none yet."""
     shas = template_shas(entity, day)

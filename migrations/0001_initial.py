@@ -796,8 +796,6 @@ def up(migrator, db):
         settled_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
         handed_day = IntegerField(null=True)
         block = ForeignKeyField(Block, null=True, on_delete="RESTRICT")
-        file = ForeignKeyField(DocumentContent, null=True, on_delete="RESTRICT")
-        file_name = TextField(default="")
         figures = TextField(default="{}")
         recovered = TextField(default="{}")
         version = IntegerField(default=1)

@@ -3,7 +3,7 @@
 from peewee import BigIntegerField, CharField, ForeignKeyField, IntegerField, TextField
 
 from engine.tables.base import Table
-from engine.tables.entries import Block, ClaimEntry, DocumentContent
+from engine.tables.entries import Block, ClaimEntry
 from engine.tables.parties import Customer, User
 
 
@@ -37,8 +37,6 @@ class HandOver(Table):
     settled_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")  # who approved or declined it
     handed_day = IntegerField(null=True)
     block = ForeignKeyField(Block, null=True, on_delete="RESTRICT")  # what keeps us from dunning meanwhile
-    file = ForeignKeyField(DocumentContent, null=True, on_delete="RESTRICT")  # the ZIP as it went out
-    file_name = TextField(default="")
     figures = TextField(default="{}")  # JSON: what was handed over, by currency, minor units
     recovered = TextField(default="{}")  # JSON: what came back so far, by currency, minor units
     version = IntegerField(default=1)

@@ -21,6 +21,7 @@ from engine.commands import Command, CommandError
 from engine.gateway_addresses import ApproveGatewayAddress, ProposeGatewayAddress
 from engine.going_live import ApproveGoLive, ApproveRun, ProposeGoLive
 from engine.governance import ApproveDocument, ProposeDocument, RejectDocument, SaveDraft, UndoDraft
+from engine.handing_over import ApproveHandOver, ProposeHandOver
 from engine.overrides import ApproveLimit, ApproveOverride, SetOverride
 from engine.people import ApproveRole, GrantRole
 from engine.promotion import ProposeModel
@@ -322,6 +323,16 @@ def waived_charge(world: World) -> Waiting:
     return Waiting(lambda actor: ApproveWaiver(actor=actor, reason="read", waiver=made["waiver"]), frozenset("a"))
 
 
+def handed_over_debt(world: World) -> Waiting:
+    customer = world.books.customer("1")
+    world.books.invoice(customer, 50_000, DAY - 60, DAY - 40)
+    world.promote_all()
+    made = world.do(ProposeHandOver, "a", customer=customer.id, target="agency", recipient="An agency")
+    return Waiting(
+        lambda actor: ApproveHandOver(actor=actor, reason="read", hand_over=made["hand_over"]), frozenset("a")
+    )
+
+
 WAYS: dict[str, tuple[Callable[[World], Waiting], ...]] = {
     "ApproveDocument": tuple(_of_document(route) for route in DOCUMENT_ROUTES),
     "RejectDocument": (),  # saying no to one's own harms nobody
@@ -335,6 +346,8 @@ WAYS: dict[str, tuple[Callable[[World], Waiting], ...]] = {
     "ApproveRole": (given_role,),
     "ApproveGatewayAddress": (gateway_address,),
     "ApproveWaiver": (waived_charge,),
+    "ApproveHandOver": (handed_over_debt,),
+    "DeclineHandOver": (),
     "DeclineWaiver": (),  # as above
     "ApproveResume": (resumed_policy, resumed_by_who_stopped_it, asked_for_once_more_by_another),
 }
