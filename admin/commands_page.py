@@ -24,14 +24,17 @@ from engine.tables import (
     Alarm,
     Alert,
     Block,
+    ClaimEntry,
     Customer,
     Dispute,
     DueLine,
     Entity,
+    HandOver,
     InvoiceDocument,
     Override,
     Run,
     User,
+    Waiver,
 )
 from ledger.problems import Problem
 
@@ -46,6 +49,9 @@ OF_CUSTOMER = {
     "block": Block,
     "due_line": DueLine,
     "invoice_document": InvoiceDocument,
+    "waiver": Waiver,
+    "claim_entry": ClaimEntry,
+    "hand_over": HandOver,
 }
 
 

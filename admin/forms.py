@@ -37,6 +37,9 @@ CARRIED = frozenset(
         "run",
         "user",
         "invoice_document",
+        "waiver",
+        "claim_entry",
+        "hand_over",
         "mail",
         "link",
     }

@@ -50,6 +50,7 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
             Line(_l("Disputes"), "disputes.index_view", "message-square-warning"),
             Line(_l("Messages"), "messages.index_view", "mail", "letters"),
             Line(_l("Mail received"), "received_mail.index", "inbox"),
+            Line(_l("Hand-overs"), "hand_overs.index", "scale"),
             Line(_l("Alarms"), "alarms.index_view", "bell-ring", "alarms"),
         ),
     ),
@@ -60,6 +61,7 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
             Line(_l("Parameters"), "parameters.index", "sliders-horizontal"),
             Line(_l("Derived facts"), "derived_facts.index", "gauge"),
             Line(_l("Letter templates"), "templates.index", "mail"),
+            Line(_l("Late interest"), "regimes.index", "scroll-text"),
             Line(_l("Simulation"), "simulations.index", "flask-conical"),
             Line(_l("Looking ahead"), "forward.page", "calendar-clock"),
             Line(_l("Documents"), "documents.index_view", "file-text"),
@@ -88,7 +90,13 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
 WITHIN = {
     **{"importing": "imports", "accounts": "users", "decision_log": "decisions", "comparisons": "decisions"},
     **{"explanations": "customers", "timelines": "customers"},
-    **{"silence": "customers", "pauses": "customers", "dispute_pages": "disputes", "thread": "customers"},
+    **{
+        "silence": "customers",
+        "pauses": "customers",
+        "claim_accounts": "customers",
+        "dispute_pages": "disputes",
+        "thread": "customers",
+    },
     **{"absences": "day", "message_editor": "messages"},
 }  # pages that belong to the line of another room
 

@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
 from admin import formatting, gate, places, sending_terms, versions
+from admin.claim_shapes import CLAIM_SHAPES
 from admin.forms import Ask, Shape
 from admin.signs import signs
 from engine import access, diary
@@ -597,5 +598,6 @@ SHAPES: dict[str, Shape] = {
             {"role": Ask(_l("Role"), options=_held)},
             danger=True,
         ),
+        *CLAIM_SHAPES,
     )
 }

@@ -15,7 +15,10 @@ from engine.tables import Document, Entity, User
 from engine.versions import head_of
 
 WAITING = "proposed"
-HEADS = {"policy": "policies", "parameters": "parameters", "derived_facts": "derived_facts", "template": "templates"}
+HEADS = {
+    **{"policy": "policies", "parameters": "parameters", "derived_facts": "derived_facts", "template": "templates"},
+    **{"regime": "policies", "rate_table": "policies"},
+}
 # Above: the blueprint of each kind.
 
 

@@ -198,7 +198,7 @@ def waive_claim(context: Context, command: WaiveClaim) -> Change:
         subject_kind="waiver",
         subject_id=row.id,
         after={"customer": customer.id, **common, "state": "proposed"},
-        answer={"waiver": row.id, "needs_approval": True},
+        answer={"waiver": row.id, "needs_approval": True, "state": "proposed"},
         entity_id=customer.entity_id,
     )
 

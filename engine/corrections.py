@@ -121,6 +121,8 @@ def end_block(context: Context, command: EndBlock) -> Change:
     if block is None:
         raise NotFound(f"no block {command.block}")
     customer = context.customer(block.customer_id)
+    if block.kind == "handed_over":
+        raise Invalid.because("block", "is a hand-over", "say under Hand-overs that the debt is back")
     if Reversal.select().where(Reversal.target == "block", Reversal.target_id == block.id).exists():
         raise Conflict(f"block {block.id} has ended already")
     Reversal.create(
