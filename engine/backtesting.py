@@ -2,21 +2,34 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from engine.editions import rates_on
 from engine.frames import collected, read_frames
 from engine.tables import DueLine, Entity
 from ledger.basis import Basis
+from ledger.days import date_of, day_of
 from ledger.exporting import csv_of
 from scoring.backtest import Backtest, Window, backtest_invoices
+from scoring.cash import WEEK_DAYS, WEEKS, backtest_cash
+from scoring.features import WHOLE_BP
 from scoring.invoice_training import Ledger
+from scoring.labels import HORIZON_DAYS
+from scoring.learning import SEED, train
+from scoring.measures import compared
+from scoring.model import built, score_row
 from scoring.past import ENTRIES, Columns, entry_frames
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
 
+CASH_EVERY_DAYS = 28
+CUSTOMER_TRAINING_DAYS = 64  # days of facts; each costs those of the whole entity
 PREDICTED = ("invoice_id", "p_late", "p_late30", "days_late")
 
 
@@ -51,16 +64,85 @@ def last_told_day(ledgers: Sequence[Ledger]) -> int:
     )
 
 
-def backtest(runtime: "Runtime", entities: Sequence[Entity], window: Window) -> Backtest:
-    """Backtest the invoice models on the ledgers of some entities.
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is tested beside the invoice models.
+
+    Args:
+        customer_days: days on which customers are scored; None: the first days of quarters from the end of
+            training on whose labels are decided. Empty: none.
+        cash_from, cash_to: first and last day from which cash is forecast; None: from the end of training
+            until thirteen weeks before the ledger ends.
+        cash_amount_max: larger invoices are left out of it, in minor units.
+    """
+
+    customer_days: Sequence[int] | None = None
+    cash_from: int | None = None
+    cash_to: int | None = None
+    cash_amount_max: int | None = None
+
+
+def backtest(runtime: "Runtime", entities: Sequence[Entity], window: Window, beside: Beside | None = None) -> Backtest:
+    """Backtest the models on the ledgers of some entities.
 
     Args:
         window: when.
+        beside: the customers' score and the cash forecast; neither when None.
     """
     ledgers = ledgers_of(runtime, entities, window.train_until)
     if not ledgers:
         return Backtest({}, problems=("there are no invoices: import a ledger first",))
-    return backtest_invoices(ledgers, window, last_told_day(ledgers))
+    last_day = last_told_day(ledgers)
+    found = backtest_invoices(ledgers, window, last_day)
+    if found.problems or beside is None:
+        return found
+    days = beside.customer_days
+    if days is None:
+        days = quarter_days(window.train_until, last_day - HORIZON_DAYS)
+    first = window.train_until if beside.cash_from is None else beside.cash_from
+    last = last_day - WEEKS * WEEK_DAYS if beside.cash_to is None else beside.cash_to
+    cash_days = list(range(first, last + 1, CASH_EVERY_DAYS))
+    found.report["customers_score"] = _customers(runtime, entities, window, days, last_day)
+    found.report["cash"] = backtest_cash(ledgers, cash_days, WEEKS, beside.cash_amount_max, SEED) | {
+        "as_of": [date_of(day).isoformat() for day in cash_days]
+    }
+    return found
+
+
+def quarter_days(first_day: int, last_day: int) -> list[int]:
+    """The first days of quarters between two days, both included."""
+    days = (day_of(date(year, month, 1)) for year in range(1970, 2100) for month in (1, 4, 7, 10))
+    return [day for day in days if first_day <= day <= last_day]
+
+
+def _customers(
+    runtime: "Runtime", entities: Sequence[Entity], window: Window, days: Sequence[int], last_day: int
+) -> dict[str, Any]:
+    """Train the customers' score on what was known before a day and test it on later ones."""
+    from engine.training import labelled_rows
+
+    known_day = window.train_until - 1
+    rows = [row for one in entities for row in labelled_rows(runtime, one, known_day, CUSTOMER_TRAINING_DAYS)]
+    body, problems = train(rows, known_day)
+    if body is None:
+        return {"days": len(days), "problems": problems}
+    model = built({**body, "golden": []}, "")
+    # asked on a day with what was known before it: the facts of the day before
+    asked = [day - 1 for day in days]
+    tested = [row for one in entities for row in labelled_rows(runtime, one, last_day, asked=asked)]
+    if not tested:
+        return {"days": len(days), "n": 0}
+    scores = [score_row(row, model) for row in tested]
+    chances = {
+        "champion": np.array([answer.score_bp for answer in scores], dtype=np.float64) / WHOLE_BP,
+        "own_late_share": np.array([answer.rival_bp for answer in scores], dtype=np.float64) / WHOLE_BP,
+    }
+    oldest = np.array([row["leader_days_past_due"] for row in tested], dtype=np.float64)
+    labels = np.array([row["label"] for row in tested], dtype=np.int64)
+    customers = np.array([row["customer_id"] for row in tested])
+    rankings = {"ageing_rule": np.maximum(np.nan_to_num(oldest, nan=0.0), 0.0)}
+    found = compared(labels, customers, chances, rankings, SEED)
+    return found | {"days": [date_of(day).isoformat() for day in days]}
 
 
 def write_predictions(found: Backtest, file: Path) -> int:

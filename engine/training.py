@@ -160,7 +160,7 @@ def train(
         The model's name, row and card, or why there is none.
     """
     entities = [entity] if isinstance(entity, Entity) else list(entity)
-    rows = [row for each in entities for row in _rows(runtime, each, as_of_day, days_max)]
+    rows = [row for each in entities for row in labelled_rows(runtime, each, as_of_day, days_max)]
     body, problems = learn(rows, as_of_day)
     if body is None:
         found = (Problem(place=TASK, what=text, cure="import more history, then train again") for text in problems)
@@ -170,21 +170,33 @@ def train(
     return Trained(sha256, answer["model"], body["card"])
 
 
-def _rows(runtime: "Runtime", entity: Entity, as_of_day: int, days_max: int) -> Iterable[dict[str, Any]]:
-    """Facts and labels of every customer on each of the days asked, oldest day first."""
+def labelled_rows(
+    runtime: "Runtime",
+    entity: Entity,
+    known_day: int,
+    days_max: int = CUTOFFS_MAX,
+    asked: Sequence[int] | None = None,
+) -> Iterable[dict[str, Any]]:
+    """Facts and labels of every customer on each of some days, oldest day first.
+
+    Args:
+        known_day: the day the ledger is taken to be known.
+        days_max: of the days chosen when none are asked.
+        asked: days whose facts are wanted; by default fortnights whose labels are decided.
+    """
     first = DueLine.select(fn.MIN(DueLine.booked_day)).where(DueLine.entity_id == entity.id).scalar()
     if first is None:
         return
-    days = _days(int(first) + HISTORY_DAYS, as_of_day, days_max)
-    read = read_frames(runtime, entity, as_of_day=as_of_day)
+    days = _days(int(first) + HISTORY_DAYS, known_day, days_max) if asked is None else list(asked)
+    read = read_frames(runtime, entity, as_of_day=known_day)
     frames = {name: collected(frame) for name, frame in read.items() if name != "previous"}
-    bad = collected(bad_lines(frames, as_of_day))
+    bad = collected(bad_lines(frames, known_day))
     customers = Customer.select(fn.COUNT()).where(Customer.entity == entity).scalar()
     share = max(1, -(-customers * len(days) // ROWS_MAX))
     for day in days:
         basis = Basis(as_of_day=day, entity=entity.code, currency=entity.currency, rates_e9=rates_on(entity, day))
-        asked = training_rows(customer_facts(frames, basis, keep=collected), bad, day, FACTS_READ)
-        yield from (row for row in rows_of(asked) if row["customer_id"] % share == 0)
+        found = training_rows(customer_facts(frames, basis, keep=collected), bad, day, FACTS_READ)
+        yield from (row for row in rows_of(found) if row["customer_id"] % share == 0)
 
 
 def _days(first_day: int, as_of_day: int, days_max: int) -> list[int]:

@@ -1,6 +1,7 @@
 """A made-up portfolio whose late payers differ from the others, and a model trained on it."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from ledger.canonical import sha256_of
 from scoring.learning import train
 from scoring.model import Model, canonical, load
+from scoring.past import ENTRIES, NEVER
 
 FIRST_DAY, TRAINED_DAY = 20_000, 20_560
 
@@ -72,3 +74,36 @@ def model(body: dict[str, Any]) -> Model:
     assert problems == []
     assert loaded is not None
     return loaded
+
+
+def invoices_made_up(disputes_at_issue: bool = False) -> dict[str, Any]:
+    """40 customers, each with habits of its own, write 25 invoices in two years."""
+    generator = np.random.default_rng(3)
+    customer = np.repeat(np.arange(1, 41), 25)
+    invoiced = 18_000 + generator.integers(0, 730, customer.size)
+    due = invoiced + generator.choice([14, 30], customer.size)
+    habit = generator.normal(8, 16, 41)[customer]
+    paid = np.maximum(due + np.round(generator.normal(habit, 12)), invoiced)
+    amount = generator.integers(1_000, 90_000, customer.size)
+    ids = np.arange(1, customer.size + 1)
+    late = paid > due
+    shared = {"line_id": ids, "customer_id": customer, "amount_minor": amount, "amount": amount}
+    never = np.full(customer.size, NEVER)
+    lines = shared | {"invoice_day": invoiced, "due_day": due, "seen_day": invoiced, "gone_day": never}
+    payments = shared | {"booked_day": paid, "is_payment": np.ones(customer.size), "seen_day": paid, "gone_day": never}
+    told = late if disputes_at_issue else np.zeros(customer.size, dtype=bool)
+    disputes = {"line_id": ids, "customer_id": customer, "seen_day": invoiced, "gone_day": never}
+    tables = {"lines": lines, "payments": payments, "disputes": {k: v[told] for k, v in disputes.items()}}
+    return {name: {column: tables[name][column] for column in columns} for name, columns in ENTRIES.items()}
+
+
+@pytest.fixture(scope="session")
+def make_entries() -> Callable[..., dict[str, Any]]:
+    """``make_entries(disputes_at_issue=True)``: the columns of a made-up ledger of invoices."""
+    return invoices_made_up
+
+
+@pytest.fixture(scope="session")
+def made_up_entries() -> dict[str, Any]:
+    """The same, once."""
+    return invoices_made_up()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,37 +15,17 @@ from scoring.invoice_features import INVOICE_FEATURE_NAMES, INVOICE_FEATURES
 from scoring.invoice_model import codes_of, load_invoice_model, scores_of
 from scoring.invoice_training import Ledger, Trained, outcomes, train_invoices
 from scoring.measures import average_precision
-from scoring.past import ENTRIES, NEVER
 
 pytestmark = pytest.mark.xdist_group("scoring")  # so that one process trains the model
 
-START, UNTIL, KNOWN = 18_000, 18_620, 18_800
-
-
-def made_up(disputes_at_issue: bool = False) -> dict[str, Any]:
-    """40 customers, each with habits of its own, write 25 invoices in two years."""
-    generator = np.random.default_rng(3)
-    customer = np.repeat(np.arange(1, 41), 25)
-    invoiced = START + generator.integers(0, 730, customer.size)
-    due = invoiced + generator.choice([14, 30], customer.size)
-    habit = generator.normal(8, 16, 41)[customer]
-    paid = np.maximum(due + np.round(generator.normal(habit, 12)), invoiced)
-    amount = generator.integers(1_000, 90_000, customer.size)
-    ids = np.arange(1, customer.size + 1)
-    late = paid > due
-    shared = {"line_id": ids, "customer_id": customer, "amount_minor": amount, "amount": amount}
-    never = np.full(customer.size, NEVER)
-    lines = shared | {"invoice_day": invoiced, "due_day": due, "seen_day": invoiced, "gone_day": never}
-    payments = shared | {"booked_day": paid, "is_payment": np.ones(customer.size), "seen_day": paid, "gone_day": never}
-    told = late if disputes_at_issue else np.zeros(customer.size, dtype=bool)
-    disputes = {"line_id": ids, "customer_id": customer, "seen_day": invoiced, "gone_day": never}
-    tables = {"lines": lines, "payments": payments, "disputes": {k: v[told] for k, v in disputes.items()}}
-    return {name: {column: tables[name][column] for column in columns} for name, columns in ENTRIES.items()}
+UNTIL, KNOWN = 18_620, 18_800
+Entries = dict[str, Any]
+Make = Callable[..., Entries]
 
 
 @pytest.fixture(scope="module")
-def ledger() -> Ledger:
-    return Ledger.of(made_up())
+def ledger(made_up_entries: Entries) -> Ledger:
+    return Ledger.of(made_up_entries)
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +71,9 @@ def test_training_again_gives_the_same_model(ledger: Ledger, trained: Trained) -
     assert sha256_of(again.body) == sha256_of(trained.body)
 
 
-def test_the_future_changes_no_model(trained: Trained) -> None:
+def test_the_future_changes_no_model(trained: Trained, make_entries: Make) -> None:
     """Payments that came after training ended, left out of the ledger: the same model."""
-    entries = made_up()
+    entries = make_entries()
     known = entries["payments"]["seen_day"] < UNTIL
     entries["payments"] = {name: column[known] for name, column in entries["payments"].items()}
     written = entries["lines"]["seen_day"] < UNTIL
@@ -163,9 +144,11 @@ def test_the_band_of_days_holds_about_what_it_claims(tested: Backtest) -> None:
     assert days["mae"]["champion"]["mean"] < days["mae"]["due_date"]["mean"]
 
 
-def test_disputes_dated_like_their_invoices_raise_the_alarm_and_do_not_win(tested: Backtest) -> None:
+def test_disputes_dated_like_their_invoices_raise_the_alarm_and_do_not_win(
+    tested: Backtest, make_entries: Make
+) -> None:
     """A file that says "disputed" but not since when: the flag is told and left out."""
-    ledger = Ledger.of(made_up(disputes_at_issue=True))
+    ledger = Ledger.of(make_entries(disputes_at_issue=True))
     found = backtest_invoices([ledger], Window(UNTIL, UNTIL + 20, KNOWN), KNOWN)
     assert found.report["leak"]["alarm"]
     assert "left out" in found.report["leak"]["why"][0]
@@ -173,16 +156,16 @@ def test_disputes_dated_like_their_invoices_raise_the_alarm_and_do_not_win(teste
     assert champion[0] == champion[1]
 
 
-def test_too_little_history_is_told() -> None:
+def test_too_little_history_is_told(make_entries: Make) -> None:
     """Asked before there was anything to learn from."""
-    found = backtest_invoices([Ledger.of(made_up())], Window(START + 40, START + 60, KNOWN), KNOWN)
+    found = backtest_invoices([Ledger.of(make_entries())], Window(18_040, 18_060, KNOWN), KNOWN)
     assert found.report == {}
     assert "at least 100 are needed" in found.problems[0]
 
 
-def test_a_line_settled_by_a_credit_note_has_no_outcome() -> None:
+def test_a_line_settled_by_a_credit_note_has_no_outcome(make_entries: Make) -> None:
     """Nobody paid it, and nobody owes it: it says nothing about paying late."""
-    entries = made_up()
+    entries = make_entries()
     entries["payments"]["is_payment"] = np.zeros(len(entries["payments"]["line_id"]))
     assert not outcomes(Ledger.of(entries), KNOWN).decided.any()
 

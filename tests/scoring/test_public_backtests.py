@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.backtesting import backtest, write_predictions
+from engine.backtesting import Beside, backtest, quarter_days, write_predictions
 from engine.importing import ImportFile, import_file
 from engine.runtime import Runtime
 from engine.tables import Entity
@@ -23,14 +23,15 @@ WINDOWS = {
     "udyam": ("INR", "2015-12-31", "2016-01-31", "2018-12-31", "2015-05-01"),
     "ibm": ("USD", "2013-04-30", "2013-06-01", "2014-12-31", "2013-01-15"),
 }
-Tested = Callable[[str], tuple[Backtest, Entity]]
+CASH_FROM, CASH_TO = day_of(date(2015, 10, 2)), day_of(date(2017, 6, 30))
+Tested = Callable[..., Backtest]
 
 
 @pytest.fixture
 def tested(runtime: Runtime, ledgers: Path) -> Tested:
     """``tested("udyam")``: imported by its mapping and backtested by the protocol."""
 
-    def test(name: str) -> tuple[Backtest, Entity]:
+    def test(name: str, beside: Beside | None = None) -> Backtest:
         currency, *days = WINDOWS[name]
         entity = Entity.create(code=name, name=name, currency=currency, zone="UTC", country="US")
         command = ImportFile(
@@ -44,7 +45,7 @@ def tested(runtime: Runtime, ledgers: Path) -> Tested:
         )
         import_file(runtime, command)
         window = Window(*(day_of(date.fromisoformat(day)) for day in days))
-        return backtest(runtime, [entity], window), entity
+        return backtest(runtime, [entity], window, beside)
 
     return test
 
@@ -57,7 +58,7 @@ def auc(found: Backtest, part: str, name: str = "champion") -> float:
 
 def test_udyam(tested: Tested, tmp_path: Path) -> None:
     """Late at all 0.80, over 30 days 0.694; above the own share by more than chance; no leak."""
-    found, _ = tested("udyam")
+    found = tested("udyam", Beside(cash_from=CASH_FROM, cash_to=CASH_TO, cash_amount_max=10_000_000))
     assert auc(found, "p_late") >= 0.80
     assert auc(found, "p_late30") >= 0.694
     for part in ("p_late", "p_late30"):
@@ -65,6 +66,15 @@ def test_udyam(tested: Tested, tmp_path: Path) -> None:
     assert found.report["p_late"]["n"] == 2751
     assert not found.report["leak"]["alarm"]
     assert write_predictions(found, tmp_path / "out.csv") == 2817
+    customers, cash = found.report["customers_score"], found.report["cash"]
+    assert (
+        customers["days"] == [f"{year}-{month}-01" for year in (2016, 2017) for month in ("01", "04", "07", "10")][:7]
+    )
+    assert customers["measures"]["champion"]["auc"] >= 0.925
+    assert customers["lead"]["ageing_rule"]["auc_interval"][0] > 0
+    assert cash["days"] == 23
+    assert cash["wape"]["typical"] < cash["wape"]["expected"] < 0.75 * cash["wape"]["own_mean"]
+    assert 0.75 <= cash["band"]["held"] <= 0.85
     rows = list(csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()))
     assert list(rows[0]) == ["invoice_id", "p_late", "p_late30", "days_late"]
     assert len({row["invoice_id"] for row in rows}) == 2817
@@ -72,7 +82,13 @@ def test_udyam(tested: Tested, tmp_path: Path) -> None:
 
 def test_ibm(tested: Tested) -> None:
     """Late at all 0.88, with `Disputed` unused; nothing is over 30 days late."""
-    found, _ = tested("ibm")
+    found = tested("ibm")
     assert auc(found, "p_late") >= 0.88
     assert found.report["p_late30"]["bad"] == 0
     assert not found.report["leak"]["alarm"]
+
+
+def test_quarters_between_two_days() -> None:
+    """Both ends count."""
+    days = quarter_days(day_of(date(2016, 1, 1)), day_of(date(2016, 7, 1)))
+    assert days == [day_of(date(2016, month, 1)) for month in (1, 4, 7)]
