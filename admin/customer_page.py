@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from flask_login import current_user
 from peewee import JOIN, fn
 
 from admin import gate
@@ -13,7 +14,12 @@ from admin.console import cursor, position
 from admin.invoices import name_invoices, standings_of_lines
 from engine.disputes import Told, disputes_of
 from engine.invoice_documents import documents_of
+from engine.payment_plans import Told as PlanTold
+from engine.payment_plans import plans_of
 from engine.pipeline import Asking, asking, facts_of, lines_of
+from engine.promises import Told as PromiseTold
+from engine.promises import promises_of
+from engine.proposals import waiting_for
 from engine.tables import (
     Action,
     Alert,
@@ -26,16 +32,19 @@ from engine.tables import (
     Customer,
     Decision,
     Dispute,
+    DueLine,
     InvoiceDocument,
     Message,
     Outcome,
     Override,
     Person,
     Promise,
+    Proposal,
     Reversal,
     Standing,
     User,
 )
+from engine.write_offs import write_offs_of
 from rules import reference
 from rules.reference import Decided
 from scoring.model import Model, score_row
@@ -108,7 +117,10 @@ class CustomerFile:
     lines: list[dict[str, Any]]
     scored: Scored
     payments: list[dict[str, Any]] = field(default_factory=list)
-    promises: list[Promise] = field(default_factory=list)
+    promises: list[PromiseTold] = field(default_factory=list)
+    plans: list[PlanTold] = field(default_factory=list)
+    write_offs: list[tuple[Credit, DueLine]] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
     disputes: list[Told] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     overrides: list[Override] = field(default_factory=list)
@@ -197,7 +209,10 @@ def file_of(customer: Customer) -> CustomerFile:
         lines=lines_of(gate.runtime(), ask, [customer.id]),
         scored=scored(row, ask.edition.model),
         payments=_payments(customer),
-        promises=list(_standing(Promise, "promise", customer).order_by(Promise.promised_day.desc()).limit(20)),
+        promises=promises_of(runtime, customer),
+        plans=plans_of(runtime, customer),
+        write_offs=write_offs_of(customer),
+        proposals=waiting_for(current_user.id, customer),
         disputes=disputes_of(customer, day),
         blocks=[b for b in _standing(Block, "block", customer) if b.until_day is None or b.until_day > day],
         overrides=list(

@@ -42,6 +42,9 @@ CARRIED = frozenset(
         "hand_over",
         "mail",
         "link",
+        "payment_plan",
+        "proposal",
+        "write_off",
     }
 )
 TEXT_LENGTH_MAX = 2_000

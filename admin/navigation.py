@@ -48,6 +48,7 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
             Line(_l("Diary"), "actions.index_view", "list-checks", "diary"),
             Line(_l("Alerts"), "alerts.index_view", "triangle-alert", "alerts"),
             Line(_l("Disputes"), "disputes.index_view", "message-square-warning"),
+            Line(_l("Plans and write-offs"), "plans.index", "calendar-clock"),
             Line(_l("Messages"), "messages.index_view", "mail", "letters"),
             Line(_l("Mail received"), "received_mail.index", "inbox"),
             Line(_l("Hand-overs"), "hand_overs.index", "scale"),

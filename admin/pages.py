@@ -40,6 +40,7 @@ from admin import (
     navigation,
     parameters,
     pauses,
+    plan_pages,
     policies,
     received_mail,
     regimes_page,
@@ -149,6 +150,7 @@ def register(app: Flask) -> None:
         regimes_page,
         dispute_pages,
         answer_page,
+        plan_pages,
     ):
         app.register_blueprint(page.blueprint)
     accounts.limit_tries(app)

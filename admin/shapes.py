@@ -248,6 +248,37 @@ SHAPES: dict[str, Shape] = {
             danger=True,
         ),
         Shape(
+            "CancelPlan",
+            _l("Cancel a payment plan"),
+            _l("Its lines are dunned again where they stood."),
+            _l("Cancel the plan"),
+            danger=True,
+        ),
+        Shape(
+            "WriteOff",
+            _l("Write off"),
+            _l("The debt is given up here until the accounts say the same. A large one takes a second person."),
+            _l("Write it off"),
+            {
+                "due_line": Ask(_l("Invoice"), options=_one_line),
+                "amount_minor": Ask(_l("Amount"), _l("Leave empty for all that is open.")),
+            },
+        ),
+        Shape(
+            "ReverseWriteOff",
+            _l("Take a write-off back"),
+            _l("Its amount is owed and dunned again."),
+            _l("Take it back"),
+        ),
+        Shape(
+            "ApproveEntry",
+            _l("Approve as the second person"),
+            _l("It is entered at once, if it still fits what is open. Nobody approves their own."),
+            _l("Approve"),
+            {"sha256": Ask("", kind="hidden")},
+        ),
+        Shape("DeclineEntry", _l("Decline what was proposed"), _l("Nothing is entered."), _l("Decline")),
+        Shape(
             "SetBlock",
             _l("Pause or block dunning"),
             _l("Steps wait; interest and days past due run on."),

@@ -10,7 +10,20 @@ from engine import frames
 from engine.commands import Change, Command, Context, NotFound, Refused, register
 from engine.decisions import Applying, Subject, write_actions
 from engine.differences import columns_to_apply
-from engine.tables import Action, Alarm, Credit, CreditLimit, Customer, Decision, DueLine, Outcome, Run, Standing
+from engine.payment_plans import note_defaults
+from engine.tables import (
+    Action,
+    Alarm,
+    Credit,
+    CreditLimit,
+    Customer,
+    Decision,
+    DueLine,
+    Entity,
+    Outcome,
+    Run,
+    Standing,
+)
 from rules import reference
 from rules.standing import Stand
 
@@ -33,6 +46,7 @@ def complete(applying: Applying, decided: "Frame") -> None:
     if run.undecided:
         _tell_missing_rates(applying)
     if run.kind != "adoption" and run.acts:
+        _note_defaults(applying)
         if run.undecided:
             _refer(applying, decided)
         band = applying.edition.book.parameters.get(BAND)
@@ -48,6 +62,15 @@ def complete(applying: Applying, decided: "Frame") -> None:
                     band_minor=band.value,
                 )
             )
+
+
+def _note_defaults(applying: Applying) -> None:
+    """Put payment plans that have defaulted into the diary."""
+    runtime, run = applying.runtime, applying.run
+    entity = Entity.get_by_id(run.entity_id)
+    tolerance = applying.edition.basis(entity, run.as_of_day).promise_tolerance_days
+    with runtime.database.atomic():
+        note_defaults(runtime, entity, run.as_of_day, tolerance, applying.at)
 
 
 def complete_lines(applying: Applying, decided: "Frame") -> None:

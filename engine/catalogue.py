@@ -23,9 +23,11 @@ from engine import (
     letterhead,
     notes,
     overrides,
+    payment_plans,
     people,
     posting,
     promotion,
+    proposals,
     received,
     regimes,
     replays,
@@ -35,6 +37,7 @@ from engine import (
     setting_up,
     stopping,
     training,
+    write_offs,
 )
 from engine.commands import COMMANDS, Registered
 
@@ -63,9 +66,11 @@ MODULES = (
     letterhead,
     notes,
     overrides,
+    payment_plans,
     people,
     posting,
     promotion,
+    proposals,
     received,
     regimes,
     replays,
@@ -75,6 +80,7 @@ MODULES = (
     setting_up,
     stopping,
     training,
+    write_offs,
 )
 
 

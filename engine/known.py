@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from engine import tables
-from ledger.entries import Allocation, Credit, Known, Limit, Line
+from ledger.entries import WRITE_OFF, Allocation, Credit, Known, Limit, Line
 
 CHUNK = 900  # values in one SQL list
 COMMON_COLUMNS = ("id", "customer", "number", "identity", "revision", "amount_minor", "currency")
 DAY_COLUMNS = ("booked_day", "recorded_day")
 LINE_COLUMNS = (*COMMON_COLUMNS, *DAY_COLUMNS, "ordinal", "invoice_day", "due_day")
-CREDIT_COLUMNS = (*COMMON_COLUMNS, *DAY_COLUMNS, "kind", "reference")
+CREDIT_COLUMNS = (*COMMON_COLUMNS, *DAY_COLUMNS, "kind", "reference", "import_id")
 T = TypeVar("T")
 
 
@@ -80,7 +80,9 @@ class _Gathered:
         for row in _rows(tables.Credit, CREDIT_COLUMNS, ids):
             self._revision(row)
             if ("credit", row["id"]) not in reversed_:
-                self.credits[row["id"]] = Credit(**{**row, "customer": numbers[row["customer"]]})
+                said = {name: value for name, value in row.items() if name != "import_id"}
+                by_hand = row["kind"] == WRITE_OFF and row["import_id"] is None
+                self.credits[row["id"]] = Credit(**{**said, "customer": numbers[row["customer"]], "by_hand": by_hand})
 
     def _revision(self, row: Mapping[str, Any]) -> None:
         identity = row["identity"]

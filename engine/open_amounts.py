@@ -1,6 +1,7 @@
 """Open amounts of single due lines, as the ledger stands now: for commands and pages about a few of them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from peewee import ModelSelect, fn
 
@@ -34,3 +35,9 @@ def open_of(line: DueLine) -> int:
 
 def _reversed(target: str) -> ModelSelect:
     return Reversal.select(Reversal.target_id).where(Reversal.target == target)
+
+
+def standing(model: Any, target: str) -> ModelSelect:
+    """Entries of a table that were not taken back."""
+    found: ModelSelect = model.select().where(model.id.not_in(_reversed(target)))
+    return found

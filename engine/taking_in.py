@@ -21,6 +21,12 @@ from ledger.records import Record, SaidOfCustomer
 
 CONTACT_FIELDS = ("name", "email", *NUMBER_FIELDS, "chat", *ADDRESS_FIELDS)
 Key = tuple[str, int]
+MOVED: tuple[tuple[str, Any], ...] = (
+    ("dispute", tables.Dispute),
+    ("promise", tables.Promise),
+    ("plan_line", tables.PlanLine),
+    ("block", tables.Block),
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -235,8 +241,8 @@ def _new_ids(model: Any, after: int, import_id: int) -> dict[Key, int]:
 
 
 def _move(posted: Posted, old_line: int, new_line: int) -> None:
-    """Disputes, promises and blocks on a replaced line go on, on the line that replaces it."""
-    for target, model in (("dispute", tables.Dispute), ("promise", tables.Promise), ("block", tables.Block)):
+    """Disputes, promises, plans and blocks on a replaced line go on, on the line that replaces it."""
+    for target, model in MOVED:
         reversed_ = tables.Reversal.select(tables.Reversal.target_id).where(tables.Reversal.target == target)
         rows = model.select().where(model.due_line == old_line, model.id.not_in(reversed_)).order_by(model.id)
         if model is tables.Dispute:

@@ -8,7 +8,17 @@ changes it, the allocations that no longer hold are reversed.
 
 from collections.abc import Callable
 
-from ledger.entries import Allocation, BrokenInvariant, Credit, Known, Line, Plan, Reversal, settlement_identity
+from ledger.entries import (
+    WRITE_OFF,
+    Allocation,
+    BrokenInvariant,
+    Credit,
+    Known,
+    Line,
+    Plan,
+    Reversal,
+    settlement_identity,
+)
 from ledger.mapping import CREDIT_KINDS
 
 Key = tuple[str, int]
@@ -34,6 +44,7 @@ class _Allocating:
         self.posting_day = posting_day
         self.lines = {**known.lines, **{line.identity: line for line in plan.lines}}
         self.credits = {**known.credits, **{credit.identity: credit for credit in plan.credits}}
+        self.new_write_offs = {credit.identity for credit in plan.credits if credit.kind == WRITE_OFF}
         self.kinds = [kind for kind in CREDIT_KINDS if any(one.kind == kind for one in self.credits.values())]
         self.by_number = _grouped(self.lines)
         self.by_reference: dict[tuple[str, str], list[Credit]] = {}
@@ -106,7 +117,7 @@ class _Allocating:
         for one in there:
             credit = self.credits[one.credit.identity]
             says_so = credit.identity in of_rows or (one.line.number and credit.reference == one.line.number)
-            if not says_so:  # a person matched them
+            if not says_so and not one.credit.by_hand:  # a person matched them
                 give(credit, self.lines[one.line.identity], one.amount_minor)
         for line in lines:
             for identity in own[line.identity]:
@@ -116,8 +127,17 @@ class _Allocating:
             referring = self.by_reference.get((lines[0].customer, lines[0].number), [])
             for credit in sorted(referring, key=lambda one: (one.booked_day, one.kind, one.identity)):
                 for line in lines:
-                    if credit.identity not in of_rows:
+                    if credit.identity not in of_rows and not credit.by_hand:
                         give(credit, line, line.amount_minor)
+        written_off = any(credit in self.new_write_offs for (credit, _revision), _line in found)
+        for one in there:
+            # What we wrote off stands until the accounts write off, and while it fits beside what they say.
+            line = self.lines[one.line.identity]
+            fits = room[line.identity] >= one.amount_minor and one.credit.currency == line.currency
+            if one.credit.by_hand and fits and not written_off:
+                give(one.credit, line, one.amount_minor)
+            elif one.credit.by_hand:
+                self.plan.reversals.append(Reversal("credit", one.credit, "the accounts settled what was written off"))
         return found
 
     def post(self, credit: Credit, line: Line, amount: int, again: bool) -> None:

@@ -87,7 +87,7 @@ AMOUNT_FACTS = (
     ),
     # 400 of an open 1,000 promised for tomorrow: 400; once 100 of it came in: 300
     Fact(
-        money("promised_minor", "Promised", "Open, undisputed amounts under an open promise to pay."),
+        money("promised_minor", "Promised", "Open, undisputed amounts under an open promise to pay or a payment plan."),
         lambda _: _total(nw.col("is_open"), "promised_base"),
     ),
     # lines open 100, open 0, open 5: 2

@@ -69,6 +69,9 @@ FRAMES: Mapping[str, Mapping[str, Any]] = {
         "promised_day": nw.Int64,
         "after_credit_id": nw.Int64,
     },
+    "payment_plan": {**_ENTRY, "total_minor": nw.Int64},
+    "plan_line": {**_ENTRY, "plan_id": nw.Int64, "due_line_id": nw.Int64},
+    "instalment": {**_ENTRY, "plan_id": nw.Int64, "due_day": nw.Int64, "amount_minor": nw.Int64},
     "credit_limit": {**_ENTRY, "amount_minor": nw.Int64, "from_day": nw.Int64, "until_day": nw.Int64},
     "block": {
         **_ENTRY,

@@ -122,7 +122,7 @@ def covered_lines(
 
     Args:
         basis: the question.
-        lines: of settled_lines.
+        lines: of settled_lines, with is_planned (null: no plan in good order pays the line).
         credit_rows: of credit_states.
         promises: of promise_states.
         disputes: of open_disputes and of expected_credits: due_line_id, amount_minor.
@@ -139,14 +139,16 @@ def covered_lines(
     open_now = not_below_zero(nw.col("open_minor"))
     named = nw.coalesce("disputed_minor", lit(0))
     disputed = nw.when(nw.col("wholly_disputed") == lit(1)).then(open_now).otherwise(at_most(named, open_now))
-    promised = at_most(nw.coalesce("promised_minor", lit(0)), open_now - nw.col("disputed_minor"))
+    # A payment plan in good order promises all of its lines.
+    said = nw.when(~nw.col("is_planned").is_null()).then(open_now).otherwise(nw.coalesce("promised_minor", lit(0)))
+    promised = at_most(said, open_now - nw.col("disputed_minor"))
     marked = keep(
         lines.join(disputed_lines(disputes), on="id", how="left")
         .join(promised_lines(promises), on="id", how="left")
         .join(paused, on="id", how="left")
         .with_columns(disputed_minor=disputed)
         .with_columns(promised_minor=promised, is_paused=~nw.col("is_paused").is_null())
-        .drop("wholly_disputed")
+        .drop("wholly_disputed", "is_planned")
     )
     spread = _set_off(marked, pools(lines, credit_rows, promised_freely(promises)), basis.as_of_day)
     freely = nw.coalesce("freely_promised_minor", lit(0))

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+WRITE_OFF = "write_off"
 IDENTITY = 1  # version of how identities are made; a change would make every known entry new
 
 
@@ -74,6 +75,7 @@ class Credit:
     recorded_day: int
     revision: int = 0
     id: int | None = None
+    by_hand: bool = False  # a write-off entered here: it gives way to what the accounts post
 
     @property
     def key(self) -> tuple[str, int]:

@@ -78,6 +78,7 @@ def post(
     posting.limits([record for record in records if record.kind == "credit_limit"])
     posting.rates([record for record in records if record.kind == "exchange_rate"])
     allocate(posting.plan, known, posting.days.recorded, posting_day)
+    posting.report_given_way()
     posting.report_references()
     return posting.plan, posting.problems
 
@@ -232,6 +233,15 @@ class _Posting:
         self.plan.reversals.append(Reversal(target, old, f"replaced by line {record.line} of a later file"))
         entries.append(new)
         return new
+
+    def report_given_way(self) -> None:
+        """Warn about write-offs entered here that the accounts have left no room for."""
+        for reversal in self.plan.reversals:
+            if isinstance(reversal.entry, Credit) and reversal.entry.by_hand:
+                one = reversal.entry
+                what = f"the write-off of {one.customer} on {one.reference} that was entered here gave way to the file"
+                cure = "write off again what is still lost"
+                self.problems.append(warning(1, WHOLE, what, cure))
 
     def report_references(self) -> None:
         """Warn about credits whose invoice is not known, or is in another currency."""

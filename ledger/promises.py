@@ -34,7 +34,7 @@ PROMISE_FACTS = (
         days(
             "days_since_promise_broken",
             "Days since a promise was broken",
-            "Days since the last day, tolerance included, on which the latest broken promise could still be kept.",
+            "Days since the last day, tolerance included, on which the latest broken promise or plan could be kept.",
         ),
         lambda basis: lit(basis.as_of_day) - nw.when(nw.col("is_broken")).then(nw.col("deadline_day")).max(),
     ),

@@ -25,6 +25,7 @@ from ledger.cover import covered_lines, leaders, paused_lines
 from ledger.declare import Fact, columns_of, computed
 from ledger.disputes import DISPUTE_FACTS, expected_credits, open_disputes
 from ledger.expressions import lit
+from ledger.plans import PLAN_FACTS, plan_members, plan_states, planned_lines
 from ledger.promises import PROMISE_FACTS, promise_states
 
 __all__ = [
@@ -55,6 +56,7 @@ CUSTOMER_COLUMNS: tuple[Column, ...] = columns_of(
     BEHAVIOUR_FACTS,
     PAYMENT_FACTS,
     PROMISE_FACTS,
+    PLAN_FACTS,
     DISPUTE_FACTS,
     ACCOUNT_FACTS,
 )
@@ -62,25 +64,29 @@ CUSTOMER_COLUMNS: tuple[Column, ...] = columns_of(
 
 @dataclass(frozen=True)
 class Parts:
-    """What both subjects are made of, as of one day: covered lines, credits, promises, disputes."""
+    """What both subjects are made of, as of one day: covered lines, credits, promises, plans, disputes."""
 
     lines: Frame
     credits: Frame
     promises: Frame
+    plans: Frame
     disputes: Frame
 
 
 def parts_of(frames: Frames, basis: Basis, keep: Keep = unkept) -> Parts:
-    """Rebuild lines, credits, promises and disputes as of the day of the basis."""
+    """Rebuild lines, credits, promises, plans and disputes as of the day of the basis."""
     day = basis.as_of_day
     allocations = keep(live_allocations(frames, day))
     lines = keep(settled_lines(frames, day, allocations))
     credit_rows = keep(credit_states(frames, day, allocations))
     promises = keep(promise_states(frames, basis, allocations, lines, credit_rows))
+    members = keep(plan_members(frames, day))
+    plans = keep(plan_states(frames, basis, allocations, lines, members))
     disputes = keep(open_disputes(frames, day))
     contested = nw.concat([disputes.select("due_line_id", "amount_minor"), expected_credits(frames, day, allocations)])
-    covered = covered_lines(basis, lines, credit_rows, promises, contested, paused_lines(frames, day), keep)
-    return Parts(keep(with_payment(with_base(covered, basis), basis)), credit_rows, promises, disputes)
+    marked = lines.join(planned_lines(plans, members), on="id", how="left")
+    covered = covered_lines(basis, marked, credit_rows, promises, contested, paused_lines(frames, day), keep)
+    return Parts(keep(with_payment(with_base(covered, basis), basis)), credit_rows, promises, plans, disputes)
 
 
 def customer_facts(frames: Frames, basis: Basis, keep: Keep = unkept) -> Frame:
@@ -108,8 +114,11 @@ def booked_rows(parts: Parts, frames: Frames, basis: Basis, keep: Keep = unkept)
     rows = _joined(parts, frames, basis, keep).with_columns(
         *_known_nothing("lines_unknown", (*AMOUNT_FACTS, *BEHAVIOUR_FACTS)),
         *_known_nothing("promises_open", PROMISE_FACTS),
+        *_known_nothing("plans_active", PLAN_FACTS),
         *_known_nothing("disputes_open", DISPUTE_FACTS),
         *computed(CREDIT_FACTS, basis),
+        # The default of a plan is a broken promise: the step reached comes again.
+        days_since_promise_broken=nw.min_horizontal("days_since_promise_broken", "days_since_plan_default"),
     )
     rows = keep(rows.with_columns(*computed(EXPOSURE_FACTS, basis)))
     return rows.join(group_exposures(rows, frames), on="group_id", how="left")
@@ -157,6 +166,7 @@ def _joined(parts: Parts, frames: Frames, basis: Basis, keep: Keep) -> Frame:
         credit_rows,
         leaders(parts.lines, earliest),
         parts.promises.group_by("customer_id").agg(*computed(PROMISE_FACTS, basis)),
+        parts.plans.group_by("customer_id").agg(*computed(PLAN_FACTS, basis)),
         parts.disputes.group_by("customer_id").agg(*computed(DISPUTE_FACTS, basis)),
         customer_blocks(frames, day),
         charges_open(frames, basis),

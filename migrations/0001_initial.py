@@ -843,6 +843,44 @@ def up(migrator, db):
 
     db.create_tables([Import])
 
+    class PaymentPlan(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        total_minor = BigIntegerField()
+        currency = CharField(max_length=3)
+        reason = TextField()
+        agreed_by = IntegerField(null=True)
+        approved_by = IntegerField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "payment_plan"
+
+    db.create_tables([PaymentPlan])
+
+    class Instalment(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        plan = ForeignKeyField(PaymentPlan, on_delete="RESTRICT")
+        due_day = IntegerField()
+        amount_minor = BigIntegerField()
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "instalment"
+
+    db.create_tables([Instalment])
+
     class InvoiceDocument(Model):
         customer = ForeignKeyField(Customer, on_delete="RESTRICT")
         number = TextField()
@@ -980,6 +1018,23 @@ def up(migrator, db):
 
     db.create_tables([Override])
 
+    class PlanLine(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        plan = ForeignKeyField(PaymentPlan, on_delete="RESTRICT")
+        due_line = ForeignKeyField(DueLine, on_delete="RESTRICT")
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "plan_line"
+
+    db.create_tables([PlanLine])
+
     class PolicyStop(Model):
         policy_key = CharField(index=True)
         stage = CharField()
@@ -1020,6 +1075,27 @@ def up(migrator, db):
             table_name = "promise"
 
     db.create_tables([Promise])
+
+    class Proposal(Model):
+        kind = CharField()
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
+        body = TextField()
+        sha256 = CharField(max_length=64)
+        reason = TextField()
+        state = CharField(default="proposed")
+        proposed_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
+        proposed_at = BigIntegerField()
+        decided_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
+        decided_at = BigIntegerField(null=True)
+        version = IntegerField(default=1)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "proposal"
+
+    db.create_tables([Proposal])
 
     class ReceivedMail(Model):
         mailbox = ForeignKeyField(Mailbox, on_delete="RESTRICT")
@@ -1239,8 +1315,10 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("role_proposal"))
     migrator.migrate(migrator.drop_table("reversal"))
     migrator.migrate(migrator.drop_table("received_mail"))
+    migrator.migrate(migrator.drop_table("proposal"))
     migrator.migrate(migrator.drop_table("promise"))
     migrator.migrate(migrator.drop_table("policy_stop"))
+    migrator.migrate(migrator.drop_table("plan_line"))
     migrator.migrate(migrator.drop_table("override"))
     migrator.migrate(migrator.drop_table("outcome"))
     migrator.migrate(migrator.drop_table("message"))
@@ -1248,6 +1326,8 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("note"))
     migrator.migrate(migrator.drop_table("mailbox"))
     migrator.migrate(migrator.drop_table("invoice_document"))
+    migrator.migrate(migrator.drop_table("instalment"))
+    migrator.migrate(migrator.drop_table("payment_plan"))
     migrator.migrate(migrator.drop_table("import"))
     migrator.migrate(migrator.drop_table("hand_over_note"))
     migrator.migrate(migrator.drop_table("hand_over"))

@@ -42,6 +42,10 @@ DISPUTES = (
     *("accepted", "outcome", "cause", "owner", "deadline", "link", "verdict", "commented", "expires"),
 )
 PLANNED = ("planned_call", "planned_task")  # what a person put into the diary
+AGREED = (
+    *("payment_plan", "write_off", "plan_defaulted", "proposal", "cancelled", "reversed", "proposed_by"),
+    *("total_minor", "instalments", "due_lines", "many", "first"),
+)
 ALARMS = (
     "inbox_unreadable",
     *(
@@ -106,6 +110,7 @@ TITLES = (
         *MAIL,
         *DISPUTES,
         *PLANNED,
+        *AGREED,
         *KINDS,
         *ALARMS,
         *SUBJECTS,

@@ -25,8 +25,12 @@ from engine.tables.entries import (
     Entry,
     ExchangeRate,
     Import,
+    Instalment,
     InvoiceDocument,
+    PaymentPlan,
+    PlanLine,
     Promise,
+    Proposal,
     Reversal,
 )
 from engine.tables.governing import (
@@ -97,6 +101,7 @@ __all__ = [
     "HandOver",
     "HandOverNote",
     "Import",
+    "Instalment",
     "InvoiceDocument",
     "LetterBatch",
     "Mailbox",
@@ -105,9 +110,12 @@ __all__ = [
     "Note",
     "Outcome",
     "Override",
+    "PaymentPlan",
     "Person",
+    "PlanLine",
     "PolicyStop",
     "Promise",
+    "Proposal",
     "ReceivedMail",
     "Reversal",
     "RoleProposal",
@@ -129,6 +137,7 @@ ENTRY_TABLES = (
     *(DueLine, Credit, Allocation, Reversal),
     *(Dispute, DisputeClosing, DisputeStep, Promise, CreditLimit, Block),
     ClaimEntry,
+    *(PaymentPlan, PlanLine, Instalment),
 )
 APPEND_ONLY = (*ENTRY_TABLES, HandOverNote, Import, Decision, Edition, DocumentComment, AuditEntry, Note)
 TABLES = tuple(t for t in Table.__subclasses__() if t is not Entry) + tuple(Entry.__subclasses__())

@@ -143,6 +143,48 @@ class Promise(Entry):
     after_credit_id = IntegerField()  # the last credit there was when it was made; 0: none
 
 
+class PaymentPlan(Entry):
+    """Some lines are paid in instalments; agreed on booked_day. How it stands is derived."""
+
+    total_minor = BigIntegerField()
+    currency = CharField(max_length=3)
+    reason = TextField()
+    agreed_by = IntegerField(null=True)
+    approved_by = IntegerField(null=True)  # where it took a second person
+
+
+class PlanLine(Entry):
+    """A due line that a payment plan pays."""
+
+    plan = ForeignKeyField(PaymentPlan, on_delete="RESTRICT")
+    due_line = ForeignKeyField(DueLine, on_delete="RESTRICT")
+
+
+class Instalment(Entry):
+    """So much of a payment plan by a day."""
+
+    plan = ForeignKeyField(PaymentPlan, on_delete="RESTRICT")
+    due_day = IntegerField()
+    amount_minor = BigIntegerField()
+
+
+class Proposal(Table):
+    """Entries that take a second person, as they were proposed."""
+
+    kind = CharField()  # payment_plan | write_off
+    entity_id = IntegerField()
+    customer = ForeignKeyField(Customer, on_delete="RESTRICT", index=True)
+    body = TextField()  # canonical JSON
+    sha256 = CharField(max_length=64)
+    reason = TextField()
+    state = CharField(default="proposed")  # proposed | approved | declined
+    proposed_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
+    proposed_at = BigIntegerField()
+    decided_by = ForeignKeyField(User, null=True, backref="proposals_decided", on_delete="RESTRICT")
+    decided_at = BigIntegerField(null=True)
+    version = IntegerField(default=1)
+
+
 class CreditLimit(Entry):
     """A limit in force from a day until a day (half-open); the latest entry wins."""
 

@@ -23,14 +23,17 @@ from engine.going_live import ApproveGoLive, ApproveRun, ProposeGoLive
 from engine.governance import ApproveDocument, ProposeDocument, RejectDocument, SaveDraft, UndoDraft
 from engine.handing_over import ApproveHandOver, ProposeHandOver
 from engine.overrides import ApproveLimit, ApproveOverride, SetOverride
+from engine.payment_plans import AgreePlan
 from engine.people import ApproveRole, GrantRole
 from engine.promotion import ProposeModel
+from engine.proposals import ApproveEntry
 from engine.restoring import RestoreDocument, WithdrawDocument
 from engine.runs import run_entity
 from engine.sending_terms import ApproveSendingTerms, SetSendingTerms
 from engine.stopping import ApproveResume, ProposeResume, StopPolicy
 from engine.tables import Document, Entity, Outcome, Run, ScoreModel, UserRole
 from engine.training import PromoteModel
+from engine.write_offs import WriteOff
 
 from .conftest import in_force, parameters, segmentation
 
@@ -333,6 +336,25 @@ def handed_over_debt(world: World) -> Waiting:
     )
 
 
+def large_write_off(world: World) -> Waiting:
+    line = world.books.invoice(world.books.customer("1"), 50_000, DAY - 60, DAY - 40)
+    world.promote_all()
+    made = world.do(WriteOff, "a", due_line=line.id)
+    return Waiting(lambda actor: ApproveEntry(actor=actor, reason="read", proposal=made["proposal"]), frozenset("a"))
+
+
+def long_payment_plan(world: World) -> Waiting:
+    customer = world.books.customer("1")
+    line = world.books.invoice(customer, 50_000, DAY - 60, DAY - 40)
+    world.promote_all()
+    terms = {"due_lines": (line.id,), "instalments": ((DAY + 200, 50_000),)}
+    made = world.do(AgreePlan, "a", customer=customer.id, **terms)
+    return Waiting(
+        lambda actor: ApproveEntry(actor=actor, reason="read", proposal=made["proposal"], sha256=made["sha256"]),
+        frozenset("a"),
+    )
+
+
 WAYS: dict[str, tuple[Callable[[World], Waiting], ...]] = {
     "ApproveDocument": tuple(_of_document(route) for route in DOCUMENT_ROUTES),
     "RejectDocument": (),  # saying no to one's own harms nobody
@@ -344,6 +366,7 @@ WAYS: dict[str, tuple[Callable[[World], Waiting], ...]] = {
     "PutLimitsInForce": (limits_in_the_band,),
     "PromoteModel": (trained_model, earlier_champion),
     "ApproveRole": (given_role,),
+    "ApproveEntry": (large_write_off, long_payment_plan),
     "ApproveGatewayAddress": (gateway_address,),
     "ApproveWaiver": (waived_charge,),
     "ApproveHandOver": (handed_over_debt,),

@@ -94,8 +94,9 @@ def invoice(number: str | None, amount: int = 100, *, paid: int = 0, paid_on: in
 
 def payment(number: str, amount: int, reference: str | None = None, **values: Any) -> Record:
     """A payment of customer 1 on day 15,010."""
+    kind = values.pop("kind", "payment")
     said = {"customer": "1", "number": number, "booked_on": 15_010, "amount": amount, "currency": "EUR", **values}
-    return Record(values.pop("kind", "payment"), 2, said | ({"reference": reference} if reference else {}))
+    return Record(kind, 2, said | ({"reference": reference} if reference else {}))
 
 
 NUMBERS = st.sampled_from(["A", "B", "C"])
@@ -321,3 +322,48 @@ def test_instalments_are_paid_oldest_first() -> None:
     book.post([invoice("A", 50, ordinal=2, due_on=15_060), invoice("A", 50, ordinal=1, due_on=15_030)])
     plan = book.post([payment("P", 70, "A")])
     assert sorted((one.line.ordinal, one.amount_minor) for one in plan.allocations) == [(1, 50), (2, 20)]
+
+
+def _written_off(book: Book, amount: int) -> None:
+    """Enter a write-off by hand on the first line, as the engine does."""
+    line = next(iter(book.lines.values()))
+    credit = Credit(
+        customer=line.customer,
+        kind="write_off",
+        number="",
+        reference=line.number,
+        identity="by hand",
+        amount_minor=amount,
+        currency=line.currency,
+        booked_day=TODAY,
+        recorded_day=TODAY,
+        by_hand=True,
+    )
+    credit = book._add(book.credits, credit)
+    one = Allocation(credit=credit, line=line, amount_minor=amount, booked_day=TODAY, recorded_day=TODAY)
+    book._add(book.allocations, one)
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "left", "stands"),
+    [
+        ("write_off", 300, 700, False),  # the accounts bring the same: counted once
+        ("write_off", 100, 900, False),  # less: the accounts are right
+        ("payment", 700, 0, True),  # below and at the edge both fit
+        ("payment", 701, 299, False),  # one more: ours gives way as a whole
+        ("payment", 1_000, 0, False),
+        ("credit_note", 699, 1, True),
+    ],
+)
+def test_a_write_off_of_ours_gives_way_to_the_accounts(kind: str, amount: int, left: int, stands: bool) -> None:
+    """A write-off that comes by import replaces it whatever its amount; other credits where both would not fit."""
+    book = Book()
+    book.post([invoice("N1", 1_000)])
+    _written_off(book, 300)
+    book.post([payment("C1", amount, "N1", kind=kind)])
+    known = book.known()
+    assert 1_000 - sum(one.amount_minor for one in known.allocations) == left
+    assert any(one.by_hand for one in known.credits.values()) == stands
+    for one in known.credits.values():
+        used = sum(a.amount_minor for a in known.allocations if a.credit.identity == one.identity)
+        assert used == one.amount_minor, "nothing is left over to look like money we owe"

@@ -93,6 +93,18 @@ class Book:
         """An entry of the claim account."""
         return self._add("claim_entry", customer, day, recorded, kind=kind, amount_minor=amount, currency=currency)
 
+    def plan(self, lines, instalments, *, total=None, day=-1, recorded=None):
+        """A payment plan over some lines: instalments as (day they are due, amount)."""
+        customer = self.rows["due_line"][lines[0] - 1]["customer_id"]
+        when = {"day": day, "recorded": recorded}
+        total = sum(amount for _due, amount in instalments) if total is None else total
+        plan = self._add("payment_plan", customer, **when, total_minor=total)
+        for line in lines:
+            self._add("plan_line", customer, **when, plan_id=plan, due_line_id=line)
+        for due, amount in instalments:
+            self._add("instalment", customer, **when, plan_id=plan, due_day=TODAY + due, amount_minor=amount)
+        return plan
+
     def limit(self, amount, since=-100, until=None, *, day=-100, recorded=None, customer=1):
         """A credit limit from a day until a day."""
         return self._dated("credit_limit", customer, day, recorded, since, until, amount_minor=amount)

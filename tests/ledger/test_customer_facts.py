@@ -133,6 +133,77 @@ EXAMPLES = [
         ),
         {"disputed_minor": 300, "leader_open_minor": 400},
     ),
+    # payment plans: the tolerance is 3 days
+    (
+        "a plan keeps its lines out of dunning, and no other",
+        steps(A_LINE, step("line", 500, -5), step("plan", [1], [(5, 400), (35, 600)])),
+        {"plans_active": 1, "promised_minor": 1_000, "leader_open_minor": 500, "instalments_missed_12m": 0},
+    ),
+    (
+        "an instalment at the end of its tolerance",
+        steps(A_LINE, step("plan", [1], [(-3, 400), (35, 600)], day=-9)),
+        {"plans_active": 1, "leader_open_minor": None, "days_since_plan_default": None},
+    ),
+    (
+        "an instalment a day past its tolerance ends the plan",
+        steps(A_LINE, step("plan", [1], [(-4, 400), (35, 600)], day=-9)),
+        {"plans_active": 0, "leader_open_minor": 1_000, "instalments_missed_12m": 1, "days_since_plan_default": 1},
+    ),
+    (
+        "a default is a broken promise to the step reached",
+        steps(A_LINE, step("plan", [1], [(-4, 400), (35, 600)], day=-9)),
+        {"days_since_promise_broken": 1, "promised_minor": 0},
+    ),
+    (
+        "an instalment paid but for one is missed",
+        steps(A_LINE, step("plan", [1], [(-4, 400), (35, 600)], day=-9), step("pay", 1, 399, day=-5)),
+        {"plans_active": 0, "instalments_missed_12m": 1, "leader_open_minor": 601},
+    ),
+    (
+        "an instalment kept, by money and by a credit note",
+        steps(
+            A_LINE,
+            step("plan", [1], [(-4, 400), (35, 600)], day=-9),
+            step("pay", 1, 300, day=-5),
+            step("pay", 1, 100, day=-1, kind="credit_note"),
+        ),
+        {"plans_active": 1, "instalments_missed_12m": 0, "promised_minor": 600},
+    ),
+    (
+        "money that came early counts for later instalments",
+        steps(A_LINE, step("plan", [1], [(-20, 400), (-4, 300), (35, 300)], day=-30), step("pay", 1, 700, day=-25)),
+        {"plans_active": 1, "leader_open_minor": None, "promised_minor": 300},
+    ),
+    (
+        "what comes after a default does not bring the plan back",
+        steps(A_LINE, step("plan", [1], [(-9, 400), (35, 600)], day=-20), step("pay", 1, 400, day=-3)),
+        {"plans_active": 0, "leader_open_minor": 600, "instalments_missed_12m": 1, "days_since_plan_default": 6},
+    ),
+    (
+        "money from before the plan keeps no instalment of it",
+        steps(A_LINE, step("pay", 1, 500, day=-9), step("plan", [1], [(-4, 250), (35, 250)], day=-9)),
+        {"plans_active": 0, "instalments_missed_12m": 1, "leader_open_minor": 500},
+    ),
+    (
+        "a plan over two lines is paid by either",
+        steps(
+            A_LINE,
+            step("line", 500, -5),
+            step("plan", [1, 2], [(-4, 500), (35, 1_000)], day=-9),
+            step("pay", 2, 500, day=-5),
+        ),
+        {"plans_active": 1, "leader_open_minor": None, "promised_minor": 1_000},
+    ),
+    (
+        "a plan taken back",
+        steps(A_LINE, step("plan", [1], [(5, 1_000)], day=-9), step("reverse", "payment_plan", 1)),
+        {"plans_active": 0, "leader_open_minor": 1_000, "instalments_missed_12m": 0},
+    ),
+    (
+        "a plan that is done",
+        steps(A_LINE, step("plan", [1], [(5, 1_000)], day=-9), step("pay", 1, 1_000)),
+        {"plans_active": 0, "instalments_missed_12m": 0, "days_since_plan_default": None},
+    ),
     (
         "a withdrawn dispute is dunned again",
         steps(A_LINE, step("dispute", 1, 300, day=-5), step("close", 1, "withdrawn", day=-2)),
