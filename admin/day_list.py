@@ -11,10 +11,10 @@ from typing import Any
 from flask import g
 
 from admin import figures, gate
-from engine import access
+from engine import access, hold_out
 from engine.desk import Desk, customers_a_day, desk_of, due_work, spoken_to_on
 from engine.editions import edition_for
-from engine.hold_out import bucket_of, is_held_out, terms_of
+from engine.hold_out import is_held_out, terms_of
 from engine.sending import day_bounds
 from engine.tables import Action, Customer, Entity, Outcome
 
@@ -167,7 +167,7 @@ def hold_out_terms() -> dict[int, tuple[int, int]]:
 def is_in_hold_out(customer: Customer, terms: dict[int, tuple[int, int]]) -> bool:
     """Whether no model moves a customer's rank."""
     share_bp, seed = terms[customer.entity_id]
-    return bucket_of(customer.id, customer.customer_group_id, seed) < share_bp
+    return hold_out.is_in_hold_out(customer.id, customer.customer_group_id, share_bp, seed)
 
 
 def interleaved(stops: Sequence[Stop]) -> list[Stop]:

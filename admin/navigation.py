@@ -50,6 +50,7 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
             Line(_l("Disputes"), "disputes.index_view", "message-square-warning"),
             Line(_l("Plans and write-offs"), "plans.index", "calendar-clock"),
             Line(_l("Messages"), "messages.index_view", "mail", "letters"),
+            Line(_l("Collectors"), "collectors.page", "users-round"),
             Line(_l("Mail received"), "received_mail.index", "inbox"),
             Line(_l("Hand-overs"), "hand_overs.index", "scale"),
             Line(_l("Alarms"), "alarms.index_view", "bell-ring", "alarms"),

@@ -46,6 +46,7 @@ PERMISSIONS: Mapping[str, str] = {
     "handovers.approve": "Approve, as a second person, that a debt is handed over.",
     "actions.work": "Confirm messages and do calls and tasks.",
     "work.assign": "Give customers and work to somebody else, and enter who stands in for whom.",
+    "collectors.view": "See what was done at the desks: one's own; of everybody for who may assign or audit.",
     "notes.view": "Read what colleagues say about a customer.",
     "notes.write": "Write in the thread of a customer, and ask colleagues there.",
     "actions.resolve": "Say whether a doubtful message was delivered.",
@@ -71,6 +72,7 @@ _COLLECTOR = _EVERYBODY | {
     "claims.waive",
     "handovers.propose",
     "actions.work",
+    "collectors.view",
     "notes.view",
     "notes.write",
     "sending.stop",
@@ -124,7 +126,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "sales": _BESIDE,
     "customer_care": _BESIDE,
     "auditor": _EVERYBODY
-    | {"people.view", "notes.view", "audit.view", "users.view", "runs.replay", "decisions.export"},
+    | {"people.view", "notes.view", "collectors.view", "audit.view", "users.view", "runs.replay", "decisions.export"},
     "administrator": frozenset(
         {"users.view", "users.manage", "users.approve", "audit.view", "alarms.acknowledge", "account.own"}
     ),
