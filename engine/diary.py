@@ -189,12 +189,13 @@ def _agreed(context: Context, command: CompleteAction, customer: "Customer") -> 
     for name in sorted(needs - given):
         raise Invalid.because(name, f"is missing: {command.result} needs it", "fill it in, or leave all of it empty")
     by: dict[str, Any] = {"actor": command.actor, "reason": command.reason}
+    named = None if line is None else DueLine.get_or_none(DueLine.id == line, DueLine.customer == customer)
+    if line is not None and named is None:
+        raise NotFound(f"no due line {line} of this customer")
     if command.result == "disputed" and line is not None:
-        if not DueLine.select().where(DueLine.id == line, DueLine.customer == customer).exists():
-            raise NotFound(f"no due line {line} of this customer")
         return RecordDispute(**by, due_line=line, amount_minor=amount)
     if amount is not None and day is not None:
-        currency = customer.entity.currency
+        currency = customer.entity.currency if named is None else named.currency
         return RecordPromise(
             **by, customer=customer.id, due_line=line, amount_minor=amount, currency=currency, promised_day=day
         )

@@ -483,12 +483,12 @@ AGREED = {
 
 @pytest.fixture
 def spoken(runtime, users, make_customer, make_action):
-    """Complete a call to a customer who owes one line of 100.00: days count from today, the line is filled in."""
+    """Complete a call to a customer who owes one line of 100.00 CHF: days count from today, the line is filled in."""
     customer, today = make_customer("1"), runtime.today()
     entry = {"entity_id": customer.entity_id, "customer": customer, "recorded_day": today, "recorded_at": 1}
     line = DueLine.create(
         **entry, booked_day=today - 40, number="1", identity="1", invoice_day=today - 40, due_day=today - 10,
-        amount_minor=10_000, currency=customer.entity.currency,
+        amount_minor=10_000, currency="CHF",
     )  # fmt: skip
     action = make_action(customer, channel="call", state="open", template="call_1")
 
@@ -513,6 +513,7 @@ def test_what_was_agreed_in_a_call_is_recorded_with_its_result(spoken, name):
     assert spoken(result, said) == answer
     (made,) = table.select()
     assert answer["recorded"] == {table.__name__.lower(): made.id}
+    assert getattr(made, "currency", None) == {"promised": "EUR", "promised on a line": "CHF"}.get(name)
     assert "follow_up" not in answer
     assert [e.command for e in AuditEntry.select().order_by(AuditEntry.id)][-2:] == [
         {"Promise": "RecordPromise", "Dispute": "RecordDispute", "Block": "SetBlock"}[table.__name__],

@@ -4,6 +4,7 @@ A bill is open, disputed, promised, paused; an account has cash that belongs to 
 every message is judged at the moment it arrives, and every balance after every day.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -76,10 +77,13 @@ class Account:
         """What it owes in a currency, less what it has paid without a bill."""
         return sum(bill.open for bill in self.bills if bill.currency == currency) - self.free.get(currency, 0)
 
-    def to_be_asked(self, day: int) -> int:
-        """What a reminder of a day may ask for: overdue, and free for dunning, less the cash without a bill."""
-        late = [bill for bill in self.bills if bill.due < day]
-        return sum(bill.may_be_dunned(day) for bill in late) - sum(self.free.values())
+    def to_be_asked(self, day: int) -> dict[str, int]:
+        """What a reminder of a day may ask for, by currency: overdue and free for dunning, less cash without a bill."""
+        asked: Counter[str] = Counter()
+        for bill in self.bills:
+            asked[bill.currency] += bill.may_be_dunned(day) if bill.due < day else 0
+        asked.subtract(self.free)
+        return {currency: amount for currency, amount in asked.items() if amount > 0}
 
     def why_not(self, day: int, *, before_due: bool, tolerance: int) -> str | None:
         """Why nobody may remind it on a day; None: something is there to ask for."""
@@ -94,9 +98,10 @@ class Account:
             return "owes nothing any more"
         if not any(bill.may_be_dunned(day) for bill in asked):
             return "has disputed, promised or paused all of it"
-        if not before_due and all(
-            sum(bill.open for bill in asked if bill.currency == currency) - self.free.get(currency, 0) <= tolerance
+        net = {
+            currency: sum(bill.open for bill in asked if bill.currency == currency) - self.free.get(currency, 0)
             for currency in {bill.currency for bill in asked}
-        ):
+        }
+        if not before_due and sum(max(0, amount) for amount in net.values()) <= tolerance:
             return "has paid as much as is overdue"
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import holidays
 from sim_books import Account
 from sim_receivers import Arrival
-from sim_setting_up import COMPANIES, DAILY_CAP
+from sim_setting_up import COMPANIES, DAILY_CAP, FOREIGN
 
 from engine import statements
 from engine.pipeline import asking
@@ -22,6 +22,7 @@ from engine.verify.report import checked
 if TYPE_CHECKING:
     from sim_year import Year
 
+CURRENCIES = {currency for _, _, currency in COMPANIES.values()} | set(FOREIGN.values())
 CONTACTS_MAX, CONTACT_DAYS = 3, 7  # the shipped contact cap
 TOLERANCE = 500
 CONTACT_CHANNELS = ("email", "letter", "sms", "chat")
@@ -52,7 +53,7 @@ def judge(year: "Year", arrival: Arrival, account: Account, action: Action) -> I
         if not bill.may_be_dunned(day) or bill.due >= day:
             yield f"{what}: {number} is paid, disputed, promised, paused or not due"
     elif action.level and arrival.asked is not None:
-        year.told["sums"] += 1
+        year.checks.counts["sums"] += 1
         if arrival.asked != account.to_be_asked(day):
             yield f"{what}: asks for {arrival.asked}, {account.to_be_asked(day)} may be asked for"
     stopped = {account.company, action.policy_key} & year.department.stopped
@@ -150,7 +151,7 @@ class Checks:
                     shown[row["currency"]] += row["open_minor"]
                 for row in owed_back:
                     shown[row.currency] -= row.open_minor
-                own = {currency: year.accounts[number].balance(currency) for _, _, currency in COMPANIES.values()}
+                own = {currency: year.accounts[number].balance(currency) for currency in CURRENCIES}
                 if any(shown[currency] != own[currency] for currency in {*shown, *own}):
                     yield f"{number} owes {dict(shown)}, by the town's books {own}"
 

@@ -9,7 +9,7 @@ from random import Random
 from engine.sqlite import Sqlite
 from notifiers.gateways import Doubtful, OutgoingMessage, Receipt, Rejected, Unreachable
 
-ASKED = re.compile(r"^Please pay: ([\d.,\s]+[.,]\d\d)\b", re.MULTILINE)
+ASKED = re.compile(r"^Please pay: ([\d.,\s]+[.,]\d\d)\s([A-Z]{3})$", re.MULTILINE)
 BILL_NUMBER = re.compile(r"\b[NE]-\d{5}\b")
 
 
@@ -54,14 +54,14 @@ class MortalDatabase(Sqlite):  # type: ignore[misc]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One message that reached its receiver; ``asked``: what it says is to be paid, None where it names no sum."""
+    """One message that reached its receiver; ``asked``: what it says is to be paid, by currency, if anything."""
 
     key: str
     channel: str
     to: str
     at: int
     bills: frozenset[str]
-    asked: int | None
+    asked: dict[str, int] | None
 
 
 class Receiver:
@@ -132,6 +132,6 @@ class Receiver:
             return
         self.effects[message.key] += 1
         bills = frozenset(BILL_NUMBER.findall(message.text))
-        found = ASKED.search(message.text)
-        asked = None if found is None else int(re.sub(r"\D", "", found[1]))
+        sums = {currency: int(re.sub(r"\D", "", amount)) for amount, currency in ASKED.findall(message.text)}
+        asked = {currency: amount for currency, amount in sums.items() if amount} if sums else None
         self.arrived(Arrival(message.key, self.channel, message.to_address, message.at, bills, asked))

@@ -20,8 +20,9 @@ from engine.runtime import Runtime, build
 from engine.sending_terms import SetSendingTerms
 from engine.setting_up import CreateEntity
 from engine.settings import Settings
-from engine.tables import Document, Entity, User, UserRole, UserScope
+from engine.tables import Document, Entity, ExchangeRate, User, UserRole, UserScope
 from ledger.days import day_of
+from ledger.money import RATE_SCALE
 from rules.documents import shipped
 
 FIRST_DAY = day_of(datetime(2026, 1, 7, tzinfo=UTC).date())  # the first day of the year, a Wednesday
@@ -39,6 +40,7 @@ CUSTOMERS = {
 }
 ZONES = {"DE": "Europe/Berlin", "FR": "Europe/Paris", "GB": "Europe/London", "US": "America/New_York"}
 UNREACHED = {"EAST3"}  # nobody knows its address
+FOREIGN = {"NORTH4": "GBP", "EAST4": "GBP"}  # now and then billed in pounds, which are worth one of either company's
 DAILY_CAP = {"NORTH": 50, "EAST": 3}
 ITEMS = "kind,customer,number,day,due,amount,currency,reference"
 
@@ -130,6 +132,9 @@ def set_up(folder: Path, ready_file: Path, kept: dict[str, Any]) -> None:
                 country=country, portfolio_share_bp=5_000,
             )
         )  # fmt: skip
+    for _, _, currency in COMPANIES.values():
+        rate = {"base": currency, "currency": "GBP", "day": FIRST_DAY - 900, "rate_e9": RATE_SCALE}
+        ExchangeRate.create(**rate, source="the town", recorded_at=0)
     who = _people()
     for document in _documents():
         put_in_force(runtime, document, who, FIRST_DAY - 1)

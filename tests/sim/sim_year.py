@@ -16,7 +16,7 @@ import sim_checks
 from sim_books import Account, Bill
 from sim_people import Department
 from sim_receivers import Arrival, Killed, Life, MortalDatabase, Receiver
-from sim_setting_up import COMPANIES, FIRST_DAY, ITEMS_MAPPING, accounts, opened, people, take_in, written
+from sim_setting_up import COMPANIES, FIRST_DAY, FOREIGN, ITEMS_MAPPING, accounts, opened, people, take_in, written
 
 from engine import outbox, runs
 from engine.commands import Command, CommandError
@@ -200,6 +200,8 @@ class Year:
             return
         self.numbers += 1
         draw = self.random
+        if account.number in FOREIGN and draw.random() < 0.6:
+            currency = FOREIGN[account.number]
         bill = Bill(
             f"{account.company[0]}-{self.numbers:05d}",
             currency,
