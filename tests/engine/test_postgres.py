@@ -127,7 +127,7 @@ def test_several_processes_may_start_at_once_on_an_empty_database(server, tmp_pa
             subprocess.Popen([sys.executable, "-c", START, url, str(tmp_path)], stderr=subprocess.PIPE)
             for _ in range(4)
         ]
-        said = [process.communicate(timeout=250)[1].decode() for process in started]
+        said = [process.communicate(timeout=550)[1].decode() for process in started]
         assert [process.returncode for process in started] == [0] * 4, said
         opened = connect(Settings(database=url, var=tmp_path, secret_key="s" * 40))
         assert missing_triggers(opened) == []

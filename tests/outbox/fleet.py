@@ -194,12 +194,12 @@ def in_child(work, *arguments):
 def crash_everywhere(folder, gateway_class):
     """Crash at the 1st, 2nd, 3rd ... boundary; after each crash a second process finishes the work."""
     in_child(set_up, folder / "template", 5, STEPS, True)
+    in_child(gateway_class, folder / "template" / "receiver.db")
     outcomes, crash_at = [], 0
     while True:
         crash_at += 1
         here = folder / str(crash_at)
         shutil.copytree(folder / "template", here)
-        in_child(gateway_class, here / "receiver.db")
         code = in_child(one_run, here, gateway_class, crash_at, 0)
         if code not in (0, 137):
             raise SystemExit(f"crash point {crash_at} ended with {code}")

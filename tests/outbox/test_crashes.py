@@ -20,7 +20,7 @@ def run_fleet(folder, mode, *options, database=""):
         [sys.executable, str(FLEET), mode, str(folder), *options],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=550,
         check=False,
         env={**os.environ, "DUNWELL_FLEET_DATABASE": database},
     )
@@ -69,7 +69,7 @@ def test_a_crash_with_a_receiver_that_takes_repeats_leaves_doubt_and_no_second_e
 
 @pytest.mark.long
 @pytest.mark.promise("A1")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_fifty_kills_over_a_thousand_actions(tmp_path, store, request):
     """Each key reaches an idempotent receiver exactly once; repeated calls stay within kills times batch."""
     database = "" if store == "sqlite" else request.getfixturevalue("postgres_url")
@@ -82,7 +82,7 @@ def test_fifty_kills_over_a_thousand_actions(tmp_path, store, request):
 
 
 @pytest.mark.promise("A2")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_fifty_kills_with_a_receiver_that_takes_repeats(tmp_path):
     """No effect twice without a person; once a person has looked at the doubtful ones, each effect once."""
     found = run_fleet(tmp_path / "fleet", "kill", "--one-way")
@@ -93,7 +93,7 @@ def test_fifty_kills_with_a_receiver_that_takes_repeats(tmp_path):
     assert (found["twice"], found["never"], found["order"]) == ([], [], [])
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_the_same_run_without_the_generation_check_is_red(tmp_path):
     """The test above would notice: with the generation out of the fence, late workers send twice."""
     found = run_fleet(tmp_path / "fleet", "kill", "--one-way", "--no-generation")
