@@ -249,7 +249,7 @@ class Night:
     def end(self) -> None:
         """Stop the worker."""
         self.process.terminate()
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_a_server_that_does_not_sync_is_not_used(runtime, server, settings, sett
     def set_to(value):
         server.admin.execute(f"alter system set {setting} = {value}")
         server.admin.execute("select pg_reload_conf()")
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while server.admin.execute(f"show {setting}").fetchone()[0] != value and time.monotonic() < end:
             time.sleep(0.02)
 

@@ -103,7 +103,7 @@ class Person:
 
 def up(address):
     try:
-        with build_opener().open(f"{address}/healthz", timeout=30) as answer:
+        with build_opener().open(f"{address}/healthz", timeout=120) as answer:
             return answer.status == 200
     except URLError:
         return False
