@@ -26,6 +26,8 @@ from hypothesis.stateful import (
 )
 
 from engine import outbox
+from engine.charging import ChargeClaims, RecordCost
+from engine.claim_account import claim_account_of
 from engine.commands import mark_dirty
 from engine.corrections import RecordPromise, SetBlock
 from engine.disputes import CloseDispute, RecordDispute
@@ -54,6 +56,7 @@ from engine.verify.decided import standings
 from engine.write_offs import ReverseWriteOff, WriteOff
 from notifiers.gateways import OutgoingMessage, Receipt
 from notifiers.letter_templates import shipped_templates
+from rules.regimes import shipped_regimes
 
 from .conftest import Books, escalation, in_force, parameters
 
@@ -74,6 +77,8 @@ class Owed:
     contested_day: int = 0
     accepted: int = 0  # that waits for a credit note
     promised_day: int | None = None
+    promised: int = 0
+    promised_after: int = 0  # so many entries were there before
     plan: int | None = None
     planned: tuple[tuple[int, int], ...] = ()
 
@@ -99,10 +104,12 @@ class Owed:
 
     def askable(self, today: int) -> int:
         """How much of it a letter may ask for."""
-        if self.in_plan(today) or (self.promised_day is not None and today <= self.promised_day + TOLERANCE):
+        if self.in_plan(today):
             return 0
         credited = sum(one[1] for one in self.received if not one[3] and one[0] >= self.contested_day)
         shielded = (self.disputed or 0) + max(self.accepted - credited, 0)
+        if self.promised_day is not None and today <= self.promised_day + TOLERANCE:
+            shielded += max(self.promised - sum(one[1] for one in self.received[self.promised_after :]), 0)
         return max(self.open - shielded, 0)
 
 
@@ -129,19 +136,22 @@ class Collecting(RuleBasedStateMachine):
     """One entity with two customers, worked on by one collector."""
 
     opened: Callable[[], tuple[Any, Runtime]]
+    letters = 0  # that left, in all runs
 
     def __init__(self) -> None:
         super().__init__()
         self.clock, self.runtime = type(self).opened()
         self.owed: list[Owed] = []
         self.paused: dict[int, int] = {}
+        self.costs: dict[int, int] = {}
         self.receiver, self.looked_at = Receiver(), 0
 
     @initialize()
     def begin(self) -> None:
         """Two customers with an old and a young line each; adopted and live."""
         made = Entity.create(
-            code="main", name="Main Ltd", currency="EUR", zone="UTC", portfolio_share_bp=10_000, daily_cap=10_000,
+            code="main", name="Main Ltd", currency="EUR", zone="UTC", country="AT", portfolio_share_bp=10_000,
+            daily_cap=10_000,
             contact_times='{"holidays":false,"weekdays":[]}',
         )  # fmt: skip
         self.collector = User.create(email="c@main.example", name="C", fs_uniquifier="c").id
@@ -150,6 +160,8 @@ class Collecting(RuleBasedStateMachine):
         bounds = {"plan_alone": 10**9, "plan_alone_days": 365, "write_off_alone": 10**9, "contact_cap_days": 0}
         in_force(parameters(promise_tolerance_days=TOLERANCE, **bounds))
         in_force(escalation())
+        for law in shipped_regimes():
+            in_force(law)
         self.books = Books(made)
         for number in ("1", "2"):
             customer = self.books.customer(number)
@@ -243,7 +255,7 @@ class Collecting(RuleBasedStateMachine):
         """All that is open of a line, by a day."""
         one = self.one(place, lambda one: one.open > 0 and one.promised_day is None)
         if one is not None:
-            one.promised_day = self.today + days
+            one.promised_day, one.promised, one.promised_after = self.today + days, one.open, len(one.received)
             line = {"customer": one.row.customer_id, "due_line": one.row.id, "currency": "EUR"}
             self.say(RecordPromise, **line, amount_minor=one.open, promised_day=one.promised_day)
 
@@ -300,6 +312,16 @@ class Collecting(RuleBasedStateMachine):
         self.paused[owner] = max(self.paused.get(owner, 0), until)
         self.say(SetBlock, customer=owner, kind="pause", from_day=self.today, until_day=until)
 
+    @rule(customer=st.integers(0, 1), cost=st.integers(0, 3))
+    def claim(self, customer: int, cost: int) -> None:
+        """Interest, fixed sums and perhaps a cost are booked beside the ledger; twice on a day charges once."""
+        owner = self.owed[2 * customer].row.customer_id
+        if cost:
+            self.say(RecordCost, customer=owner, amount_minor=cost * 100, currency="EUR")
+            self.costs[owner] = self.costs.get(owner, 0) + cost * 100
+        self.say(ChargeClaims, customer=owner)
+        assert self.say(ChargeClaims, customer=owner)["entries"] == 0
+
     def changed(self, customer: Customer) -> None:
         """As an import leaves it."""
         with self.runtime.database.atomic():
@@ -320,6 +342,26 @@ class Collecting(RuleBasedStateMachine):
             assert row["open_minor"] == owed
             assert sum(row[bucket] for bucket in BUCKETS) == owed
             assert (row["credits_minor"], row["unapplied_minor"]) == (0, 0)
+            self.the_right_line_leads(row)
+
+    def the_right_line_leads(self, row: dict[str, Any]) -> None:
+        """The oldest of which something may be asked, with just that much."""
+        askable = [
+            (one.row.due_day, one.row.number, one.row.id, one.askable(self.today))
+            for one in self.owed
+            if one.row.customer_id == row["customer_id"] and one.askable(self.today)
+        ]
+        leader = min(askable, default=(None, None, None, None))
+        assert (row["leader_line_id"], row["leader_open_minor"]) == leader[2:]
+
+    @invariant()
+    @precondition(lambda self: bool(self.costs))
+    def the_claim_account_holds_what_was_booked(self) -> None:
+        """Costs to the unit; the open amounts above never know of them."""
+        for owner, minor in self.costs.items():
+            account = claim_account_of(self.runtime, Customer.get_by_id(owner), self.today)
+            assert sum(row.amount_minor for row in account.rows if row.kind == "cost") == minor
+            assert all(one.open_minor >= minor for one in account.balances)
 
     @invariant()
     @precondition(lambda self: bool(self.owed))
@@ -345,6 +387,7 @@ class Collecting(RuleBasedStateMachine):
         """Standings are the fold of their history."""
         if self.owed:
             assert [seen for seen in standings(self.runtime) if not isinstance(seen, int)] == []
+        type(self).letters += len(self.receiver.keys)
         self.runtime.close()
 
 
@@ -373,6 +416,7 @@ def _run(machine: type[Collecting], examples: int, steps: int) -> None:
     run_state_machine_as_test(
         machine, settings=settings(max_examples=examples, stateful_step_count=steps, suppress_health_check=checks)
     )
+    assert machine.letters > examples, "a law about letters that never left says nothing"
 
 
 @pytest.mark.sqlite
