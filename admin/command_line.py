@@ -28,7 +28,7 @@ from admin.command_parts import (
 )
 from admin.command_policy import policy_group
 from admin.command_proofs import replay_command, verify_command
-from admin.command_scoring import backtest_command
+from admin.command_scoring import backtest_command, model_card_command, promote_command, score_command, train_command
 from admin.command_silence import why_silent_command
 from engine.runtime import Runtime
 from engine.settings import SETTINGS
@@ -67,7 +67,8 @@ dunwell.add_command(documents_group)
 dunwell.add_command(verify_command)
 dunwell.add_command(replay_command)
 dunwell.add_command(why_silent_command)
-dunwell.add_command(backtest_command)
+for command in (backtest_command, train_command, promote_command, score_command, model_card_command):
+    dunwell.add_command(command)
 
 
 @dunwell.command("settings")

@@ -5,9 +5,20 @@ from pathlib import Path
 
 import click
 
-from admin.command_parts import DAY, as_json, fail, find_entity, show_table, with_runtime
+from admin.command_parts import (
+    DAY,
+    actor_option,
+    as_json,
+    as_of_option,
+    fail,
+    find_entity,
+    find_user,
+    show,
+    show_table,
+    with_runtime,
+)
 from engine.runtime import Runtime
-from engine.tables import Entity
+from engine.tables import Entity, ScoreModel
 
 entities_option = click.option("--entity", "codes", multiple=True, metavar="CODE", help="An entity; all if left out.")
 
@@ -95,3 +106,117 @@ def backtest_command(
 def _row(name: str, one: dict[str, object]) -> list[object]:
     low, high = one["auc_interval"] or ("-", "-")  # type: ignore[misc]
     return [name, one["auc"], low, high, one.get("brier", "-"), one.get("ece", "-")]
+
+
+@click.command("train")
+@click.option(
+    "--task",
+    type=click.Choice(["payments", "customers"]),
+    default="payments",
+    show_default=True,
+    help="What is learned: when invoices are paid, or which customers go 30 days past due.",
+)
+@click.option("--grace-days", default=0, show_default=True, help="A payment up to so many days late is not late.")
+@entities_option
+@as_of_option
+@actor_option
+@as_json
+@with_runtime
+def train_command(
+    runtime: Runtime,
+    task: str,
+    grace_days: int,
+    codes: tuple[str, ...],
+    as_of: int | None,
+    email: str | None,
+    json_: bool,
+) -> None:
+    """Train a model on what was known before a day and keep it as a challenger with its card."""
+    from engine.payment_models import train_payment
+    from engine.training import train
+
+    entities = _entities(codes)
+    day = runtime.today(entities[0] if entities else None) if as_of is None else as_of
+    if task == "payments":
+        found = train_payment(runtime, entities, day, actor=find_user(email), grace_days=grace_days)
+    else:
+        found = train(runtime, entities, day, actor=find_user(email))
+    if found.sha256 is None:
+        fail("; ".join(f"{problem.what}. Cure: {problem.cure}" for problem in found.problems))
+    show({"model": found.model_id, "sha256": found.sha256, "leak_alarm": found.card["leak_alarm"]}, json_)
+
+
+@click.command("promote")
+@click.argument("sha256")
+@click.option("--as", "email", metavar="EMAIL", required=True, help="Who proposes, or who approves: two people.")
+@click.option("--reason", default="promoted on the command line", show_default=True)
+@as_json
+@with_runtime
+def promote_command(runtime: Runtime, sha256: str, email: str, reason: str, json_: bool) -> None:
+    """Propose that the model SHA256 becomes the champion, or approve what another person proposed.
+
+    An earlier champion is gone back to in the same way.
+    """
+    from engine.promotion import ProposeModel
+    from engine.training import PromoteModel
+
+    row, actor = _model(sha256), find_user(email)
+    proposed = row.proposed_by_id or (row.trained_by_id if row.status == "challenger" else None)
+    command = ProposeModel if proposed in {None, actor} else PromoteModel
+    show(runtime.execute(command(actor=actor, reason=reason, model=row.id, sha256=row.sha256)), json_)
+
+
+def _model(sha256: str) -> ScoreModel:
+    """The one model whose name begins so."""
+    found = list(ScoreModel.select().where(ScoreModel.sha256.startswith(sha256)).limit(2)) if len(sha256) > 5 else []
+    if len(found) != 1:
+        fail(f"no model, or more than one, has a sha256 that begins with {sha256}; give at least 6 of its characters")
+    return found[0]
+
+
+@click.command("model-card")
+@click.argument("sha256")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@with_runtime
+def model_card_command(runtime: Runtime, sha256: str, file: Path | None) -> None:
+    """Write the card of the model SHA256 as Markdown to FILE, or to standard output."""
+    from engine.payment_models import card_lines
+
+    text = "\n".join(card_lines(_model(sha256))) + "\n"
+    if file is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"{file} cannot be written: {error}")
+
+
+@click.command("score")
+@click.argument("entity")
+@as_of_option
+@click.option("--model", "sha256", help="Another model than the champion.")
+@click.option("--top", default=20, show_default=True, help="How many invoices to print; with --json all.")
+@as_json
+@with_runtime
+def score_command(runtime: Runtime, entity: str, as_of: int | None, sha256: str | None, top: int, json_: bool) -> None:
+    """Say of every open invoice of ENTITY how likely it is paid late, when, and why."""
+    from engine.payment_models import payment_model, score_open_invoices
+    from scoring.invoice_model import load_invoice_model
+
+    found = find_entity(entity)
+    if sha256 is None:
+        model = payment_model(runtime)
+    else:
+        row = _model(sha256)
+        model, refused = load_invoice_model(row.body, row.sha256)
+        if model is None:
+            fail("; ".join(refused))
+    if model is None:
+        fail("no payment model is in force. Cure: dunwell train, then dunwell promote by two people")
+    rows = score_open_invoices(runtime, found, runtime.today(found) if as_of is None else as_of, model)
+    if json_:
+        show({"model": model.sha256, "invoices": rows}, True)
+        return
+    heads = ("invoice", "customer", "due_on", "p_late", "p_late30", "days_late", "days_low", "days_high")
+    show_table([*heads, "reason"], [[*(row[name] for name in heads), *row["reasons"][:1]] for row in rows[:top]])

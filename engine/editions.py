@@ -20,6 +20,7 @@ from rules.book import Book
 from rules.derived import parse_derived
 from rules.documents import Parameters, Policy, parse, parse_parameters
 from rules.formulas import DerivedFacts
+from scoring.labels import TASK as SCORE_TASK
 from scoring.model import Model, load
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def edition_for(runtime: "Runtime", entity: Entity, day: int) -> Edition:
     derived = [
         read_document(runtime, document, parse_derived) for document in found if document.kind == "derived_facts"
     ]
-    champion = ScoreModel.select().where(ScoreModel.status == "champion").order_by(ScoreModel.id.desc()).first()
+    champion = ScoreModel.get_or_none(ScoreModel.task == SCORE_TASK, ScoreModel.status == "champion")
     shas: dict[str, Any] = {"parameters_documents": [d.sha256 for d in found if d.kind == "parameters"]}
     if derived:
         shas["derived_documents"] = [d.sha256 for d in found if d.kind == "derived_facts"]

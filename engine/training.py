@@ -19,10 +19,13 @@ from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
 from ledger.state import Basis, customer_facts
 from scoring.features import FACTS_READ
+from scoring.invoice_model import KIND as INVOICE_KIND
+from scoring.invoice_model import TASK as INVOICE_TASK
+from scoring.invoice_model import load_invoice_model
 from scoring.labels import TASK, bad_lines, cutoffs, training_rows
 from scoring.learning import train as learn
+from scoring.model import Model, load
 from scoring.model import canonical as model_bytes
-from scoring.model import load
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -78,12 +81,14 @@ class PromoteModel(Command):
 @register(RegisterModel, permission="documents.propose")
 def register_model(context: Context, command: RegisterModel) -> Change:
     """Store the model after loading it as a run would; the same model twice is one row."""
-    model, refused = load(command.body, command.sha256)
+    loader = load_invoice_model if f'"kind":"{INVOICE_KIND}"' in command.body else load
+    model, refused = loader(command.body, command.sha256)
     if model is None:
         raise Invalid(Problem(place="body", what=text, cure="train the model again") for text in refused)
+    task = TASK if isinstance(model, Model) else INVOICE_TASK
     known: ScoreModel | None = ScoreModel.get_or_none(ScoreModel.sha256 == model.sha256)
     row = known or ScoreModel.create(
-        task=model.task,
+        task=task,
         sha256=model.sha256,
         body=command.body,
         card=canonical(dict(model.card)),
@@ -95,7 +100,7 @@ def register_model(context: Context, command: RegisterModel) -> Change:
     return Change(
         subject_kind="score_model",
         subject_id=row.id,
-        after={"sha256": model.sha256, "task": model.task, "status": row.status},
+        after={"sha256": model.sha256, "task": task, "status": row.status},
         answer={"model": row.id, "sha256": model.sha256, "status": row.status},
     )
 

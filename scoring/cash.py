@@ -82,17 +82,25 @@ def _owners(ledger: Ledger) -> tuple[Ints, Mask]:
     return order[place], ids[order][place] == wanted
 
 
+def open_places(ledger: Ledger, day: int) -> Mask:
+    """Mark the dated lines on which nothing was paid before a day."""
+    lines = ledger.lines
+    first, settled = paid_day(ledger, day - 1)
+    standing = (lines["seen_day"] < day) & (lines["gone_day"] >= day) & ledger.once
+    unpaid = ~np.isfinite(first) & (settled < lines["amount_minor"])
+    found: Mask = standing & unpaid & ~np.isnan(lines["due_day"].astype(np.float64))
+    return found
+
+
 def open_invoices(ledger: Ledger, day: int, amount_max: int | None = None) -> OpenInvoices:
-    """List the dated lines on which nothing was paid before a day.
+    """List the open lines whose amount is known.
 
     Args:
         amount_max: larger lines are left out, in base currency minor units.
     """
     lines = ledger.lines
-    first, settled = paid_day(ledger, day - 1)
-    amount = lines["amount"].astype(np.float64)
-    found: Mask = (lines["seen_day"] < day) & (lines["gone_day"] >= day) & ~np.isfinite(first) & ledger.once
-    found &= (settled < lines["amount_minor"]) & ~np.isnan(lines["due_day"].astype(np.float64)) & (amount > 0)
+    amount = np.nan_to_num(lines["amount"].astype(np.float64))
+    found = open_places(ledger, day) & (amount > 0)
     if amount_max is not None:
         found &= amount <= amount_max
     place = np.flatnonzero(found)

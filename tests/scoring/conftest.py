@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ledger.canonical import sha256_of
+from scoring.invoice_training import Ledger, Trained, train_invoices
 from scoring.learning import train
 from scoring.model import Model, canonical, load
 from scoring.past import ENTRIES, NEVER
@@ -107,3 +108,9 @@ def make_entries() -> Callable[..., dict[str, Any]]:
 def made_up_entries() -> dict[str, Any]:
     """The same, once."""
     return invoices_made_up()
+
+
+@pytest.fixture(scope="session")
+def trained(made_up_entries: dict[str, Any]) -> Trained:
+    """The payment models of that ledger, trained on what was known before day 18,620."""
+    return train_invoices([Ledger.of(made_up_entries)], 18_620)

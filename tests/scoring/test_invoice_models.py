@@ -13,6 +13,7 @@ from ledger.canonical import canonical, sha256_of
 from scoring.backtest import Backtest, Window, backtest_invoices
 from scoring.invoice_features import INVOICE_FEATURE_NAMES, INVOICE_FEATURES
 from scoring.invoice_model import codes_of, load_invoice_model, scores_of
+from scoring.invoice_reasons import REASONS, contributions_of, invoice_reasons, merged_reasons, usual_codes
 from scoring.invoice_training import Ledger, Trained, outcomes, train_invoices
 from scoring.measures import average_precision
 
@@ -26,11 +27,6 @@ Make = Callable[..., Entries]
 @pytest.fixture(scope="module")
 def ledger(made_up_entries: Entries) -> Ledger:
     return Ledger.of(made_up_entries)
-
-
-@pytest.fixture(scope="module")
-def trained(ledger: Ledger) -> Trained:
-    return train_invoices([ledger], UNTIL)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +45,21 @@ def test_reasons_add_up_to_the_raw_score_on_every_row(trained: Trained) -> None:
         reasons = part.contributions(codes(trained))
         assert reasons.dtype == np.int64
         assert np.array_equal(part.start + reasons.sum(axis=1), part.raw(codes(trained)))
+
+
+def test_merged_reasons_lead_from_the_usual_invoice_to_the_score(trained: Trained) -> None:
+    """On every row: the usual invoice's score and all reasons are the row's score; at most four are told."""
+    model, rows = trained.model, codes(trained)
+    for name in ("late", "late30"):
+        usual, contributions = contributions_of(model, name, rows)
+        assert usual == model.parts[name].raw(usual_codes(model))[0]
+        merged = merged_reasons(contributions)
+        assert np.array_equal(usual + merged.sum(axis=1), model.parts[name].raw(rows))
+        told = invoice_reasons(model, trained.questions.features, name)
+        assert max(len(one) for one in told) == 4
+        for place, one in enumerate(told[:50]):
+            assert [abs(reason.micro) for reason in one] == sorted((abs(r.micro) for r in one), reverse=True)
+            assert all(reason.micro == merged[place, REASONS.index(reason.key)] for reason in one)
 
 
 def test_more_lateness_never_lowers_a_score(trained: Trained) -> None:
