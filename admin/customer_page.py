@@ -16,7 +16,7 @@ from engine.disputes import Told, disputes_of
 from engine.invoice_documents import documents_of
 from engine.payment_plans import Told as PlanTold
 from engine.payment_plans import plans_of
-from engine.pipeline import Asking, asking, facts_of, lines_of
+from engine.pipeline import Asking, asking, facts_and_lines_of
 from engine.promises import Told as PromiseTold
 from engine.promises import promises_of
 from engine.proposals import waiting_for
@@ -195,7 +195,7 @@ def file_of(customer: Customer) -> CustomerFile:
     runtime = gate.runtime()
     day = runtime.today(customer.entity)
     ask = asking(runtime, customer.entity, day)
-    (row,) = facts_of(runtime, ask, [customer.id])
+    row, lines = facts_and_lines_of(runtime, ask, customer.id)
     return CustomerFile(
         customer=customer,
         ask=ask,
@@ -206,7 +206,7 @@ def file_of(customer: Customer) -> CustomerFile:
             Standing.customer == customer, Standing.policy_key == ask.edition.policy_key, Standing.line_id == 0
         ),
         line_standings=standings_of_lines(customer, ask.edition.line_policy_key),
-        lines=lines_of(gate.runtime(), ask, [customer.id]),
+        lines=lines,
         scored=scored(row, ask.edition.model),
         payments=_payments(customer),
         promises=promises_of(runtime, customer),

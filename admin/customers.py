@@ -400,7 +400,7 @@ class CustomersView(ConsoleView):
         from admin.messages_view import opened
         from admin.next_step import next_step
         from admin.thread import SHOWN
-        from admin.worklist_view import reasons_of
+        from admin.worklist_view import reasons_in
 
         customer = self.one_or_404(customer_id)
         file, runtime = file_of(customer), gate.runtime()
@@ -409,7 +409,7 @@ class CustomersView(ConsoleView):
         return self.render(
             "console/customer.html",
             items=file.items(request.args.get("items", "")),
-            next_step=next_step(file, answer, reasons_of([customer]).get(customer.id)),
+            next_step=next_step(file, answer, reasons_in(file.ask.edition.book, file.row, file.decided)),
             letters={one.id: opened(one.message) for one in file.actions} if gate.may("people.view") else {},
             notes=thread_of(runtime, customer, SHOWN, _before()) if reads else [],
             handles=[name for name in askable(customer) if "@" not in name] if gate.may("notes.write") else [],

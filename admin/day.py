@@ -21,9 +21,10 @@ from engine.commands import Invalid
 from engine.desk import unassigned_customers
 from engine.desk_work import PlanWork, ReportWork
 from engine.notes import SeeMentions, opened, thread_of, unseen_of
-from engine.pipeline import asking, facts_of, lines_of
+from engine.pipeline import asking, facts_and_lines_of
 from engine.tables import Action, Customer, Entity, Note, Outcome, Person, User
 from ledger.problems import Problem
+from rules import reference
 
 blueprint = Blueprint("day", __name__, url_prefix="/day")
 LINES_SHOWN = 8
@@ -200,9 +201,9 @@ def _stop_page(
 ) -> ResponseReturnValue:
     runtime, entity = gate.runtime(), customer.entity
     ask = asking(runtime, entity, runtime.today(entity))
-    (row,) = facts_of(runtime, ask, [customer.id])
-    lines = [line for line in lines_of(runtime, ask, [customer.id]) if (line["line_days_past_due"] or 0) >= 0]
-    found = day_list(current_user.id)
+    row, every = facts_and_lines_of(runtime, ask, customer.id)
+    lines = [line for line in every if (line["line_days_past_due"] or 0) >= 0]
+    found, book = day_list(current_user.id), ask.edition.book
     place = ("customer", customer.id) if action is None else ("work", action.id)
     before, number, after = found.around(place)
     channel = "call" if action is None else action.channel
@@ -220,7 +221,7 @@ def _stop_page(
         notes=thread_of(runtime, customer, NOTES_SHOWN),
         promises=recent_promises(customer),
         held_out=is_in_hold_out(customer, hold_out_terms()),
-        reasons=worklist_view.reasons_of([customer]).get(customer.id),
+        reasons=worklist_view.reasons_in(book, row, reference.decide(row, book)),
         outcome=Outcome.get_or_none(Outcome.customer == customer),
         results=[
             Choice(code, _(diary.RESULTS[code].label), FIELDS.get(code, ()), str(AFTERWARDS.get(code, "")))

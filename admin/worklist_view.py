@@ -1,6 +1,6 @@
 """The worklist: customers ranked by the points of the policy in force, with what gave them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -22,7 +22,9 @@ from engine.pipeline import asking, facts_of
 from engine.tables import Action, Customer, Entity, Outcome, User
 from ledger.money import exponent
 from rules import reference
+from rules.book import Book
 from rules.effects import evaluate
+from rules.reference import Decided
 
 STAGE = "worklist"
 POINTS = "worklist_points"
@@ -50,31 +52,37 @@ class Reasons:
     parts: tuple[Part, ...]
 
 
-def reasons_of(customers: Sequence[Customer]) -> dict[int, Reasons]:
+def reasons_of(customers: Sequence[Customer]) -> dict[int, Reasons | None]:
     """The rules that give customers their points, decided now; nothing is written."""
     runtime = gate.runtime()
     by_entity: dict[int, list[int]] = {}
     for customer in customers:
         by_entity.setdefault(customer.entity_id, []).append(customer.id)
-    found: dict[int, Reasons] = {}
+    found: dict[int, Reasons | None] = {}
     for entity in Entity.select().where(Entity.id.in_(list(by_entity))):
         ask = asking(runtime, entity, runtime.today(entity))
-        stage = ask.edition.book.stages.get(STAGE)
-        if stage is None:
+        if STAGE not in ask.edition.book.stages:
             continue
         for row in facts_of(runtime, ask, by_entity[entity.id]):
-            decided = reference.decide(row, ask.edition.book)
-            seen = {**row, **decided.outcomes}
-            parts = []
-            for rule in stage.ranked:
-                points = evaluate(rule.effects[POINTS], seen) if POINTS in rule.effects else None
-                if rule.key in decided.matched[STAGE] and isinstance(points, int) and points:
-                    words = (formatting.said(rule.rule.label), formatting.said(rule.rule.because))
-                    parts.append(Part(*words, points))
-            total = decided.outcomes[POINTS]
-            parts.sort(key=lambda part: -part.points)
-            found[row["customer_id"]] = Reasons(total if isinstance(total, int) else None, tuple(parts))
+            found[row["customer_id"]] = reasons_in(ask.edition.book, row, reference.decide(row, ask.edition.book))
     return found
+
+
+def reasons_in(book: Book, row: Mapping[str, Any], decided: Decided) -> Reasons | None:
+    """The rules that give a decided customer its points; None where no policy of the worklist is in force."""
+    stage = book.stages.get(STAGE)
+    if stage is None:
+        return None
+    seen = {**row, **decided.outcomes}
+    parts = []
+    for rule in stage.ranked:
+        points = evaluate(rule.effects[POINTS], seen) if POINTS in rule.effects else None
+        if rule.key in decided.matched[STAGE] and isinstance(points, int) and points:
+            words = (formatting.said(rule.rule.label), formatting.said(rule.rule.because))
+            parts.append(Part(*words, points))
+    total = decided.outcomes[POINTS]
+    parts.sort(key=lambda part: -part.points)
+    return Reasons(total if isinstance(total, int) else None, tuple(parts))
 
 
 def _collectors() -> list[tuple[str, str]]:

@@ -159,9 +159,23 @@ def facts_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[
     if not customers:
         return []
     tables = questions(ask.question, runtime.database)
+    return _facts_in(runtime, ask, tables, typed_rows(tables, read_rows(runtime, tables, customers)), customers)
+
+
+def facts_and_lines_of(runtime: "Runtime", ask: Asking, customer: int) -> tuple[Row, list[Row]]:
+    """The facts of one customer and its open due lines (see ``lines_of``), from rows that are read once."""
+    tables = questions(ask.question, runtime.database)
+    read = typed_rows(tables, read_rows(runtime, tables, [customer]))
+    (row,) = _facts_in(runtime, ask, tables, read, [customer])
+    return row, _lines_in(runtime, ask, tables, read, [customer])
+
+
+def _facts_in(
+    runtime: "Runtime", ask: Asking, tables: Mapping[str, Table], read: Any, customers: Sequence[int]
+) -> list[Row]:
     wanted = set(customers)
     with facts_slots(runtime, ask, tables).slot() as slot:
-        facts = slot.answer(typed_rows(tables, read_rows(runtime, tables, customers)), ask.as_of_day)
+        facts = slot.answer(read, ask.as_of_day)
     return [row for row in rows_of(facts) if row["customer_id"] in wanted]
 
 
@@ -174,9 +188,15 @@ def facts_slots(runtime: "Runtime", ask: Asking, tables: Mapping[str, Table]) ->
 def lines_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[Row]:
     """Open due lines of a few customers, with the technical columns and facts of a line; oldest first."""
     tables = questions(ask.question, runtime.database)
+    return _lines_in(runtime, ask, tables, typed_rows(tables, read_rows(runtime, tables, customers)), customers)
+
+
+def _lines_in(
+    runtime: "Runtime", ask: Asking, tables: Mapping[str, Table], read: Any, customers: Sequence[int]
+) -> list[Row]:
     of = (ask.entity.id, ask.edition, ask.begins)
     with kept_slots(runtime, "lines", of, lambda: _lines_slot(replace(ask, as_of_day=PLAN_DAY), tables)).slot() as slot:
-        lines = rows_of(slot.answer(typed_rows(tables, read_rows(runtime, tables, customers)), ask.as_of_day))
+        lines = rows_of(slot.answer(read, ask.as_of_day))
     found = [row for row in lines if row["customer_id"] in set(customers)]
     return sorted(found, key=lambda row: (row["due_day"] is None, row["due_day"] or 0, row["number"], row["ordinal"]))
 
