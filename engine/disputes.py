@@ -240,7 +240,8 @@ def stem_of(dispute: Dispute) -> str:
 
 def dispute_seen(runtime: "Runtime", user: int, dispute_id: int) -> Told | None:
     """One dispute that a user may see."""
-    row = access.visible_to(user, with_closings().where(Dispute.id == dispute_id)).first()
+    own = (Dispute.id == dispute_id) | (Dispute.first_id == dispute_id)  # on the line it stands on now
+    row = access.visible_to(user, with_closings().where(own)).order_by(Dispute.id.desc()).first()
     return None if row is None else told([row], {row.entity_id: runtime.today(row.customer.entity)})[0]
 
 

@@ -15,7 +15,18 @@ from engine.answers import AskColleague
 from engine.disputes import RecordDispute
 from engine.events import drain_dirty
 from engine.runtime import Runtime
-from engine.tables import AnswerLink, Contact, Customer, Dispute, DisputeClosing, DueLine, Entity, Message, Standing
+from engine.tables import (
+    Action,
+    AnswerLink,
+    Contact,
+    Customer,
+    Dispute,
+    DisputeClosing,
+    DueLine,
+    Entity,
+    Message,
+    Standing,
+)
 
 SIZES = [(1440, 900), pytest.param(390, 844, marks=pytest.mark.slow)]
 FORM = re.compile(r'name="form_token" value="([^"]+)"')
@@ -128,6 +139,8 @@ def test_a_collector_finds_the_dispute_its_thread_and_who_was_asked(
     assert "rep@dunwell.example" in page
     assert "rep@dunwell.example" not in signed_in(people.sales).get(f"/disputes/{dispute.id}").text
     assert f"/disputes/{dispute.id}" in browser.get(f"/customers/{dispute.customer_id}").text
+    item = Action.get(Action.key == f"dispute-{dispute.id}/solve_dispute")
+    assert f"/disputes/{dispute.id}" in browser.get(f"/diary/{item.id}").text
     mail = AnswerLink.get()
     message = Message.select().where(Message.person == mail.person_id).get()
     shown = browser.get(f"/messages/{message.action_id}").text

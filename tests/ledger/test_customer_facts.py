@@ -261,6 +261,18 @@ EXAMPLES = [
         {"disputed_minor": 700, "promised_minor": 300, "leader_open_minor": None},
     ),
     (
+        "domain.md CF-1, as of 31 March: B promised for 15 April stands, E promised for 20 March is broken",
+        steps(
+            A_LINE, step("line", 700, -20), step("promise", 1_000, 15, 1, day=-5), step("promise", 700, -11, 2, day=-18)
+        ),
+        {"promises_open": 1, "promised_minor": 1_000, "promises_broken_12m": 1, "leader_open_minor": 700},
+    ),
+    (
+        "domain.md: a promise is kept by what came in by its date and the tolerance",
+        steps(A_LINE, step("promise", 400, -4, 1, day=-9), step("pay", 1, 400, day=-1)),
+        {"promises_open": 0, "promises_broken_12m": 0, "days_since_promise_broken": None},
+    ),
+    (
         "a promise at the end of its tolerance",
         steps(A_LINE, step("promise", 400, -3, 1, day=-9)),
         {"promises_open": 1, "promises_broken_12m": 0},
