@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from admin import starting
+from admin.command_claims import hand_over_group, interest_group
 from admin.command_decisions import decisions_group
 from admin.command_documents import documents_group
 from admin.command_parts import (
@@ -64,6 +65,8 @@ def dunwell() -> None:
 dunwell.add_command(policy_group)
 dunwell.add_command(decisions_group)
 dunwell.add_command(documents_group)
+dunwell.add_command(interest_group)
+dunwell.add_command(hand_over_group)
 dunwell.add_command(verify_command)
 dunwell.add_command(replay_command)
 dunwell.add_command(why_silent_command)

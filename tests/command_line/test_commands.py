@@ -42,6 +42,8 @@ def test_every_command_has_help_and_json() -> None:
             ("policy",),
             ("decisions",),
             ("documents",),
+            ("interest",),
+            ("hand-over",),
             ("demo", "start"),
         }, words
 
