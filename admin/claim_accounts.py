@@ -20,7 +20,8 @@ def page(customer_id: int) -> ResponseReturnValue:
     """The account as of today."""
     customer = visible_customer(customer_id)
     account = claim_account_of(gate.runtime(), customer, gate.runtime().today(customer.entity))
-    claims = [(claim, account.legal_order(claim), account.is_open(claim)) for claim in account.claims]
+    newest = sorted(account.claims, key=lambda one: (not account.is_open(one), -one.line.debt.due_day))
+    claims = [(claim, account.legal_order(claim), account.is_open(claim)) for claim in newest]
     return render_template(
         "console/claim_account.html",
         account=account,
