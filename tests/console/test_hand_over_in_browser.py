@@ -9,9 +9,8 @@ import pytest
 from openpyxl import load_workbook
 from playwright.sync_api import expect
 
-from engine.runtime import Runtime
 from engine.setting_up import install_drafts
-from engine.tables import Customer, Document, DueLine, Entity
+from engine.tables import Customer, Document, Entity, Outcome
 from rules.regimes import RATE_TABLE, REGIME
 
 pytestmark = pytest.mark.browser
@@ -21,15 +20,14 @@ def test_a_debt_is_handed_over_and_its_file_adds_up(
     page_as: Callable[..., Any],
     people: SimpleNamespace,
     decided: Entity,
-    runtime: Runtime,
     serious: Callable[[Any], list[str]],
 ) -> None:
     """The collector charges and proposes at the desk; the manager approves and downloads on a phone."""
     install_drafts()
     laws = Document.kind.in_((REGIME, RATE_TABLE))
     Document.update(status="approved", from_day=0, approved_at=1).where(laws, Document.status == "draft").execute()
-    line = DueLine.select().where(DueLine.due_day < runtime.today(decided) - 20).order_by(DueLine.id).first()
-    customer = Customer.get_by_id(line.customer_id)
+    late = Outcome.select().where(Outcome.level > 0).order_by(Outcome.customer).first()
+    customer = Customer.get_by_id(late.customer_id)
 
     desk = page_as(people.collector)
     desk.goto(f"/customers/{customer.id}/claims")
