@@ -19,7 +19,7 @@ from engine.commands import (
     register,
     update_version,
 )
-from engine.tables import Absence, User
+from engine.tables import Absence, User, UserScope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +50,7 @@ def set_absence(context: Context, command: SetAbsence) -> Change:
     user, stand_in = _allowed(context, command.user), _user(command.stand_in)
     if user.id == stand_in.id:
         raise Invalid.because("stand_in", "is the one who is away", "choose somebody else")
+    _check_takes_over(stand_in, user)
     if not command.from_day < command.until_day <= command.from_day + ABSENCE_DAYS_MAX:
         raise Invalid.because("until_day", "is not after the first day", f"give a day within {ABSENCE_DAYS_MAX} days")
     if command.until_day <= context.runtime.today():
@@ -114,6 +115,8 @@ def set_stand_in(context: Context, command: SetStandIn) -> Change:
     stand_in = None if command.stand_in is None else _user(command.stand_in)
     if stand_in is not None and stand_in.id == user.id:
         raise Invalid.because("stand_in", "is the same person", "choose somebody else, or nobody")
+    if stand_in is not None:
+        _check_takes_over(stand_in, user)
     before = {"stand_in": user.stand_in_id}
     update_version(user, stand_in=stand_in)
     after = {"stand_in": None if stand_in is None else stand_in.id}
@@ -128,6 +131,21 @@ def _allowed(context: Context, user_id: int) -> User:
     if context.actor.id != user_id and "work.assign" not in access.permissions_of(context.actor):
         raise Refused("somebody else's absence takes the permission work.assign")
     return _user(user_id)
+
+
+def _check_takes_over(stand_in: User, user: User) -> None:
+    """Refuse a stand-in who may not work, or before whom some of the work would not appear."""
+    from engine import access
+
+    if "actions.work" not in access.permissions_of(stand_in):
+        raise Invalid.because("stand_in", "may not do calls and tasks", "choose a collector or a credit manager")
+    scopes = set(UserScope.select(UserScope.entity, UserScope.portfolio).where(UserScope.user == stand_in).tuples())
+    for entity, portfolio in (
+        UserScope.select(UserScope.entity, UserScope.portfolio).where(UserScope.user == user).tuples()
+    ):
+        if (entity, None) not in scopes and (entity, portfolio) not in scopes:
+            what = f"does not see all customers of {user.name}, whose work would be lost to sight"
+            raise Invalid.because("stand_in", what, "choose somebody who sees them, or have the scope given")
 
 
 def _user(user_id: int) -> User:

@@ -77,6 +77,18 @@ def test_absences_do_not_overlap_and_others_are_entered_only_by_who_may(users, s
         do(SetAbsence, second, user=users.collector.id, stand_in=second.id, from_day=day + 9, until_day=day + 10)
 
 
+def test_a_stand_in_must_see_all_and_may_work(users, make_user, entity, do, call):
+    """One of a single portfolio would not find the others' work; an auditor may do none."""
+    north = make_user("north@dunwell.example", "collector", entity, portfolio="north")
+    days = {"from_day": call.due_day, "until_day": call.due_day + 2}
+    with pytest.raises(Invalid, match="does not see all"):
+        do(SetAbsence, user=users.collector.id, stand_in=north.id, **days)
+    with pytest.raises(Invalid, match="does not see all"):
+        do(SetStandIn, user=users.collector.id, stand_in=north.id)
+    with pytest.raises(Invalid, match="may not do"):
+        do(SetAbsence, user=users.collector.id, stand_in=users.auditor.id, **days)
+
+
 def test_work_left_undone_comes_to_the_stand_in_after_so_many_days(runtime, users, second, do, call):
     """Not on the last of them, on the day after; and only as long as it is open."""
     do(SetStandIn, user=users.collector.id, stand_in=second.id)
