@@ -177,12 +177,14 @@ def _model(sha256: str) -> ScoreModel:
 @click.command("model-card")
 @click.argument("sha256")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@as_json
 @with_runtime
-def model_card_command(runtime: Runtime, sha256: str, file: Path | None) -> None:
-    """Write the card of the model SHA256 as Markdown to FILE, or to standard output."""
+def model_card_command(runtime: Runtime, sha256: str, file: Path | None, json_: bool) -> None:
+    """Write the card of the model SHA256 as Markdown (or as JSON) to FILE, or to standard output."""
     from engine.payment_models import card_lines
 
-    text = "\n".join(card_lines(_model(sha256))) + "\n"
+    row = _model(sha256)
+    text = f"{row.card}\n" if json_ else "\n".join(card_lines(row)) + "\n"
     if file is None:
         click.echo(text, nl=False)
         return
