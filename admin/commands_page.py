@@ -36,6 +36,7 @@ from engine.tables import (
     PaymentPlan,
     Proposal,
     Run,
+    ScoreModel,
     User,
     Waiver,
 )
@@ -76,7 +77,7 @@ def _shape(name: str) -> forms.Shape:
 
 
 OF_ENTITY = frozenset({"CloseBatch", "ProposeGatewayAddress", "SetLetterhead", "SetSendingTerms"})
-SUBJECTS = frozenset({*OF_CUSTOMER, "customer", "alarm", "run", "user"})
+SUBJECTS = frozenset({*OF_CUSTOMER, "customer", "alarm", "run", "user", "model"})
 
 
 def _check_named(shape: forms.Shape, given: Any) -> None:
@@ -108,6 +109,8 @@ def subject_of(shape: forms.Shape, given: Any) -> Any:
     if shape.name in OF_ENTITY:
         seen = access.visible_entities(user)
         return _found(Entity.select().where(Entity.code == given.get("entity", ""), Entity.id.in_(seen)))
+    if given.get("model", "").isdigit():
+        return _found(ScoreModel.select().where(ScoreModel.id == int(given["model"])))
     if given.get("user", "").isdigit():
         return _found(User.select().where(User.id == int(given["user"])))
     return None

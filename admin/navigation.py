@@ -70,6 +70,14 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
         ),
     ),
     (
+        _l("Risk"),
+        (
+            Line(_l("Scores"), "scores.index", "trending-up"),
+            Line(_l("Models"), "models.index", "gauge"),
+            Line(_l("Overrides"), "overrides.index_view", "hand"),
+        ),
+    ),
+    (
         _l("Operations"),
         (
             Line(_l("Runs"), "runs.index_view", "play", "gates"),

@@ -64,6 +64,14 @@ def _entities(_subject: Any) -> list[tuple[str, str]]:
     return [(one.code, one.name) for one in Entity.select().where(seen).order_by(Entity.code)]
 
 
+def _this_model(subject: Any) -> list[tuple[str, str]]:
+    words = _("%(name)s, trained %(day)s", name=subject.sha256[:8], day=formatting.day_text(subject.trained_day))
+    return [(str(subject.id), words)]
+
+
+_sha256_of_model = Ask("", first=lambda subject: subject.sha256, kind="hidden")
+
+
 def _held(subject: Any) -> list[tuple[str, str]]:
     rows = UserRole.select(UserRole.role).where(UserRole.user == subject.id).order_by(UserRole.role).tuples()
     waiting = [one.role for one in proposed_roles(subject)]
@@ -495,6 +503,27 @@ SHAPES: dict[str, Shape] = {
             _l("Stop the policy"),
             {"policy": Ask(_l("Policy"), options=_policies), "entity": Ask(_l("For"), options=_reaches)},
             danger=True,
+        ),
+        Shape(
+            "ProposeModel",
+            _l("Propose as champion"),
+            _l("It waits for another person. Until then nothing changes."),
+            _l("Propose"),
+            {"model": Ask(_l("Model"), options=_this_model), "sha256": _sha256_of_model},
+        ),
+        Shape(
+            "PromoteModel",
+            _l("Make it the champion"),
+            _l("From the next run on its score is the score. The champion until now can be gone back to."),
+            _l("Approve"),
+            {"model": Ask(_l("Model"), options=_this_model), "sha256": _sha256_of_model},
+        ),
+        Shape(
+            "WithdrawModel",
+            _l("Drop the proposal"),
+            _l("The model stays what it is; the champion goes on."),
+            _l("Drop it"),
+            {"model": Ask(_l("Model"), options=_this_model)},
         ),
         Shape(
             "ProposeResume",

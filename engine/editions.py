@@ -422,6 +422,18 @@ def _said(document: Document, problems: Iterable[Problem]) -> str:
     return f"the document {document.key} cannot be read: " + "; ".join(str(problem) for problem in problems)
 
 
+def model_named(runtime: "Runtime", sha256: str) -> Model:
+    """The registered model with a sha256, checked and replayed once a process.
+
+    Raises:
+        Unusable: it is not there, or refused.
+    """
+    row = ScoreModel.get_or_none(ScoreModel.sha256 == sha256)
+    if row is None:
+        raise Unusable(f"the score model {sha256[:12]} is not registered")
+    return _model(runtime, row)
+
+
 def _model(runtime: "Runtime", champion: ScoreModel) -> Model:
     kept = runtime.cache.setdefault("models", {})
     if champion.sha256 not in kept:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, register
 from engine.tables import ScoreModel
+from engine.versions import must_see_all
 
 PROPOSABLE = ("challenger", "retired")
 
@@ -36,6 +37,7 @@ class WithdrawModel(Command):
 @register(ProposeModel, permission="documents.propose", person_only=True)
 def propose_model(context: Context, command: ProposeModel) -> Change:
     """Let it wait for another person; of each task one model waits at a time, the latest one proposed."""
+    must_see_all(context)  # one model serves all entities
     row = _model(command.model)
     if row.sha256 != command.sha256 or row.status not in PROPOSABLE:
         raise Conflict(
@@ -61,6 +63,7 @@ def propose_model(context: Context, command: ProposeModel) -> Change:
 @register(WithdrawModel, permission="documents.propose", person_only=True)
 def withdraw_model(context: Context, command: WithdrawModel) -> Change:
     """Nobody waits for a second person any more."""
+    must_see_all(context)
     row = _model(command.model)
     if row.proposed_by_id is None:
         raise Conflict("nobody proposes the score model any more", current={"status": row.status})

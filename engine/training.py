@@ -15,6 +15,7 @@ from engine.commands import Change, Command, Conflict, Context, Invalid, NotFoun
 from engine.editions import rates_on
 from engine.frames import collected, read_frames, rows_of
 from engine.tables import Customer, DueLine, Entity, ScoreModel
+from engine.versions import must_see_all
 from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
 from ledger.state import Basis, customer_facts
@@ -112,6 +113,7 @@ def promote_model(context: Context, command: PromoteModel) -> Change:
     Whoever trained a challenger proposes it by that. One that the system trained, and an earlier champion, need
     somebody to propose them: else one person alone would choose.
     """
+    must_see_all(context)  # one model serves all entities
     row: ScoreModel | None = ScoreModel.get_or_none(ScoreModel.id == command.model)
     if row is None:
         raise NotFound(f"no score model {command.model}")

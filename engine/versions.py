@@ -55,9 +55,9 @@ def columns_of(context: Context, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def must_see_all(context: Context) -> None:
-    """A document for all entities is for whoever sees them all."""
+    """What holds for all entities is for whoever sees them all."""
     if context.actor is not None and not access.sees_all_of(context.actor, None):
-        raise Refused("a document for all entities needs somebody who sees them all")
+        raise Refused("what holds for all entities needs somebody who sees them all")
 
 
 def document_of(context: Context, document_id: int) -> Document:
