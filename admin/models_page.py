@@ -9,6 +9,7 @@ from babel.numbers import format_decimal
 from flask import Blueprint, Response, abort, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from openpyxl import Workbook
 
 from admin import formatting, gate
@@ -19,6 +20,12 @@ from scoring.reasons import value_text
 
 blueprint = Blueprint("models", __name__, url_prefix="/models")
 
+# What a card says in English, so that it is translated.
+CARD_WORDS = (
+    _l("some invoice goes 30 or more days past due within 90 days"),
+    _l("customers with business in the last 12 months and no invoice 30 or more days past due"),
+    _l("own share of invoices paid late at all: a ranking to beat, not a chance of the question"),
+)
 CHALLENGERS_SHOWN = 3  # beside the champion; the newest, and the one that waits
 MODELS_LISTED = 200
 MINUS = "\u2212"

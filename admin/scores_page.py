@@ -153,6 +153,8 @@ def _drifts(base: Any, now: Any, model: Model) -> list[DriftLine]:
 
 
 def _unknown(one: Drift) -> str:
+    if not one.unknown_before and not one.unknown_now:
+        return _("none")
     before, now = (
         formatting.percent_text(round(10_000 * part / whole))
         for part, whole in ((one.unknown_before, one.before), (one.unknown_now, one.now))
@@ -234,6 +236,7 @@ def _happened(entity: Entity | None) -> ResponseReturnValue:
         entities=signs().entities,
         whole=entity is not None and access.sees_whole_entity(current_user.id, entity.id),
         found=found,
+        seen=[candidate_words(name) for name in found.seen] if found else [],
         rows=rows,
         sentence=_sentence(rows),
         horizon=HORIZON_DAYS,

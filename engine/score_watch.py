@@ -63,11 +63,13 @@ class Happened:
     Args:
         day: of the facts; their 90 days are over.
         sampled: of how many customers one was looked at.
+        seen: models that learned from this day or later ones, and so know more than they could have known.
         comparison: of ``scoring.measures.compared``: n, bad and, where both occur, measures, lead and reliability.
     """
 
     day: int
     sampled: int
+    seen: tuple[str, ...]
     comparison: Mapping[str, Any]
 
 
@@ -249,4 +251,10 @@ def _happened(runtime: "Runtime", entity: Entity, run: Run, models: Mapping[str,
         {"ageing_rule": np.nan_to_num(_values(asked, "leader_days_past_due"), nan=-1_000)},
         SEED,
     )
-    return Happened(run.as_of_day, sampled, found)
+    seen = tuple(name for name, model in models.items() if _learned_until(model) >= run.as_of_day)
+    return Happened(run.as_of_day, sampled, seen, found)
+
+
+def _learned_until(model: Model) -> int:
+    """The last day a model was fitted or calibrated on."""
+    return max(int(model.card["slices"][name]["until_day"]) for name in ("fit", "calibrate"))

@@ -37,6 +37,16 @@ class ReasonMoved:
         return self.micro > 0
 
 
+def _value(feature: Feature, value: int | None, translate: Translate) -> str:
+    """A value in its unit; what lies before the due date is said, not signed."""
+    if feature.unit != "days" or value is None or value >= 0:
+        return value_text(feature, value, translate)
+    ahead = value_text(feature, -value, translate)
+    if feature.name == "leader_days_past_due":
+        return translate("due in %(days)s") % {"days": ahead}
+    return translate("%(days)s early") % {"days": ahead}
+
+
 def reasons_moved(
     before: Mapping[str, Any],
     now: Mapping[str, Any],
@@ -64,8 +74,8 @@ def reasons_moved(
         loudest = max(members, key=lambda member: sign * by_feature[member.name])
         text = translate("%(label)s: %(before)s before, %(now)s now") % {
             "label": translate(loudest.label),
-            "before": value_text(loudest, then.features[loudest.name], translate),
-            "now": value_text(loudest, later.features[loudest.name], translate),
+            "before": _value(loudest, then.features[loudest.name], translate),
+            "now": _value(loudest, later.features[loudest.name], translate),
         }
         found.append(ReasonMoved(key, micro, text))
     found.sort(key=lambda one: (-abs(one.micro), one.key))

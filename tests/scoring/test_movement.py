@@ -24,6 +24,14 @@ def test_a_customer_who_becomes_overdue_is_told_by_that(model: Model, training_r
     assert first.key == "overdue"
     assert first.raises
     assert "before" in first.text
-    assert first.text.endswith("now")
+    assert first.text.endswith("25 days now")
     assert not reasons_moved(late, calm, model)[0].raises
     assert reasons_moved(calm, calm, model) == []
+
+
+def test_what_lies_before_the_due_date_is_said_not_signed(model: Model, training_rows: list[dict[str, Any]]) -> None:
+    """Nobody reads "-11 days past due"."""
+    late = next(row for row in training_rows if row["overdue_count"] > 0)
+    early = late | {"leader_days_past_due": -11, "mean_days_late_12m": -1}
+    told = [one.text for one in reasons_moved(late, early, model, top=None)]
+    assert not any(": -" in text or ", -" in text for text in told)
