@@ -225,7 +225,7 @@ class DyingServer(socketserver.ThreadingTCPServer):
 
     def __init__(self, dies_at=None, when="before"):
         self.dies_at, self.when = dies_at, when
-        self.accepted, self.sessions = [], 0
+        self.accepted, self.sessions, self.ended = [], 0, []
         super().__init__(("127.0.0.1", 0), Session)
 
     @property
@@ -260,6 +260,12 @@ class Session(socketserver.StreamRequestHandler):
                 return
             elif self.step(verb, "250 mail.test" if verb == "EHLO" else "250 fine"):
                 return
+
+    def finish(self):
+        try:
+            super().finish()
+        finally:
+            self.server.ended.append(True)
 
     def take_content(self):
         lines = []

@@ -9,6 +9,7 @@ import random
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ class FaultyProxy:
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.here = self.listening.getsockname()[1]
         self.open = set()
+        self.connections = []
 
     def __enter__(self):
         threading.Thread(target=self.accept, daemon=True).start()
@@ -72,7 +74,15 @@ class FaultyProxy:
                 return
             fault = self.draw()
             self.faults.append(fault)
-            Connection(self, client, fault)
+            self.connections.append(Connection(self, client, fault))
+
+    def quiet(self, server):
+        """Wait until what was on its way has arrived or is lost: who asks earlier may hear no and send it again."""
+        for connection in list(self.connections):
+            connection.pumps[0].join()
+            connection.hang_up()
+        while len(server.ended) < len(self.connections):
+            time.sleep(0.002)
 
 
 class Connection:
@@ -86,8 +96,11 @@ class Connection:
         proxy.open |= {client, self.server}
         self.passed = self.lines = 0
         self.spoilt = threading.Event()
-        for pump in (self.ours, self.theirs):
-            threading.Thread(target=self.pumped, args=(pump,), daemon=True).start()
+        self.pumps = [
+            threading.Thread(target=self.pumped, args=(pump,), daemon=True) for pump in (self.ours, self.theirs)
+        ]
+        for pump in self.pumps:
+            pump.start()
 
     def pumped(self, pump):
         with suppress(OSError, ValueError):
@@ -181,6 +194,7 @@ def test_whatever_the_network_does_no_mail_is_lost_or_sent_twice(
         while Action.select().where(Action.state != "sent").exists():
             outbox.sweep(runtime, gateway=gateway)
             outbox.deliver(runtime, gateway=gateway, prepare=prepare, batch=4)
+            proxy.quiet(server)
             assert set(arrived(server).values()) <= {1}
             doubted += look_up(runtime, server, users.manager.id)
             clock.advance(hours=1)
