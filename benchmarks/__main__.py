@@ -66,6 +66,7 @@ def jobs(size: str, databases: list[str], folder: Path) -> Iterator[Job]:
             yield Job(module, (*of, "--customers", str(largest)))
         yield Job("sending", (*of, "--customers", str(largest)))
         yield Job("forward", (*of, "--customers", str(sizes(largest)[1])))
+    yield Job("scoring", ("--customers", str(CUSTOMERS[size])))
     yield Job("matching", ("--rows", str(MATCHED_ROWS[size])))
     if importlib.util.find_spec("benchmarks.peers") is not None:
         yield Job("peers", ("--size", size))

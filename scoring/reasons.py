@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scoring.features import FEATURES, Feature
-from scoring.model import Model, Score, probability_bp, score_row
+import narwhals as nw
+
+from scoring.features import FEATURE_NAMES, FEATURES, Feature, feature_columns
+from scoring.model import Frame, Model, Score, column_of, probability_bp, score, score_row
 
 TOP_REASONS = 4
 
@@ -82,6 +84,31 @@ def reasons(
     merged = _merged(answer, model, translate)
     merged.sort(key=lambda reason: (-abs(reason.micro), reason.key))
     return merged if top is None else [reason for reason in merged[:top] if reason.micro != 0]
+
+
+def with_reasons(facts: Frame, model: Model) -> Frame:
+    """Add every customer's score and all its reasons to a frame of facts.
+
+    Args:
+        facts: one row per customer, with the facts that features read.
+        model: the model that scores.
+
+    Returns:
+        The frame with what ``scoring.model.score`` adds and, per reason, ``reason_<key>_micro``: with the
+        model's base they sum to the raw score exactly.
+    """
+    columns = [
+        column.alias(column_of(name)) for name, column in zip(FEATURE_NAMES, feature_columns(model.prior), strict=True)
+    ]
+    tables = {table.name: table for table in model.tables}
+    reasons_of: dict[str, nw.Expr] = {}
+    for feature in FEATURES:
+        part = tables[feature.name].column()
+        known = reasons_of.get(feature.reason)
+        reasons_of[feature.reason] = part if known is None else known + part
+    told = [part.alias(f"reason_{key}_micro") for key, part in reasons_of.items()]
+    scored = score(facts, model).with_columns(*columns).with_columns(*told)
+    return scored.drop(*[column_of(name) for name in FEATURE_NAMES])
 
 
 def _merged(answer: Score, model: Model, translate: Translate) -> list[Reason]:

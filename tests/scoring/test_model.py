@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ledger.canonical import sha256_of
 from scoring.features import FACTS_READ, FEATURE_NAMES, FEATURES, Prior, Ratio, feature_columns, feature_row
 from scoring.model import Model, canonical, load, probability_bp, score, score_row
+from scoring.reasons import reasons, with_reasons
 
 SCHEMA = dict.fromkeys(FACTS_READ, pl.Int64)
 RISING = [feature for feature in FEATURES if feature.rising]
@@ -186,3 +187,15 @@ def test_a_falling_table_is_refused(body: dict[str, Any]) -> None:
     loaded, problems = load(canonical(changed), sha256_of(changed))
     assert loaded is None
     assert "falls" in problems[0]
+
+
+@settings(max_examples=20, deadline=None)
+@given(row=FACTS)
+def test_reasons_of_a_portfolio_are_those_of_each_row(model: Model, row: dict[str, Any]) -> None:
+    """With the base they add up to the raw score, and each is what one row is told."""
+    frame = nw.from_native(pl.DataFrame([row], schema=SCHEMA).lazy())
+    found = with_reasons(frame, model).collect().to_native().to_dicts()[0]
+    told = {f"reason_{reason.key}_micro": reason.micro for reason in reasons(row, model, top=None)}
+    assert {name: value for name, value in found.items() if name.startswith("reason_")} == told
+    assert model.base + sum(told.values()) == score_row(row, model).raw
+    assert found["score_bp"] == score_row(row, model).score_bp
