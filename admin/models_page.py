@@ -15,6 +15,8 @@ from openpyxl import Workbook
 from admin import formatting, gate
 from admin.sheet import add_sheet, saved, sent
 from engine.tables import ScoreModel
+from scoring.invoice_model import TASK as INVOICE_TASK
+from scoring.invoice_model import load_invoice_model
 from scoring.model import Model, load, probability_bp
 from scoring.reasons import value_text
 
@@ -25,6 +27,8 @@ CARD_WORDS = (
     _l("some invoice goes 30 or more days past due within 90 days"),
     _l("customers with business in the last 12 months and no invoice 30 or more days past due"),
     _l("own share of invoices paid late at all: a ranking to beat, not a chance of the question"),
+    _l("is an invoice paid late, over 30 days late, and how many days after its due date"),
+    _l("invoices on their invoice date"),
 )
 CHALLENGERS_SHOWN = 3  # beside the champion; the newest, and the one that waits
 MODELS_LISTED = 200
@@ -117,7 +121,29 @@ def with_interval(one: Measures | None, sign: bool = False) -> str:
 def shown(row: ScoreModel) -> Shown:
     """A model with what its card says."""
     card = json.loads(row.card)
-    return Shown(row, str(row.sha256)[:8], card, card.get("measures") or {})
+    found = measures_of(card)
+    return Shown(row, str(row.sha256)[:8], card, found[0][1] if found else {})
+
+
+def measures_of(card: Mapping[str, Any]) -> list[tuple[str, Measures]]:
+    """The measures a card holds, by what was tested: of a customer's score, or of both chances of an invoice."""
+    tested = card.get("tested") or {}
+    found = [
+        (_("All tested"), card.get("measures")),
+        (_("Those that owe"), card.get("measures_of_those_that_owe")),
+        (_("Paid late"), _of_report(tested.get("p_late") or {})),
+        (_("Over 30 days late"), _of_report(tested.get("p_late30") or {})),
+    ]
+    return [(label, measures) for label, measures in found if measures]
+
+
+def _of_report(part: Measures) -> Measures:
+    """A part of a backtest's report in the shape of a score's card."""
+    if "measures" not in part:
+        return {}
+    counted = {"n": part["n"], "bad": part["bad"]}
+    named = {("score" if name == "champion" else name): one | counted for name, one in part["measures"].items()}
+    return {**named, "lead": (part.get("lead") or {}).get("own_share")}
 
 
 def tasks() -> list[Task]:
@@ -179,6 +205,12 @@ def _slice(card: Mapping[str, Any], name: str) -> str:
     one = (card.get("slices") or {}).get(name)
     if not one:
         return "–"
+    if "from_day" not in one:
+        return _(
+            "%(rows)s rows of %(customers)s customers",
+            rows=formatting.count(one["rows"]).striptags(),
+            customers=formatting.count(one["customers"]).striptags(),
+        )
     return _(
         "%(first)s to %(last)s: %(rows)s rows of %(customers)s customers, %(bad)s bad",
         first=formatting.day_text(one["from_day"]),
@@ -228,22 +260,16 @@ def _found(model_id: int) -> ScoreModel:
 def card(model_id: int) -> ResponseReturnValue:
     """The card of one model, to be read and printed."""
     one = shown(_found(model_id))
-    model, refused = load(str(one.row.body), str(one.row.sha256))
-    tables = [
-        (label, found)
-        for label, found in (
-            (_("All tested"), one.measures),
-            (_("Those that owe"), one.card.get("measures_of_those_that_owe") or {}),
-        )
-        if found
-    ]
+    loader = load_invoice_model if one.row.task == INVOICE_TASK else load
+    model, refused = loader(str(one.row.body), str(one.row.sha256))
+    scores = model if isinstance(model, Model) else None
     return render_template(
         "console/model_card.html",
         one=one,
-        tables=tables,
+        tables=measures_of(one.card),
         reliability=(one.measures.get("score") or {}).get("reliability") or [],
-        effects=effects_of(model) if model else [],
-        usual_bp=probability_bp(model.base) if model else None,
+        effects=effects_of(scores) if scores else [],
+        usual_bp=probability_bp(scores.base) if scores else None,
         refused=refused,
         slices=[(label, _slice(one.card, name)) for label, name in _slices()],
         words=ranking_words,

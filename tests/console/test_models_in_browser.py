@@ -1,0 +1,95 @@
+"""A risk analyst compares, proposes and goes back; a second person approves; the next run scores with it."""
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from engine.editions import edition_for
+from engine.runtime import Runtime
+from engine.tables import Entity, ScoreModel
+from engine.training import PromoteModel, RegisterModel
+from ledger.canonical import canonical, sha256_of
+from scoring.features import FEATURES
+from scoring.labels import TASK
+from scoring.model import FEATURES_SHA256, FORMAT, MICRO, built, score_row
+
+FACTS = {"paid_count_12m": 6, "late_share_12m_bp": 1_000}
+
+
+def body_of(trained_day: int, auc: float) -> dict[str, Any]:
+    """A small model by hand: one step of one feature, with the card a training writes."""
+    one = {"auc": auc, "auc_interval": [auc - 0.04, auc + 0.04], "brier": 0.1, "ece": 0.02, "n": 200, "bad": 40}
+    rival = {"auc": 0.7, "auc_interval": [0.66, 0.74], "brier": 0.2, "ece": 0.2, "n": 200, "bad": 40}
+    part = {"from_day": 20_000, "until_day": 20_100, "rows": 200, "customers": 80, "bad": 40}
+    body: dict[str, Any] = {
+        "format": FORMAT,
+        "kind": "score_model",
+        "task": TASK,
+        "features_sha256": FEATURES_SHA256,
+        "prior": {"share_bp": 2_000, "strength": 3},
+        "base": -MICRO,
+        "features": [{"name": f.name, "edges": [], "steps": [0], "unknown": 0, "usual": None} for f in FEATURES],
+        "card": {
+            "question": "some invoice goes 30 or more days past due within 90 days",
+            "trained_day": trained_day,
+            "slices": dict.fromkeys(("fit", "calibrate", "test"), part),
+            "measures": {
+                "score": one,
+                "own_late_share": rival,
+                "lead": {"auc": auc - 0.7, "auc_interval": [auc - 0.74, auc - 0.66]},
+            },
+            "leak_alarm": False,
+        },
+    }
+    from scoring.features import FACTS_READ
+
+    facts = dict.fromkeys(FACTS_READ) | FACTS
+    answer = score_row(facts, built(body, ""))
+    row = {"facts": facts, "raw": answer.raw, "score_bp": answer.score_bp, "rival_bp": answer.rival_bp}
+    return json.loads(canonical(body | {"golden": [row]}))
+
+
+def registered(runtime: Runtime, people: SimpleNamespace, body: dict[str, Any]) -> str:
+    """Keep a model as a challenger; its name."""
+    name = sha256_of(body)
+    runtime.execute(RegisterModel(actor=people.analyst.id, reason="new year", body=canonical(body), sha256=name))
+    return name
+
+
+def give(page: Any, way: str, button: str, reason: str) -> None:
+    """Follow a way to the form of a command, say why and send it."""
+    page.get_by_role("link", name=way).first.click()
+    page.get_by_label("Reason").fill(reason)
+    page.get_by_role("button", name=button).click()
+    expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
+
+
+@pytest.mark.browser
+def test_a_challenger_becomes_champion_by_two_people_and_the_way_back_is_the_same(
+    page_as: Callable[..., Any], runtime: Runtime, people: SimpleNamespace, decided: Entity
+) -> None:
+    """Compared with its naive rival, proposed, approved by another, used by the next run; then gone back to."""
+    first, second = (registered(runtime, people, body_of(day, auc)) for day, auc in ((20_500, 0.76), (20_530, 0.81)))
+    row = ScoreModel.get(ScoreModel.sha256 == first)
+    runtime.execute(PromoteModel(actor=people.manager.id, reason="the first", model=row.id, sha256=first))
+    analyst, manager = page_as(people.analyst), page_as(people.second)
+    analyst.goto("/models/")
+    side = analyst.page.get_by_role("region", name="Side by side").first
+    for text in ("0.760 (0.720 to 0.800)", "0.810 (0.770 to 0.850)", "Own late share (naive)"):
+        expect(side.get_by_text(text).first).to_be_visible()
+    for way, champion, before in (("Propose as champion", second, first), ("Go back to this one", first, second)):
+        analyst.goto("/models/")
+        give(analyst.page, way, "Propose", "ranks better on the same days")
+        expect(analyst.page.get_by_text("Another person decides.").first).to_be_visible()
+        assert edition_for(runtime, decided, runtime.today(decided)).body["model"] == before
+        manager.goto("/models/")
+        give(manager.page, "Approve", "Approve", "read its card")
+        expect(manager.page.get_by_role("link", name="Approve")).to_have_count(0)
+        assert edition_for(runtime, decided, runtime.today(decided)).body["model"] == champion
+    for path in ("/models/", f"/models/{row.id}", "/scores/", "/overrides/"):
+        manager.goto(path)
+        manager.check()
