@@ -18,7 +18,7 @@ from engine.overrides import SetOverride
 from engine.runs import run_entity
 from engine.silence import silence_of
 from engine.stopping import StopPolicy
-from engine.tables import Action, Alarm, Contact, Customer, Entity, Run, Standing
+from engine.tables import Action, Alarm, Block, Contact, Customer, Entity, Run, Standing
 from ledger.canonical import canonical
 from notifiers.smtp import SmtpGateway, parse_smtp_url
 from rules.escalation import Wait
@@ -334,6 +334,14 @@ def insolvent(story):
     story.do(SetBlock, customer=story.customer.id, kind="insolvent", from_day=story.today)
 
 
+def handed_over(story):
+    story.owes(4)
+    story.goes_live()
+    entry = {"entity_id": story.entity.id, "customer": story.customer, "recorded_at": story.runtime.now_at()}
+    days = {"booked_day": story.today, "recorded_day": story.today, "from_day": story.today}
+    Block.create(**entry, **days, kind="handed_over", reason="an agency has it")
+
+
 def raised_today(story):
     story.owes(20)
     story.goes_live()
@@ -401,7 +409,18 @@ STORIES = {
             disagreement,
         ),
         *(min_days, cap, cap_days, hours, quiet_day, holiday, no_leader, within_tolerance, promise, dispute),
-        *(dunning_block, insolvent, raised_today, step_open, minimum, excluded, not_meant, left_alone, none),
+        *(
+            dunning_block,
+            insolvent,
+            handed_over,
+            raised_today,
+            step_open,
+            minimum,
+            excluded,
+            not_meant,
+            left_alone,
+            none,
+        ),
     )
 }
 ANSWERS = {"none": "no_step_yet"}  # the code is silence itself; what is said is what comes
