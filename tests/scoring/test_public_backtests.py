@@ -12,7 +12,7 @@ import pytest
 from engine.backtesting import Beside, backtest, quarter_days, write_predictions
 from engine.importing import ImportFile, import_file
 from engine.runtime import Runtime
-from engine.tables import Entity
+from engine.tables import Dispute, DueLine, Entity
 from ledger.days import day_of
 from scoring.backtest import Backtest, Window
 
@@ -47,6 +47,7 @@ def tested(runtime: Runtime, ledgers: Path) -> Tested:
         window = Window(*(day_of(date.fromisoformat(day)) for day in days))
         return backtest(runtime, [entity], window, beside)
 
+    test.runtime = runtime
     return test
 
 
@@ -86,6 +87,30 @@ def test_ibm(tested: Tested) -> None:
     assert auc(found, "p_late") >= 0.88
     assert found.report["p_late30"]["bad"] == 0
     assert not found.report["leak"]["alarm"]
+
+
+def test_ibm_disputed_mapped_as_known_at_issue_raises_the_alarm(tested: Tested, ledgers: Path) -> None:
+    """The flag says that there was a dispute, not since when; dated like its invoice it is told and wins nothing."""
+    clean = tested("ibm")
+    entity = Entity.get(Entity.code == "ibm")
+    rows = list(csv.DictReader((ledgers / "ibm_invoices.csv").read_text(encoding="utf-8").splitlines()))
+    disputed = {row["invoiceNumber"].lstrip("0") for row in rows if row["Disputed"] == "Yes"}
+    with entity._meta.database.atomic():
+        for line in DueLine.select().where(DueLine.number.in_(disputed)):
+            Dispute.create(
+                entity_id=entity.id,
+                customer=line.customer_id,
+                due_line=line,
+                reason="as the file says",
+                booked_day=line.invoice_day,
+                recorded_day=line.invoice_day,
+                recorded_at=line.recorded_at,
+                import_id=line.import_id,
+            )
+    days = [day_of(date.fromisoformat(day)) for day in WINDOWS["ibm"][1:]]
+    found = backtest(tested.runtime, [entity], Window(*days))
+    assert found.report["leak"]["alarm"]
+    assert auc(found, "p_late") == auc(clean, "p_late")
 
 
 def test_quarters_between_two_days() -> None:
