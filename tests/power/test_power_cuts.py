@@ -4,6 +4,7 @@ The story is told once on a disk that writes down every operation; a cut is a pl
 the disk then holds is opened by the product as it always is.
 """
 
+import sqlite3
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -137,7 +138,7 @@ def cut_often(disks, story, clock, folder: Path, recorded, cuts: int, seed: int)
                 outcomes[""] += 1
                 continue
             look(story, clock, here, recorded, cut, verified)
-        except (Found, DatabaseError, storage.WeakDatabase) as error:
+        except (Found, DatabaseError, sqlite3.DatabaseError, storage.WeakDatabase) as error:
             outcomes[str(error) if isinstance(error, Found) else f"corrupt: {type(error).__name__}"] += 1
         else:
             outcomes[""] += 1
