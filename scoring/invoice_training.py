@@ -47,7 +47,7 @@ STRENGTH = 3  # payments; chosen by walk-forward
 GOLDEN_ROWS = 12
 BAND = 0.8
 QUANTILES = {"days": 0.5, "days_low": (1 - BAND) / 2, "days_high": (1 + BAND) / 2}
-KINDS = {"late": "additive", "late30": "together"}  # chosen by walk-forward, the same for every ledger
+KINDS = {"late": "additive", "late30": "together"}  # the same for every ledger: docs/decisions/0050
 AT_ISSUE_SHARE = 0.05  # of disputes known on the invoice date or before: more of them come from a file that knew later
 AT_ISSUE_LEAST = 10
 
