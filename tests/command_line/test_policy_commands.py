@@ -149,7 +149,7 @@ def test_a_version_that_is_not_there_is_named(say: Say, governed: Callable[[], N
     """With the documents there are."""
     said = say("policy", "export", "hold")
     assert said.returncode == 2
-    assert "no such version of hold; known documents: alert, before_due, call_before_due" in said.stderr
+    assert "no such version of hold; known documents: alert, basiszinssatz, before_due" in said.stderr
 
 
 def test_a_decision_table_goes_round_as_an_excel_file(say: Say, tmp_path: Path, settings: Settings) -> None:
