@@ -16,9 +16,9 @@ from rules.checks import Reading, test_problems
 from rules.conditions import All, Any, Condition, Not, map_tests, nnf, tests_of
 from rules.documents import condition_of, parse
 from rules.facts import readable
+from rules.misfits import shape_problems
 from rules.policies import Parameter, Parameters, Policy, Resolved
 from rules.resolving import resolve_test
-from rules.schema import shape_problems
 from rules.stages import STAGE
 
 PLACES_MAX = 5_000  # of one document; what comes after is not counted

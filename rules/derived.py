@@ -28,8 +28,8 @@ from rules.formulas import (
     resolved,
     walk,
 )
+from rules.misfits import shape_problems
 from rules.policies import Parameter, Resolved
-from rules.schema import shape_problems
 from rules.stages import STAGE_NAMES, stage_of
 
 PREFIX = "derived_"

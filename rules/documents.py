@@ -16,6 +16,7 @@ from ledger.problems import Problem
 from rules.condition_reading import condition_of, constant_of
 from rules.conditions import Const, FactRef, Param
 from rules.effects import Effect, Greatest, Least, PercentOf, RoundDown
+from rules.misfits import shape_problems
 from rules.policies import (
     Band,
     Case,
@@ -31,7 +32,6 @@ from rules.policies import (
     iso_day,
 )
 from rules.scenario_reading import escalation_of, scenario_problems
-from rules.schema import shape_problems
 from rules.stepping import rules_of
 
 __all__ = [

@@ -15,8 +15,8 @@ from ledger.problems import Problem
 from rules import limits
 from rules.derived import parse_derived
 from rules.documents import parse, parse_parameters
+from rules.misfits import plain_problems, shape_problems
 from rules.regimes import parse_rate_table
-from rules.schema import plain_problems, shape_problems
 
 Document: TypeAlias = Mapping[str, Json]
 READERS: Mapping[str, Callable[[Document], tuple[object, list[Problem]]]] = {

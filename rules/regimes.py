@@ -13,8 +13,8 @@ from ledger.dialect import grid, problem
 from ledger.interest import Band, Consumers, DatedRate, FixedSums, RateTable, Regime, share_text
 from ledger.money import parse_amount
 from ledger.problems import Problem, has_errors
+from rules.misfits import shape_problems
 from rules.policies import iso_day
-from rules.schema import shape_problems
 
 REGIME, RATE_TABLE = "regime", "rate_table"
 SHIPPED = (

@@ -18,7 +18,7 @@ from rules.documents import MODIFIERS
 from rules.effect_cells import read_effect
 from rules.figures import read_figure
 from rules.limits import RULES_PER_POLICY
-from rules.schema import shape_problems
+from rules.misfits import shape_problems
 from rules.tables import FACT, OTHERWISE, PLACE, TEXT_FIELDS, THEN, Line, Rule, TableColumn, cell_at, unknown_words
 
 CELL_LENGTH_MAX = 60_000  # a list of 500 codes of 100 marks each
