@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from markupsafe import Markup
-from peewee import ModelSelect
+from peewee import ModelSelect, fn
 
 from admin import formatting, forms, gate
 from admin.console import Choice, Tab
@@ -14,7 +14,7 @@ from admin.customers import customer_link
 from admin.views import CUSTOMER_FILTERS, OfCustomers
 from engine import access
 from engine.override_rates import ByReason, Held, Month, by_month, by_reason
-from engine.tables import Customer, Override, User
+from engine.tables import Customer, Override, Run, User
 
 CLASSES = ("A", "B", "C", "D", "E")
 COUNTED_MAX = 50_000  # the latest are counted
@@ -28,17 +28,24 @@ class Rates:
     """How often, for the page.
 
     Args:
-        customers: how many the reader sees.
-        months: with the share of them overridden, in basis points.
+        months: with the share of customers overridden, in basis points; None where a part of an entity is seen.
     """
 
-    customers: int
     months: list[tuple[Month, int | None]]
     reasons: list[ByReason]
 
 
 def _today() -> int:
     return gate.runtime().today()
+
+
+def _customers(user: int) -> int | None:
+    """Customers of the last run of each entity seen; None where a part of one is seen, since counting takes long."""
+    seen = access.visible_entities(user)
+    if not all(access.sees_whole_entity(user, entity) for entity in seen):
+        return None
+    last = Run.select(fn.max(Run.id)).where(Run.entity.in_(seen), Run.state == "done", Run.kind != "event")
+    return int(Run.select(fn.sum(Run.customers)).where(Run.id.in_(last.group_by(Run.entity))).scalar() or 0)
 
 
 def _in_force(query: ModelSelect) -> ModelSelect:
@@ -123,7 +130,7 @@ class OverridesView(OfCustomers):
     def rates(self) -> Rates:
         """How often, over the last twelve months."""
         user, today = current_user.id, _today()
-        customers = access.visible_to(user, Customer.select()).count()
+        customers = _customers(user)
         rows = self.visible().order_by(Override.id.desc()).limit(COUNTED_MAX)
         held = [
             Held(
@@ -136,4 +143,4 @@ class OverridesView(OfCustomers):
             for row in rows
         ]
         months = [(one, round(10_000 * one.held / customers) if customers else None) for one in by_month(held, today)]
-        return Rates(customers, months, by_reason(held, today, today - YEAR_DAYS))
+        return Rates(months, by_reason(held, today, today - YEAR_DAYS))
