@@ -6,6 +6,7 @@ from flask_babel import gettext as _
 
 from admin import formatting, gate
 from engine.access import ROLES
+from engine.dispute_causes import causes_on
 from engine.tables import DueLine
 from ledger.days import day_of
 
@@ -38,6 +39,11 @@ def lines(subject: Any) -> list[tuple[str, str]]:
 def one_line(subject: Any) -> list[tuple[str, str]]:
     """The same, one of them."""
     return lines(subject)[1:]
+
+
+def causes(_subject: Any) -> list[tuple[str, Any]]:
+    """What a dispute may be about."""
+    return [(code, _(cause.label)) for code, cause in causes_on(gate.runtime().today()).items()]
 
 
 def today(_subject: Any) -> int:

@@ -26,6 +26,7 @@ from engine.tables import (
     Allocation,
     AuditEntry,
     Block,
+    ClaimEntry,
     Contact,
     Credit,
     CreditLimit,
@@ -33,10 +34,12 @@ from engine.tables import (
     Decision,
     Dispute,
     DueLine,
+    HandOver,
     InvoiceDocument,
     Message,
     Outcome,
     Override,
+    PaymentPlan,
     Person,
     Promise,
     Proposal,
@@ -313,6 +316,11 @@ def _audit(customer: Customer) -> list[AuditEntry]:
         ("action", Action),
         ("alert", Alert),
         ("invoice_document", InvoiceDocument),
+        ("payment_plan", PaymentPlan),
+        ("write_off", Credit),
+        ("claim_entry", ClaimEntry),
+        ("hand_over", HandOver),
+        ("proposal", Proposal),
     ):
         theirs = [str(key) for (key,) in model.select(model.id).where(model.customer == customer).limit(500).tuples()]
         if theirs:

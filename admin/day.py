@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
-from admin import forms, gate, worklist_view
+from admin import choices, forms, gate, worklist_view
 from admin.commands_page import way_back
 from admin.customer_page import contacts_of, recent_promises
 from admin.day_list import DayList, Stop, day_list, hold_out_terms, is_in_hold_out
@@ -34,7 +34,7 @@ COUNTED_TO = 99
 LINE_CHOICES = 200
 FIELDS = {  # what a result opens, beside the note; in the order of the form
     "promised": ("due_line", "amount_minor", "agreed_day"),
-    "disputed": ("due_line", "amount_minor"),
+    "disputed": ("due_line", "amount_minor", "cause"),
     "already_paid": ("due_line", "agreed_day"),
     "refused": ("next_day",),
     "reached": ("next_day",),
@@ -235,6 +235,7 @@ def _stop_page(
         many=len(found.stops),
         after=address(after),
         key=given.get("key") or str(uuid4()),
+        causes=choices.causes(customer),
         tomorrow=runtime.today(entity) + 1,
         today=runtime.today(entity),
     ), status
@@ -257,7 +258,7 @@ def _values(given: Any, customer: Customer) -> tuple[dict[str, Any], list[Proble
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     kinds = {"due_line": int, "amount_minor": int, "agreed_day": int, "next_day": int}
-    for name in (*kinds, "name", "email", "phone", "note"):
+    for name in (*kinds, "cause", "name", "email", "phone", "note"):
         text = str(given.get(name, "")).strip()
         if not text:
             continue

@@ -5,10 +5,9 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from admin import choices, gate
+from admin import choices
 from admin.forms import Ask, Shape
 from engine import access
-from engine.dispute_causes import causes_on
 from engine.tables import Customer, User
 
 PEOPLE_MAX = 200
@@ -32,10 +31,6 @@ def _addresses(subject: Any) -> list[tuple[str, str]]:
     return [(user.email, user.name) for user in User.select().where(User.id.in_(ids)).order_by(User.name)]
 
 
-def _causes(_subject: Any) -> list[tuple[str, Any]]:
-    return [(code, _(cause.label)) for code, cause in causes_on(gate.runtime().today()).items()]
-
-
 def _outcomes(_subject: Any) -> list[tuple[str, str]]:
     return [("accepted", _("accepted")), ("rejected", _("rejected")), ("withdrawn", _("withdrawn by the customer"))]
 
@@ -49,7 +44,7 @@ DISPUTE_SHAPES = (
         {
             "due_line": Ask(_l("Invoice"), options=choices.one_line),
             "amount_minor": Ask(_l("Amount disputed"), _l("Leave empty for all of it.")),
-            "cause": Ask(_l("Cause"), options=_causes),
+            "cause": Ask(_l("Cause"), options=choices.causes),
             "owner_role": Ask(_l("Whose to solve"), options=_roles_or(_l("As the cause says"))),
             "owner": Ask(_l("Who of them"), options=_people),
             "deadline_day": Ask(_l("To be solved by"), _l("Leave empty for as long as the cause gives.")),

@@ -72,6 +72,9 @@ WORK_SHAPES = (
             "due_line": Ask(_l("Invoice"), options=_lines_of_action, when=_is_call),
             "amount_minor": Ask(_l("Amount"), _l("Promised or disputed; of a dispute empty for all."), when=_is_call),
             "agreed_day": Ask(_l("Paid by"), _l("If it is said to be paid: until when dunning pauses."), when=_is_call),
+            "cause": Ask(
+                _l("Cause"), _l("If it is disputed."), options=choices.causes, first=lambda _s: "other", when=_is_call
+            ),
             "reason": Ask(_l("Note")),
         },
     ),

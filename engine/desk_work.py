@@ -75,7 +75,7 @@ class ReportWork(Command):
     Args:
         action: the work; None: a call with the customer that no list had asked for.
         result: one of ``engine.diary.RESULTS_OF`` its channel; it asks for what its command needs.
-        due_line, amount_minor, agreed_day: of a promise, a dispute, a payment said to be made.
+        due_line, amount_minor, agreed_day, cause: of a promise, a dispute, a payment said to be made.
         name, email, phone: of the contact that was found.
         note: what was said; kept in the customer's thread.
         next_day: when it goes on; a call is planned for then.
@@ -88,6 +88,7 @@ class ReportWork(Command):
     due_line: int | None = None
     amount_minor: int | None = None
     agreed_day: int | None = None
+    cause: str = "other"
     name: str = ""
     email: str = ""
     phone: str = ""
@@ -119,6 +120,7 @@ def report_work(context: Context, command: ReportWork) -> Change:
             due_line=command.due_line,
             amount_minor=command.amount_minor,
             agreed_day=command.agreed_day,
+            cause=command.cause,
         ),
     )
     if command.note.strip():

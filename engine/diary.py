@@ -134,6 +134,7 @@ class CompleteAction(Command):
         due_line: the line a promise or dispute is about; a promise may be about any.
         amount_minor: promised, or disputed (None: all of the line); in the base currency.
         agreed_day: by when it will be paid; of a payment said to be made, until when dunning pauses.
+        cause: of a dispute, as of ``RecordDispute``; other results take no notice of it.
     """
 
     action: int
@@ -142,6 +143,7 @@ class CompleteAction(Command):
     due_line: int | None = None
     amount_minor: int | None = None
     agreed_day: int | None = None
+    cause: str = "other"
 
 
 @register(CompleteAction, permission="actions.work")
@@ -193,7 +195,7 @@ def _agreed(context: Context, command: CompleteAction, customer: "Customer") -> 
     if line is not None and named is None:
         raise NotFound(f"no due line {line} of this customer")
     if command.result == "disputed" and line is not None:
-        return RecordDispute(**by, due_line=line, amount_minor=amount)
+        return RecordDispute(**by, due_line=line, amount_minor=amount, cause=command.cause)
     if amount is not None and day is not None:
         currency = customer.entity.currency if named is None else named.currency
         return RecordPromise(

@@ -9,7 +9,7 @@ from engine.desk_work import AssignCollector, ConfirmTogether, PlanWork, Reassig
 from engine.hold_out import is_held_out, is_in_hold_out
 from engine.notes import WriteNote, thread_of
 from engine.people import ErasePerson
-from engine.tables import Action, Contact, Customer, CustomerGroup, Note, Outcome, Promise
+from engine.tables import Action, Contact, Customer, CustomerGroup, Dispute, Note, Outcome, Promise
 
 pytestmark = pytest.mark.long
 
@@ -96,6 +96,17 @@ def test_work_left_undone_comes_to_the_stand_in_after_so_many_days(runtime, user
     assert [due(runtime, second, day) for day in (last, last + 1)] == [[], [call.id]]
     do(ReportWork, second, customer=call.customer_id, action=call.id, result="reached")
     assert due(runtime, second, last + 1) == []
+
+
+def test_a_call_that_ends_in_a_dispute_says_what_it_is_about(do, call, books):
+    """The cause says whose it is and by when; a result that is no dispute takes no notice of it."""
+    line = books.invoice(call.customer_id, 9_000, call.due_day - 40, call.due_day - 10)
+    said = {"customer": call.customer_id, "cause": "not_delivered"}
+    do(ReportWork, **said, result="reached")
+    assert Dispute.select().count() == 0
+    do(ReportWork, **said, action=call.id, result="disputed", due_line=line.id, amount_minor=4_000)
+    dispute = Dispute.get()
+    assert (dispute.cause, dispute.amount_minor, dispute.owner_role) == ("not_delivered", 4_000, "customer_care")
 
 
 def test_a_result_with_all_that_follows_is_one_transaction(users, do, call, runtime):
