@@ -218,7 +218,7 @@ def test_others_see_no_way_to_create_users_or_entities(signed_in: Callable[..., 
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), pytest.param(390, 844, marks=pytest.mark.slow)])
 def test_the_pages_of_accounts_are_clean(
     page_as: Callable[..., Any], people: SimpleNamespace, width: int, height: int
 ) -> None:

@@ -263,7 +263,7 @@ def test_an_explanation_prints_on_three_pages_at_most(
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), pytest.param(390, 844, marks=pytest.mark.slow)])
 def test_asking_why_not_by_labels_and_with_the_keyboard(
     page_as: Callable[..., Any], people: SimpleNamespace, late: Customer, width: int, height: int
 ) -> None:

@@ -56,6 +56,7 @@ def test_a_formula_is_written_with_the_keyboard_and_answered_at_once(
     watched.check()
 
 
+@pytest.mark.slow
 def test_a_parameter_is_edited_on_a_phone(
     page_as: Callable[..., Any], people: SimpleNamespace, decided: Entity
 ) -> None:

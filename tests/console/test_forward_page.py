@@ -224,7 +224,7 @@ def test_a_policy_leads_here(decided: Entity, draft: Document, people: Any, sign
     assert 'href="/simulations/forward"' in browser.get("/policies/").text
 
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), pytest.param(390, 844, marks=pytest.mark.slow)])
 def test_in_a_browser_by_the_keyboard(
     decided: Entity, draft: Document, people: Any, page_as: Any, width: int, height: int
 ) -> None:

@@ -312,7 +312,7 @@ def test_no_page_and_no_second_session_lets_an_author_approve(
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), pytest.param(390, 844, marks=pytest.mark.slow)])
 def test_stopping_commenting_and_going_back_by_labels(
     page_as: Callable[..., Any],
     people: SimpleNamespace,

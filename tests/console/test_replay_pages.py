@@ -56,7 +56,7 @@ def test_a_changed_day_is_named_by_customer_and_stage(
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), pytest.param(390, 844, marks=pytest.mark.slow)])
 def test_an_auditor_replays_a_day_and_a_decision_by_labels(
     runtime: Runtime, page_as: Callable[..., Any], people: SimpleNamespace, run: Run, width: int, height: int
 ) -> None:

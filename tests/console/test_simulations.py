@@ -217,7 +217,7 @@ def test_an_address_that_makes_no_sense_is_no_error(stricter: Document, manager:
     assert manager.get("/simulations/answer?document=987654").status_code == 404
 
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), pytest.param(390, 844, marks=pytest.mark.slow)])
 def test_a_change_is_chosen_tried_and_followed_with_the_keyboard_alone(
     stricter: Document, people: SimpleNamespace, page_as: Callable[..., Any], width: int, height: int
 ) -> None:

@@ -16,6 +16,8 @@ from engine.overrides import EndOverride, SetOverride
 from engine.runs import run_entity
 from engine.tables import Customer, Decision, Entity
 
+pytestmark = pytest.mark.long  # PostgreSQL in the slow tier
+
 DAY = 20_543
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA = json.loads((DOCS / "decision-log.schema.json").read_text(encoding="utf-8"))

@@ -8,6 +8,8 @@ from engine.replaying import replay_day
 from engine.runs import resume, run_due_days, run_entity
 from engine.tables import Action, Alarm, Decision, Entity, GoLive, Outcome, Run, Standing
 
+pytestmark = pytest.mark.long  # PostgreSQL in the slow tier
+
 DAY = 20_543
 
 

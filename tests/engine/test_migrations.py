@@ -85,6 +85,7 @@ def test_a_fresh_database_counts_every_migration_as_applied(runtime):
     assert missing_triggers(runtime.database) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", [1, 7])
 def test_a_start_killed_at_any_statement_is_finished_by_the_next(empty, step):
     """Killed at the first, then at later and later statements: whole or absent, and whole in the end."""

@@ -29,6 +29,8 @@ from engine.tasks import sweep_now
 from engine.verify import HEADS_FILE, latest, verify, verify_nightly
 from engine.verify import report as reports
 
+pytestmark = pytest.mark.long  # PostgreSQL in the slow tier
+
 DAY = 20_543
 DECIDED, DOCUMENTS = "outcomes and standings", "documents and editions"
 

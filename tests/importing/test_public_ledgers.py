@@ -17,6 +17,8 @@ from engine.tables import Allocation, Contact, Credit, Customer, DueLine, Entity
 from ledger.days import day_of
 from ledger.exporting import contacts_csv
 
+pytestmark = pytest.mark.long  # PostgreSQL in the slow tier
+
 HISTORY_END = day_of(date(2020, 12, 31))
 AS_OF = date(2013, 6, 30)
 

@@ -17,6 +17,8 @@ from ledger.canonical import canonical, sha256_of
 from notifiers.gateways import Unreachable
 from notifiers.mailbox import name_of
 
+pytestmark = pytest.mark.long  # PostgreSQL in the slow tier
+
 POSTAL = {"name": "", "address": "Industrieweg 7", "postcode": "90402", "city": "Nürnberg"}
 MAIL = {"name": "", "email": "payables@customer.example"}
 

@@ -83,6 +83,7 @@ def features_on(frames: Frames, day: int) -> dict[str, Any]:
     return facts.select(*FACTS_READ).collect().to_native().to_dicts()[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(
     dues=st.lists(st.integers(DAY - 200, DAY + 40), min_size=1, max_size=6),

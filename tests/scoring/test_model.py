@@ -65,6 +65,7 @@ def test_columns_and_one_row_give_the_same_score(rows: list[dict[str, Any]], mod
     assert_rows_score_alike(rows, model, "polars")
 
 
+@pytest.mark.slow
 @settings(max_examples=2, deadline=None)
 @given(rows=st.lists(FACTS, min_size=40, max_size=60))
 def test_duckdb_scores_like_polars(
