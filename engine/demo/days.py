@@ -186,6 +186,7 @@ def answer(demo: Demo, first_day: int, day: int, hour: int = 11) -> None:
                         reason=dispute.reason,
                         key=f"demo/dispute/{dispute.invoice}",
                         due_line=line.id,
+                        cause=dispute.cause,
                     )
                 )
         if first_day <= dispute.closed_day <= day:

@@ -31,12 +31,12 @@ GROUP_MEMBERS = 3
 INSOLVENT_RANK = 16  # by size, within the larger entity
 INSOLVENT_BEFORE_END_DAYS = 75
 NO_LIMIT = 0.06
-DISPUTE_REASONS = (
-    "goods damaged on arrival",
-    "price differs from the order",
-    "quantity short",
-    "delivered too late",
-    "invoice lacks the order number",
+DISPUTED = (  # reason and cause
+    ("goods damaged on arrival", "quality"),
+    ("price differs from the order", "price"),
+    ("quantity short", "quantity"),
+    ("delivered too late", "other"),
+    ("invoice lacks the order number", "invoice_wrong"),
 )
 
 
@@ -148,6 +148,7 @@ class Dispute:
     customer: str
     day: int
     reason: str
+    cause: str
     closed_day: int
     accepted: bool
 
@@ -389,7 +390,7 @@ def _dispute(random: Random, company: Company, invoice: Invoice, fate: _Fate, ye
     opened = max(opened, business_day(invoice.day + 1, company.country))
     closed = business_day(opened + random.randint(9, 35), company.country)
     accepted = random.random() < DISPUTE_ACCEPTED
-    reason = random.choice(DISPUTE_REASONS)
+    reason, cause = random.choice(DISPUTED)
     if accepted:
         part = fate.left_minor * random.choice((10, 15, 20, 30, 100)) // 100
         _credit(year, company, invoice, "credit_note", 1, closed + 1, part)
@@ -402,6 +403,7 @@ def _dispute(random: Random, company: Company, invoice: Invoice, fate: _Fate, ye
                 customer=invoice.customer,
                 day=opened,
                 reason=reason,
+                cause=cause,
                 closed_day=closed,
                 accepted=accepted,
             )
