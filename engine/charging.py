@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.claim_account import ClaimAccount, claim_account_of
 from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, Refused, carry_out, register
-from engine.corrections import entry_of
+from engine.corrections import entry_of, reverse
 from engine.editions import edition_for
 from engine.tables import Action, ClaimEntry, Customer, DueLine, Entity, Reversal, Waiver
 from ledger.claims import CHARGES, Charging
@@ -285,14 +285,8 @@ def reverse_claim_entry(context: Context, command: ReverseClaimEntry) -> Change:
         raise Invalid.because(
             "claim_entry", f"is {entry.kind}, charged by law", "waive it, or charge the account again"
         )
-    if Reversal.select().where(Reversal.target == "claim_entry", Reversal.target_id == entry.id).exists():
-        raise Conflict(f"claim entry {entry.id} is taken back already")
-    Reversal.create(
-        **entry_of(context, customer, context.today(customer.entity)),
-        target="claim_entry",
-        target_id=entry.id,
-        reason=command.reason,
-    )
+    done = f"claim entry {entry.id} is taken back already"
+    reverse(context, customer, "claim_entry", entry.id, command.reason, done)
     return Change(
         subject_kind="claim_entry",
         subject_id=entry.id,

@@ -123,14 +123,7 @@ def end_block(context: Context, command: EndBlock) -> Change:
     customer = context.customer(block.customer_id)
     if block.kind == "handed_over":
         raise Invalid.because("block", "is a hand-over", "say under Hand-overs that the debt is back")
-    if Reversal.select().where(Reversal.target == "block", Reversal.target_id == block.id).exists():
-        raise Conflict(f"block {block.id} has ended already")
-    Reversal.create(
-        **entry_of(context, customer, context.today(customer.entity)),
-        target="block",
-        target_id=block.id,
-        reason=command.reason,
-    )
+    reverse(context, customer, "block", block.id, command.reason, f"block {block.id} has ended already")
     return appended("block", block.id, customer, {"ended": True})
 
 
@@ -172,6 +165,22 @@ def entry_of(context: Context, customer: Customer, today: int) -> dict[str, Any]
         "recorded_day": today,
         "recorded_at": context.at,
     }
+
+
+def reverse(context: Context, customer: Customer, target: str, row_id: int, reason: str, done: str) -> None:
+    """Append the reversal of an entry; what it meant on past days stays as it was seen.
+
+    Args:
+        target: kind of the entry.
+        done: what to say when it is reversed already.
+
+    Raises:
+        Conflict: it is.
+    """
+    if Reversal.select().where(Reversal.target == target, Reversal.target_id == row_id).exists():
+        raise Conflict(done)
+    common = entry_of(context, customer, context.today(customer.entity))
+    Reversal.create(**common, target=target, target_id=row_id, reason=reason)
 
 
 def last_credit_id() -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, register
-from engine.corrections import appended, entry_of
+from engine.corrections import appended, entry_of, reverse
 from engine.open_amounts import open_of_lines, standing
 from engine.pipeline import asking
 from engine.proposals import bound, entered_by, propose
@@ -123,10 +123,7 @@ def cancel_plan(context: Context, command: CancelPlan) -> Change:
     if plan is None:
         raise NotFound(f"no payment plan {command.payment_plan}")
     customer = context.customer(plan.customer_id)
-    if Reversal.select().where(Reversal.target == PLAN, Reversal.target_id == plan.id).exists():
-        raise Conflict(f"payment plan {plan.id} was cancelled already")
-    common = entry_of(context, customer, context.today(customer.entity))
-    Reversal.create(**common, target=PLAN, target_id=plan.id, reason=command.reason)
+    reverse(context, customer, PLAN, plan.id, command.reason, f"payment plan {plan.id} was cancelled already")
     return appended(PLAN, plan.id, customer, {"cancelled": True})
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, register
-from engine.corrections import appended, entry_of
+from engine.commands import Change, Command, Context, Invalid, NotFound, register
+from engine.corrections import appended, entry_of, reverse
 from engine.open_amounts import open_of
 from engine.proposals import bound, entered_by, propose
 from engine.tables import Allocation, Credit, Customer, DueLine, Reversal
@@ -91,10 +91,7 @@ def reverse_write_off(context: Context, command: ReverseWriteOff) -> Change:
     if credit is None:
         raise NotFound(f"no write-off {command.write_off} that was entered here")
     customer = context.customer(credit.customer_id)
-    if Reversal.select().where(Reversal.target == "credit", Reversal.target_id == credit.id).exists():
-        raise Conflict(f"write-off {credit.id} was taken back already")
-    common = entry_of(context, customer, context.today(customer.entity))
-    Reversal.create(**common, target="credit", target_id=credit.id, reason=command.reason)
+    reverse(context, customer, "credit", credit.id, command.reason, f"write-off {credit.id} was taken back already")
     return appended(WRITE_OFF, credit.id, customer, {"reversed": True})
 
 

@@ -10,7 +10,6 @@ replays the rows whose scores the model carries.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ledger.canonical import canonical as canonical_json
 from scoring.invoice_features import INVOICE_FEATURE_NAMES, INVOICE_FEATURES, Shrinkage
 from scoring.past import MICRO, Columns, Floats, Ints
+from scoring.stored import document_of, whole
 
 FORMAT = 1
 KIND = "invoice_model"
@@ -172,17 +171,9 @@ def load_invoice_model(body: str | bytes, sha256: str) -> tuple[InvoiceModel | N
     Returns:
         The model and no problems, or None and why it is refused.
     """
-    raw = body.encode() if isinstance(body, str) else bytes(body)
-    if len(raw) > BODY_BOUND:
-        return None, [f"the model is larger than {BODY_BOUND} bytes"]
-    if hashlib.sha256(raw).hexdigest() != sha256:
-        return None, ["the model's content does not match its sha256: it was changed after training"]
-    try:
-        document = json.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        return None, ["the model is not JSON; pickles and other formats are refused"]
-    if not isinstance(document, dict) or canonical_json(document).encode() != raw:
-        return None, ["the model is not canonical JSON"]
+    document, refused = document_of(body, sha256, BODY_BOUND)
+    if document is None:
+        return None, refused
     expected = {"format": FORMAT, "kind": KIND, "task": TASK, "features_sha256": INVOICE_FEATURES_SHA256}
     problems = [
         f"the model's {name} is {document.get(name)!r}, expected {value!r}: train it again"
@@ -211,11 +202,11 @@ def built_invoice_model(document: Mapping[str, Any], sha256: str) -> InvoiceMode
         if part["name"] != name or len(cuts) >= STEPS_BOUND or any(low >= high for low, high in pairwise(cuts)):
             raise ValueError(f"the edges of {name} do not fit")
         edges.append(np.array(cuts, dtype=np.float64))
-    usual = tuple(None if part["usual"] is None else _whole(part["usual"], 2**53) for part in document["features"])
+    usual = tuple(None if part["usual"] is None else whole(part["usual"], 2**53) for part in document["features"])
     if set(document["parts"]) != set(PARTS):
         raise ValueError("the model does not answer every question")
     parts = {name: _part(document["parts"][name], [len(cuts) for cuts in edges]) for name in PARTS}
-    prior = Shrinkage(**{name: _whole(value, 10_000) for name, value in document["shrinkage"].items()})
+    prior = Shrinkage(**{name: whole(value, 10_000) for name, value in document["shrinkage"].items()})
     if prior.strength < 1:
         raise ValueError("the shrinkage has no strength")
     return InvoiceModel(sha256, tuple(edges), usual, prior, parts, document["card"])
@@ -233,33 +224,27 @@ def _part(document: Mapping[str, Any], sizes: Sequence[int]) -> Part:
     if len(document["trees"]) > TREES_BOUND:
         raise ValueError(f"more than {TREES_BOUND} trees")
     trees = tuple(_tree(nodes, len(sizes)) for nodes in document["trees"])
-    return Part(_whole(document["base"], VALUE_BOUND), tuple(steps), trees)
+    return Part(whole(document["base"], VALUE_BOUND), tuple(steps), trees)
 
 
 def _tree(nodes: Sequence[Sequence[int]], features: int) -> Tree:
     if not 0 < len(nodes) <= NODES_BOUND:
         raise ValueError("a tree of no size, or too large")
     for place, (feature, code, unknown_left, left, right, value) in enumerate(nodes):
-        _whole(value, VALUE_BOUND)
-        if _whole(feature, features - 1) < 0:
+        whole(value, VALUE_BOUND)
+        if whole(feature, features - 1) < 0:
             continue
         # children lie after their parent, so that every walk ends
-        if not (place < _whole(left, len(nodes) - 1) and place < _whole(right, len(nodes) - 1)):
+        if not (place < whole(left, len(nodes) - 1) and place < whole(right, len(nodes) - 1)):
             raise ValueError("a tree goes in a circle")
-        if _whole(code, STEPS_BOUND) < 0 or unknown_left not in (0, 1):
+        if whole(code, STEPS_BOUND) < 0 or unknown_left not in (0, 1):
             raise ValueError("a split is none")
     columns = [np.array([node[place] for node in nodes], dtype=np.int64) for place in range(6)]
     return Tree(*columns)
 
 
-def _whole(value: object, bound: int) -> int:
-    if type(value) is not int or abs(value) > bound:
-        raise ValueError(f"{value!r} is not a whole number within {bound}")
-    return value
-
-
 def _whole_list(values: Sequence[object], bound: int) -> list[int]:
-    return [_whole(value, bound) for value in values]
+    return [whole(value, bound) for value in values]
 
 
 def _replayed(model: InvoiceModel, golden: Sequence[Mapping[str, Any]]) -> tuple[InvoiceModel | None, list[str]]:

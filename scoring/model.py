@@ -6,7 +6,6 @@ and replays the rows whose scores it carries.
 """
 
 import hashlib
-import json
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from scoring.features import (
     feature_row,
 )
 from scoring.labels import TASK
+from scoring.stored import document_of, whole
 
 Frame = TypeVar("Frame", nw.LazyFrame[Any], nw.DataFrame[Any])
 
@@ -181,17 +181,9 @@ def load(body: str | bytes, sha256: str) -> tuple[Model | None, list[str]]:
     Returns:
         The model and no problems, or None and why it is refused.
     """
-    raw = body.encode() if isinstance(body, str) else bytes(body)
-    if len(raw) > BODY_BOUND:
-        return None, [f"the model is larger than {BODY_BOUND} bytes"]
-    if hashlib.sha256(raw).hexdigest() != sha256:
-        return None, ["the model's content does not match its sha256: it was changed after training"]
-    try:
-        document = json.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        return None, ["the model is not JSON; pickles and other formats are refused"]
-    if not isinstance(document, dict) or canonical(document) != raw:
-        return None, ["the model is not canonical JSON"]
+    document, refused = document_of(body, sha256, BODY_BOUND)
+    if document is None:
+        return None, refused
     problems = _foreign(document)
     if problems:
         return None, problems
@@ -212,12 +204,6 @@ def _foreign(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _whole(value: object, bound: int) -> int:
-    if type(value) is not int or abs(value) > bound:
-        raise ValueError(f"{value!r} is not a whole number within {bound}")
-    return value
-
-
 def built(document: Mapping[str, Any], sha256: str) -> Model:
     """Build a model from its document, without replaying it.
 
@@ -227,21 +213,21 @@ def built(document: Mapping[str, Any], sha256: str) -> Model:
     """
     tables = []
     for name, part in zip(FEATURE_NAMES, document["features"], strict=True):
-        edges = tuple(_whole(edge, 2**62) for edge in part["edges"])
-        steps = tuple(_whole(step, MICRO_BOUND) for step in part["steps"])
+        edges = tuple(whole(edge, 2**62) for edge in part["edges"])
+        steps = tuple(whole(step, MICRO_BOUND) for step in part["steps"])
         if part["name"] != name or len(steps) != len(edges) + 1 or len(steps) > STEPS_BOUND:
             raise ValueError(f"the table of {name} does not fit")
         if any(low >= high for low, high in pairwise(edges)):
             raise ValueError(f"the edges of {name} do not rise")
-        usual = None if part["usual"] is None else _whole(part["usual"], 2**62)
-        tables.append(Table(name, edges, steps, _whole(part["unknown"], MICRO_BOUND), usual))
+        usual = None if part["usual"] is None else whole(part["usual"], 2**62)
+        tables.append(Table(name, edges, steps, whole(part["unknown"], MICRO_BOUND), usual))
     for feature, table in zip(FEATURES, tables, strict=True):
         if feature.rising and any(low > high for low, high in pairwise(table.steps)):
             raise ValueError(f"the table of {feature.name} falls, and more of it must never lower the score")
-    prior = Prior(_whole(document["prior"]["share_bp"], WHOLE_BP), _whole(document["prior"]["strength"], 10_000))
+    prior = Prior(whole(document["prior"]["share_bp"], WHOLE_BP), whole(document["prior"]["strength"], 10_000))
     if prior.share_bp < 0 or prior.strength < 1:
         raise ValueError("the prior is not a share with a positive strength")
-    return Model(sha256, TASK, _whole(document["base"], MICRO_BOUND), tuple(tables), prior, document["card"])
+    return Model(sha256, TASK, whole(document["base"], MICRO_BOUND), tuple(tables), prior, document["card"])
 
 
 def _replayed(model: Model, golden: list[Mapping[str, Any]]) -> tuple[Model | None, list[str]]:
