@@ -30,7 +30,7 @@ from werkzeug.serving import make_server
 
 from admin.app import create_app
 from engine.runtime import Runtime
-from engine.tables import Entity, Run, User
+from engine.tables import Contact, Customer, DueLine, Entity, Run, User
 from engine.tasks import make_huey
 
 PASSWORD = "correct horse battery staple"
@@ -274,10 +274,54 @@ def night(decided: Entity, night_of: Callable[[Entity], Night]) -> Night:
 
 
 @pytest.fixture
+def dunned(runtime: Runtime, decided: Entity, trade: Any, clock: Any) -> Callable[..., DueLine]:
+    """``dunned(number, name, amount_minor)``: a customer with one invoice, 20 days late, that was dunned once."""
+
+    def make(number: str, name: str, amount_minor: int) -> DueLine:
+        Entity.update(portfolio_share_bp=10_000).where(Entity.id == decided.id).execute()
+        entity = Entity.get_by_id(decided.id)
+        today = runtime.today(entity)
+        customer = Customer.create(
+            entity=entity, number=number, name=name, country="DE", terms_days=30, opened_day=today - 900
+        )
+        person = runtime.vault.create_person({"name": "Accounts payable", "email": f"payables@{number}.example"})
+        Contact.create(customer=customer, person=person, role="accounts payable")
+        line: DueLine = DueLine.create(
+            entity_id=entity.id,
+            customer=customer,
+            booked_day=today - 50,
+            recorded_day=today - 50,
+            recorded_at=0,
+            number=f"{number}-1",
+            identity=f"{number}-1",
+            invoice_day=today - 50,
+            due_day=today - 20,
+            amount_minor=amount_minor,
+            currency="EUR",
+        )
+        clock.advance(days=1)
+        trade.decide(runtime, entity, today + 1)
+        return line
+
+    return make
+
+
+def _closed(app: Flask) -> Callable[..., Iterator[bytes]]:
+    """The application whose answers are closed once they are told: the server leaves the file of one open whose
+    browser resets the connection, and some later test would be blamed for it."""
+
+    def answer(environ: Any, start_response: Any) -> Iterator[bytes]:
+        with closing(app(environ, start_response)) as told:
+            yield from told
+
+    return answer
+
+
+@pytest.fixture
 def address(app: Flask) -> Iterator[str]:
     """A live server on loopback; its address."""
     app.testing = False  # each request of a thread opens and closes its own connection
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, _closed(app), threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -18,8 +18,6 @@ from engine.runtime import Runtime
 from engine.tables import (
     Action,
     AnswerLink,
-    Contact,
-    Customer,
     Dispute,
     DisputeClosing,
     DueLine,
@@ -33,31 +31,10 @@ FORM = re.compile(r'name="form_token" value="([^"]+)"')
 
 
 @pytest.fixture
-def late(runtime: Runtime, decided: Entity, trade: Any, clock: Any) -> DueLine:
+def late(runtime: Runtime, dunned: Callable[..., DueLine]) -> DueLine:
     """A customer with one invoice, 20 days late, that was dunned once."""
     object.__setattr__(runtime.settings, "url", "https://dunwell.example")
-    Entity.update(portfolio_share_bp=10_000).where(Entity.id == decided.id).execute()
-    decided = Entity.get_by_id(decided.id)
-    today = runtime.today(decided)
-    customer = Customer.create(
-        entity=decided, number="77001", name="Falcon Optics", country="DE", terms_days=30, opened_day=today - 900
-    )
-    person = runtime.vault.create_person({"name": "Accounts payable", "email": "payables@77001.example"})
-    Contact.create(customer=customer, person=person, role="accounts payable")
-    entry = {"entity_id": decided.id, "customer": customer, "booked_day": today - 50, "recorded_day": today - 50}
-    line: DueLine = DueLine.create(
-        **entry,
-        recorded_at=0,
-        number="77001-1",
-        identity="77001-1",
-        invoice_day=today - 50,
-        due_day=today - 20,
-        amount_minor=100_000,
-        currency="EUR",
-    )
-    clock.advance(days=1)
-    trade.decide(runtime, decided, today + 1)
-    return line
+    return dunned("77001", "Falcon Optics", 100_000)
 
 
 def mailed_link(runtime: Runtime) -> str:

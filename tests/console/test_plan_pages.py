@@ -12,8 +12,6 @@ from engine.events import drain_dirty
 from engine.runtime import Runtime
 from engine.tables import (
     Action,
-    Contact,
-    Customer,
     DueLine,
     Entity,
     Instalment,
@@ -28,32 +26,9 @@ SIZES = [(1440, 900), pytest.param(390, 844, marks=pytest.mark.slow)]
 
 
 @pytest.fixture
-def late(runtime: Runtime, decided: Entity, trade: Any, clock: Any) -> DueLine:
+def late(dunned: Callable[..., DueLine]) -> DueLine:
     """A customer with one invoice of 9,000.00, 20 days late, that was dunned once."""
-    Entity.update(portfolio_share_bp=10_000).where(Entity.id == decided.id).execute()
-    decided = Entity.get_by_id(decided.id)
-    today = runtime.today(decided)
-    customer = Customer.create(
-        entity=decided, number="77002", name="Juniper Foods", country="DE", terms_days=30, opened_day=today - 900
-    )
-    person = runtime.vault.create_person({"name": "Accounts payable", "email": "payables@77002.example"})
-    Contact.create(customer=customer, person=person, role="accounts payable")
-    line: DueLine = DueLine.create(
-        entity_id=decided.id,
-        customer=customer,
-        booked_day=today - 50,
-        recorded_day=today - 50,
-        recorded_at=0,
-        number="77002-1",
-        identity="77002-1",
-        invoice_day=today - 50,
-        due_day=today - 20,
-        amount_minor=900_000,
-        currency="EUR",
-    )
-    clock.advance(days=1)
-    trade.decide(runtime, decided, today + 1)
-    return line
+    return dunned("77002", "Juniper Foods", 900_000)
 
 
 def test_a_large_plan_is_worked_out_proposed_and_approved_by_another(
