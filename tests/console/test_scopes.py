@@ -161,6 +161,14 @@ def test_sums_count_only_what_the_reader_sees(
     assert Outcome.select().count() == 12
 
 
+def test_a_share_of_all_customers_is_told_to_who_sees_all(
+    signed_in: Callable[..., Any], twins: SimpleNamespace, people: SimpleNamespace
+) -> None:
+    """Overrides a month as a share of the customers: of a part of an entity it is not counted."""
+    half, whole = signed_in(twins.reader).get("/overrides/").text, signed_in(people.manager).get("/overrides/").text
+    assert [text.count("0.00\u202f%") for text in (half, whole)] == [0, 12]
+
+
 def test_without_a_scope_one_sees_nothing(
     signed_in: Callable[..., Any], twins: SimpleNamespace, people: SimpleNamespace
 ) -> None:

@@ -199,12 +199,13 @@ EVENTS = {
     "blocked": (lambda books, line: books.block(line, "dunning_block"), ("due", "pause")),
     "line paused": (lambda books, line: books.block(line, "pause", whole=False), ("due", "pause")),
     "insolvent": (lambda books, line: books.block(line, "insolvent"), ("cancelled", "the customer is insolvent")),
+    "handed over": (lambda books, line: books.block(line, "handed_over"), ("cancelled", "the debt is handed over")),
 }
 
 
 @pytest.mark.promise("A4")
 def test_what_happened_before_the_claim_decides(runtime, books, decided):
-    """Paid, disputed, promised, insolvent: cancelled, and it says why. Paused: it waits. Else it is sent."""
+    """Paid, disputed, promised, insolvent, handed over: cancelled, and why. Paused: it waits. Else it is sent."""
     lines = {name: books.invoice(books.customer(name), 50_000, 5) for name in EVENTS}
     actions = decided()
     assert {name: (action.state, action.template) for name, action in actions.items()} == dict.fromkeys(

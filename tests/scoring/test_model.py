@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ledger.canonical import sha256_of
 from scoring.features import FACTS_READ, FEATURE_NAMES, FEATURES, Prior, Ratio, feature_columns, feature_row
-from scoring.model import Model, canonical, load, probability_bp, score, score_row
+from scoring.model import MICRO_BOUND, Model, canonical, load, probability_bp, score, score_row
 from scoring.reasons import reasons, with_reasons
 
 SCHEMA = dict.fromkeys(FACTS_READ, pl.Int64)
@@ -142,6 +142,13 @@ def test_a_changed_model_under_its_own_name_fails_its_rows(body: dict[str, Any])
     loaded, problems = load(canonical(changed), sha256_of(changed))
     assert loaded is None
     assert "row 1 of the model scores" in problems[0]
+
+
+@pytest.mark.parametrize("base", [1.0, True, "1", MICRO_BOUND + 1, -MICRO_BOUND - 1])
+def test_only_whole_numbers_within_their_bound_are_read(body: dict[str, Any], base: object) -> None:
+    """Neither a fraction nor a truth nor a text, though its hash fits; nor what arithmetic would not hold."""
+    changed = body | {"base": base}
+    assert "is not a whole number within" in load(canonical(changed), sha256_of(changed))[1][0]
 
 
 @pytest.mark.parametrize(
