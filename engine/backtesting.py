@@ -11,16 +11,18 @@ import numpy as np
 
 from engine.editions import rates_on
 from engine.frames import collected, read_frames
+from engine.portfolio_parts import about_of
 from engine.tables import DueLine, Entity
 from ledger.basis import Basis
 from ledger.days import date_of, day_of
 from ledger.exporting import csv_of
 from scoring.backtest import Backtest, Window, backtest_invoices
 from scoring.cash import WEEK_DAYS, WEEKS, backtest_cash
+from scoring.curves import About
 from scoring.features import WHOLE_BP
 from scoring.invoice_training import Ledger
 from scoring.labels import HORIZON_DAYS
-from scoring.learning import SEED, train
+from scoring.learning import SEED, drawn_of, train
 from scoring.measures import compared
 from scoring.model import built, score_row
 from scoring.past import ENTRIES, Columns, entry_frames
@@ -93,7 +95,8 @@ def backtest(runtime: "Runtime", entities: Sequence[Entity], window: Window, bes
     if not ledgers:
         return Backtest({}, problems=("there are no invoices: import a ledger first",))
     last_day = last_told_day(ledgers)
-    found = backtest_invoices(ledgers, window, last_day)
+    about = about_of(entities)
+    found = backtest_invoices(ledgers, window, last_day, about)
     if found.problems or beside is None:
         return found
     days = beside.customer_days
@@ -102,7 +105,7 @@ def backtest(runtime: "Runtime", entities: Sequence[Entity], window: Window, bes
     first = window.train_until if beside.cash_from is None else beside.cash_from
     last = last_day - WEEKS * WEEK_DAYS if beside.cash_to is None else beside.cash_to
     cash_days = list(range(first, last + 1, CASH_EVERY_DAYS))
-    found.report["customers_score"] = _customers(runtime, entities, window, days, last_day)
+    found.report["customers_score"] = _customers(runtime, entities, window, days, last_day, about)
     found.report["cash"] = backtest_cash(ledgers, cash_days, WEEKS, beside.cash_amount_max, SEED) | {
         "as_of": [date_of(day).isoformat() for day in cash_days]
     }
@@ -116,7 +119,7 @@ def quarter_days(first_day: int, last_day: int) -> list[int]:
 
 
 def _customers(
-    runtime: "Runtime", entities: Sequence[Entity], window: Window, days: Sequence[int], last_day: int
+    runtime: "Runtime", entities: Sequence[Entity], window: Window, days: Sequence[int], last_day: int, about: About
 ) -> dict[str, Any]:
     """Train the customers' score on what was known before a day and test it on later ones."""
     from engine.training import labelled_rows
@@ -141,7 +144,7 @@ def _customers(
     labels = np.array([row["label"] for row in tested], dtype=np.int64)
     customers = np.array([row["customer_id"] for row in tested])
     rankings = {"ageing_rule": np.maximum(np.nan_to_num(oldest, nan=0.0), 0.0)}
-    found = compared(labels, customers, chances, rankings, SEED)
+    found = compared(labels, customers, chances, rankings, SEED) | drawn_of(tested, model, about)
     return found | {"days": [date_of(day).isoformat() for day in days]}
 
 

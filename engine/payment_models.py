@@ -11,6 +11,7 @@ import numpy as np
 import scoring.invoice_features
 import scoring.past
 from engine.backtesting import last_told_day, ledgers_of
+from engine.portfolio_parts import about_of
 from engine.tables import Customer, DueLine, Entity, ScoreModel
 from engine.training import RegisterModel, Trained
 from ledger.canonical import canonical, sha256_of
@@ -62,7 +63,7 @@ def train_payment(
         return Trained(None, None, {}, tuple(_problem(what) for what in found.problems))
     test_to = until - 30
     window = Window(test_to - TEST_DAYS, test_to - TEST_DAYS, test_to, grace_days=grace_days)
-    tested = backtest_invoices(ledgers, window, until - 1)
+    tested = backtest_invoices(ledgers, window, until - 1, about_of(entities))
     card = found.body["card"] | {
         "code_sha256": code_sha256(),
         "tested": {name: tested.report[name] for name in KEPT_OF_REPORT if name in tested.report},
@@ -170,6 +171,11 @@ def _value(unit: str, value: int | None) -> str:
     return str(value)
 
 
+def _without_curves(part: Any) -> Any:
+    """A part of a card without the points of its curves, which only a drawing tells: they are in the JSON."""
+    return {name: value for name, value in part.items() if name != "curves"} if isinstance(part, dict) else part
+
+
 def card_lines(row: ScoreModel) -> list[str]:
     """The model card of a registered model as Markdown, from its row alone."""
     card = json.loads(row.card)
@@ -180,6 +186,7 @@ def card_lines(row: ScoreModel) -> list[str]:
     plain = {name: value for name, value in card.items() if not isinstance(value, dict | list) and name not in heads}
     lines += [f"| {name} | {value} |" for name, value in sorted(plain.items())]
     for title, part in sorted(card.items()):
-        if isinstance(part, dict) and part:
+        if isinstance(part, dict) and part and title != "curves":
+            part = {name: _without_curves(value) for name, value in part.items()}
             lines += ["", f"## {title}", "", "```json", json.dumps(part, indent=1, sort_keys=True), "```"]
     return lines

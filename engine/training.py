@@ -14,6 +14,7 @@ from peewee import fn
 from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, Refused, register
 from engine.editions import rates_on
 from engine.frames import collected, read_frames, rows_of
+from engine.portfolio_parts import about_of
 from engine.tables import Customer, DueLine, Entity, ScoreModel
 from engine.versions import must_see_all
 from ledger.canonical import canonical, sha256_of
@@ -168,7 +169,7 @@ def train(
     """
     entities = [entity] if isinstance(entity, Entity) else list(entity)
     rows = [row for each in entities for row in labelled_rows(runtime, each, as_of_day, days_max)]
-    body, problems = learn(rows, as_of_day)
+    body, problems = learn(rows, as_of_day, about=about_of(entities))
     if body is None:
         found = (Problem(place=TASK, what=text, cure="import more history, then train again") for text in problems)
         return Trained(None, None, {}, tuple(found))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from scoring.curves import About, Sample, curves_of, parts_of
 from scoring.features import THIN_HISTORY_PAID
 from scoring.invoice_features import INVOICE_FEATURE_NAMES, WHOLE_BP
 from scoring.invoice_model import InvoiceScores, chance, codes_of, scores_of
@@ -68,14 +69,18 @@ class Backtest:
     problems: tuple[str, ...] = ()
 
 
-def backtest_invoices(ledgers: Sequence[Ledger], window: Window, known_day: int) -> Backtest:
+def backtest_invoices(
+    ledgers: Sequence[Ledger], window: Window, known_day: int, about: About | None = None
+) -> Backtest:
     """Train as of a past day and test on the invoices that came after.
 
     Args:
         ledgers: one per entity.
         window: when.
         known_day: the last day of which anything is known.
+        about: the customers' countries and the like, by which errors are parted; nothing when None.
     """
+    about = about or About()
     trained = train_invoices(
         ledgers, window.train_until, window.calibrate_from, grace_days=window.grace_days, challengers=CHALLENGERS
     )
@@ -94,8 +99,8 @@ def backtest_invoices(ledgers: Sequence[Ledger], window: Window, known_day: int)
         "rows": {"in_window": int(inside.sum()), "tested": int(tested.sum())},
         "customers": len(np.unique(asked.lines["customer_id"][tested])),
         "thin_history": float(np.mean(asked.features["paid_count"][tested] < THIN_HISTORY_PAID)),
-        "p_late": _chances("late", trained, scores.p_late, became, tested, window),
-        "p_late30": _chances("late30", trained, scores.p_late30, became, tested, window),
+        "p_late": _chances("late", trained, scores.p_late, became, tested, window, about),
+        "p_late30": _chances("late30", trained, scores.p_late30, became, tested, window, about),
         "days_late": _days(scores, asked, became, tested, model.shrinkage.days_late),
         "card": dict(model.card),
     }
@@ -110,7 +115,7 @@ def _some(scores: InvoiceScores, rows: Mask) -> InvoiceScores:
 
 
 def _chances(
-    part: str, trained: Trained, champion: Floats, became: Outcomes, tested: Mask, window: Window
+    part: str, trained: Trained, champion: Floats, became: Outcomes, tested: Mask, window: Window, about: About
 ) -> dict[str, Any]:
     """Champion, challengers and rivals on the same rows."""
     asked, model = trained.questions, trained.model
@@ -130,6 +135,10 @@ def _chances(
         if 0 < bad < int(rows.sum()):
             auc = area_under_curve(labels[rows], champion[tested][rows])
             found[name] = {"n": int(rows.sum()), "bad": bad, "auc": round(auc, 6)}
+    sample = Sample(labels, customers, asked.lines["due_day"][tested].astype(np.int64), asked.lines["amount"][tested])
+    naive = {"champion": chances["champion"], "own_share": own}
+    found["curves"] = curves_of(sample, naive, rankings, about.currency, int(model.card["seed"]))
+    found["parts"] = parts_of(sample, chances["champion"], own, about, thin)
     return found
 
 

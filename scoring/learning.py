@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger.canonical import sha256_of
-from scoring.features import FACTS_READ, FEATURE_NAMES, FEATURES, Prior, Shrunk, feature_row
+from scoring.curves import About, Sample, curves_of, parts_of
+from scoring.features import FACTS_READ, FEATURE_NAMES, FEATURES, THIN_HISTORY_PAID, Prior, Shrunk, feature_row
 from scoring.labels import HORIZON_DAYS, TASK
 from scoring.measures import measured
 from scoring.model import FEATURES_SHA256, FORMAT, MICRO, MICRO_BOUND, Model, built, canonical, load, score_row
@@ -68,13 +69,16 @@ def split(rows: Sequence[Row]) -> Slices:
     )
 
 
-def train(rows: Sequence[Row], trained_day: int, seed: int = SEED) -> tuple[dict[str, Any] | None, list[str]]:
+def train(
+    rows: Sequence[Row], trained_day: int, seed: int = SEED, about: About | None = None
+) -> tuple[dict[str, Any] | None, list[str]]:
     """Train a model.
 
     Args:
         rows: customer_id, as_of_day, label and the facts that features read.
         trained_day: the day the ledger was known.
         seed: of the learner and of the intervals.
+        about: the customers' countries and the like, by which errors are parted.
 
     Returns:
         The model's body, to be stored as canonical JSON under its sha256, and no
@@ -99,7 +103,7 @@ def train(rows: Sequence[Row], trained_day: int, seed: int = SEED) -> tuple[dict
         "prior": {"share_bp": prior.share_bp, "strength": prior.strength},
     }
     draft = built({**body, "card": {}}, "")
-    card = _card(ordered, slices, draft, trained_day, seed)
+    card = _card(ordered, slices, draft, trained_day, seed) | drawn_of(slices.test, draft, about or About())
     body |= {"card": card, "golden": _golden(slices.test, draft)}
     model, refused = load(canonical(body), sha256_of(body))
     return (body, []) if model else (None, refused)
@@ -279,6 +283,39 @@ def _measured(rows: Sequence[Row], model: Model, seed: int) -> dict[str, Any]:
     oldest = np.array([row["leader_days_past_due"] for row in rows], dtype=np.float64)
     customers = np.array([row["customer_id"] for row in rows])
     return measured(labels, customers, candidates, np.nan_to_num(oldest, nan=-1_000), seed)
+
+
+def drawn_of(rows: Sequence[Row], model: Model, about: About) -> dict[str, Any]:
+    """Draw the curves of a model over tested rows, and measure it by month and part.
+
+    Args:
+        rows: of ``train``; money is what the customer owed on the day asked.
+        about: what parts there are.
+
+    Returns:
+        ``curves`` and ``parts`` of ``scoring.curves``; both empty where one outcome is missing.
+    """
+    labels = _labels(rows)
+    if len(set(labels.tolist())) < 2:
+        return {"curves": {}, "parts": {}}
+    scores = [score_row(row, model) for row in rows]
+    chances = {
+        "champion": np.array([answer.score_bp for answer in scores], dtype=np.float64) / 10_000,
+        "own_late_share": np.array([answer.rival_bp for answer in scores], dtype=np.float64) / 10_000,
+    }
+    oldest = np.array([row["leader_days_past_due"] for row in rows], dtype=np.float64)
+    thin = np.array([(row["paid_count_12m"] or 0) < THIN_HISTORY_PAID for row in rows])
+    sample = Sample(
+        labels,
+        np.array([row["customer_id"] for row in rows], dtype=np.int64),
+        np.array([row["as_of_day"] for row in rows], dtype=np.int64),
+        np.array([row["open_minor"] for row in rows], dtype=np.float64),
+    )
+    rankings = {"ageing_rule": np.maximum(np.nan_to_num(oldest, nan=0.0), 0.0)}
+    return {
+        "curves": curves_of(sample, chances, rankings, about.currency, SEED),
+        "parts": parts_of(sample, chances["champion"], chances["own_late_share"], about, thin),
+    }
 
 
 def _slice_of(rows: Sequence[Row]) -> dict[str, int]:
