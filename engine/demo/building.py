@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.commands import Command
-from engine.demo import desk
+from engine.demo import agreements, desk
 from engine.demo.days import Demo, answer, book, live_day, spans
 from engine.demo.files import CUSTOMERS_MAPPING, customers_file
 from engine.demo.place import DemoClock, Login, Standing, keep, kept, logins, on_clock, people
@@ -152,7 +152,9 @@ def _demo(runtime: "Runtime", standing: Standing, last_day: int) -> Demo:
                 )
             )
     entities = {books.code: Entity.get(Entity.code == books.code) for books in BOOKS}
-    return Demo(placed, clock, standing, year, people(placed), entities)
+    parts = agreements.cast(year, standing.last_planned_day)
+    agreements.pay_instalments(year, parts, standing.last_planned_day)
+    return Demo(placed, clock, standing, year, people(placed), entities, parts)
 
 
 def _pass(demo: Demo, day: int) -> None:

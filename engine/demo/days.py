@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from engine.after_run import REFER
 from engine.commands import Command, CommandError
 from engine.corrections import AcknowledgeAlarm, RecordPromise, SetBlock
-from engine.demo import desk
+from engine.demo import agreements, desk
 from engine.demo.files import ITEMS_MAPPING, RATES_MAPPING, items_file, rates_file
 from engine.demo.place import DemoClock, Standing
-from engine.demo.year import BOOKS, Books, Company, Year
+from engine.demo.year import BOOKS, Books, Company, Invoice, Year
 from engine.diary import FIND_CONTACT, CompleteAction, ConfirmMessage
 from engine.disputes import CloseDispute, RecordDispute
 from engine.going_live import ApproveRun
@@ -47,6 +47,7 @@ class Demo:
         year: what happens in it.
         users: ids by role address.
         entities: by code.
+        parts: the invoice of each part of ``agreements``.
     """
 
     runtime: "Runtime"
@@ -55,6 +56,7 @@ class Demo:
     year: Year
     users: dict[str, int]
     entities: dict[str, Entity]
+    parts: dict[str, Invoice]
     companies: dict[str, Company] = field(init=False)
     refused: list[str] = field(default_factory=list)
 
@@ -289,6 +291,7 @@ def live_day(demo: Demo, day: int) -> None:
     decide(demo, day)
     work(demo, day)
     answer(demo, day, day)
+    agreements.agree(demo, day)
     book(demo, day, day, history=False)
 
 

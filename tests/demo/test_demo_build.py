@@ -17,6 +17,7 @@ from engine.runtime import Runtime, build
 from engine.settings import Settings
 from engine.tables import (
     TABLES,
+    Absence,
     Action,
     Alarm,
     Customer,
@@ -26,7 +27,9 @@ from engine.tables import (
     Entity,
     Message,
     Outcome,
+    Override,
     Promise,
+    Proposal,
     Run,
     ScoreModel,
     Standing,
@@ -97,6 +100,15 @@ def test_levels_history_diary_and_messages_are_there() -> None:
     assert Action.select().where(Action.channel == "call", Action.state == "done").exists()
     assert Action.select().where(Action.state == "open").exists()
     assert Promise.select().count() > 20
+
+
+def test_what_takes_two_people_was_agreed_by_two() -> None:
+    """A limit above the rules' counts, another waits; somebody is away; nobody approved their own."""
+    limits = list(Override.select().where(Override.target == "limit").order_by(Override.id))
+    assert [row.approved_by_id is None for row in limits] == [False, True]
+    assert all(row.by_id != row.approved_by_id for row in limits)
+    assert all(row.proposed_by_id != row.decided_by_id for row in Proposal.select())
+    assert Absence.select().where(Absence.until_day > TODAY).exists()
 
 
 def test_what_is_booked_in_a_decided_day_is_recorded_on_it() -> None:

@@ -6,6 +6,7 @@ from fractions import Fraction
 import holidays
 import pytest
 
+from engine.demo.agreements import PARTS, RUNNING, cast, pay_instalments
 from engine.demo.building import CUSTOMERS, DECIDED_DAYS, HISTORY_DAYS, SEED
 from engine.demo.year import BOOKS, GROUP_MEMBERS, PREPAID, Year, business_day, generate
 from ledger.days import date_of
@@ -110,6 +111,21 @@ def test_a_business_day_is_neither_weekend_nor_holiday(day: int, expected: int) 
     """In Germany Monday 2025-12-29 is the first one after Christmas Eve."""
     assert date_of(20_451).isoformat() == "2025-12-29"
     assert business_day(day, "DE") == expected
+
+
+def test_what_is_agreed_is_about_invoices_nobody_pays_or_contests() -> None:
+    """Every part has a customer of its own; the plan that runs is paid in time, in the end all of it."""
+    last_day = TODAYS[2] - 1
+    later = generate(SEED, TODAYS[2] - SPAN, last_day + 60, CUSTOMERS, SPAN)
+    parts = cast(later, last_day)
+    assert set(parts) == set(PARTS)
+    assert len({one.customer for one in parts.values()}) == len(parts)
+    settled = {one.reference for one in later.credits if one.day <= last_day} | {one.invoice for one in later.disputes}
+    assert not settled & {one.number for one in parts.values()}
+    pay_instalments(later, parts, last_day)
+    paid = [one for one in later.credits if one.reference == parts["running"].number]
+    assert sum(one.amount_minor for one in paid) == parts["running"].amount_minor
+    assert all(one.day <= last_day - before for one, (_percent, before) in zip(paid, RUNNING, strict=True))
 
 
 def test_a_later_end_only_adds() -> None:
