@@ -34,6 +34,11 @@ class Rates:
     months: list[tuple[Month, int | None]]
     reasons: list[ByReason]
 
+    @property
+    def some(self) -> bool:
+        """Whether any month has one to draw."""
+        return any(one.made or one.held for one, _share in self.months)
+
 
 def _today() -> int:
     return gate.runtime().today()

@@ -169,7 +169,13 @@ SENTENCES: Mapping[str, tuple[Any, ...]] = {
         _l("A person stopped the policy; it goes on when two people say so."),
     ),
     "step_begins": (_l("“%(step)s” begins on this day."),),
-    "no_step_yet": (_l("No step was due. The next one is “%(step)s” on %(next_day)s, if nothing is paid."),),
+    "no_step_yet": (
+        _l(
+            "No step was due. The next one is “%(step)s”, due on %(next_day)s; that is a quiet day, so it leaves on"
+            " %(leaves_day)s, if nothing is paid."
+        ),
+        _l("No step was due. The next one is “%(step)s” on %(next_day)s, if nothing is paid."),
+    ),
     "no_step_left": (
         _l("Level %(level)s is the last of the scenario: no further step is left."),
         _l("No step of the scenario is left."),

@@ -233,8 +233,19 @@ def _nothing_due(customer: Customer, stood: Stood, day: int) -> Finding:
     following = None if plan is None else _next(plan, row, stood.decided.outcomes, day)
     if following is None:
         return Finding("no_step_left", {"level": stood.decided.outcomes.get("level") or 0}, rank=65)
+    leaves_day = _leaves_day(customer, stood, following)
     figures = {"step": following.step, "next_day": following.day, "late_days": row.get("leader_days_past_due")}
+    figures |= {} if leaves_day == following.day else {"leaves_day": leaves_day}
     return Finding("no_step_yet", figures, rank=65)
+
+
+def _leaves_day(customer: Customer, stood: Stood, following: Coming) -> int:
+    """The first day on which a step can be carried out: its own may be a quiet one."""
+    policy = None if stood.stage is None else stood.stage.policy.escalation
+    channels = {} if policy is None else {step.key: step.channel for step in policy.steps()}
+    if following.step not in channels:
+        return following.day
+    return foretold_day(customer.entity, customer.country, channels[following.step], following.day)
 
 
 def _settled(code: str, customer: Customer, row: Mapping[str, Any], plan: Plan, day: int) -> Finding:

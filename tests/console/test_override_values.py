@@ -51,6 +51,21 @@ def test_without_a_policy_of_segments_there_is_none_to_give(
         )
 
 
+def test_the_page_draws_no_chart_of_nothing(
+    signed_in: Callable[..., Any], people: SimpleNamespace, decided: Entity, runtime: Runtime
+) -> None:
+    """Without an override a sentence stands in place of chart and table; the first one brings both."""
+    browser = signed_in(people.manager)
+    text = browser.get("/overrides/").text
+    assert "No override in twelve months" in text
+    assert "bars-chart" not in text
+    class_ = {"target": "risk_class", "value": "E", "until_day": runtime.today(decided) + 9}
+    runtime.execute(SetOverride(actor=people.manager.id, reason="their bank", customer=Customer.get().id, **class_))
+    text = browser.get("/overrides/").text
+    assert "No override in twelve months" not in text
+    assert "bars-chart" in text
+
+
 @pytest.mark.browser
 def test_the_values_offered_follow_what_is_overridden(
     page_as: Callable[..., Any], people: SimpleNamespace, decided: Entity

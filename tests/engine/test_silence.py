@@ -454,6 +454,22 @@ def test_the_sentence_names_what_held_the_message_back(story):
     )
 
 
+def test_a_step_due_on_a_quiet_day_is_told_with_the_day_it_leaves(story):
+    """The answer names both days, the list of coming steps the one on which it can be carried out."""
+    story.reachable()
+    story.owes(2)
+    story.goes_live()
+    answered = story.ask().answer
+    assert (answered.figures["next_day"], "leaves_day" in answered.figures) == (story.today + 2, False)
+    story.at(weekdays=[], holidays=False, dates=[[story.today + 2, story.today + 4]])
+    told = story.ask()
+    assert told.answer.figures["next_day"] == story.today + 2
+    assert told.answer.figures["leaves_day"] == told.coming[0].day == story.today + 5
+    with create_app(story.runtime).app_context(), force_locale("en"):
+        words = sentence(told.answer, story.entity)
+    assert "due on 2 Apr 2026; that is a quiet day, so it leaves on 5 Apr 2026" in words
+
+
 def test_a_pause_skips_no_step_and_past_days_are_answered(story):
     """Paused for three days after the first step: the second comes on the resume day, the third after it."""
     letters = {"template": "reminder_1"}
