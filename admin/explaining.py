@@ -49,6 +49,7 @@ UNKNOWN_CURES = {  # what makes an unknown fact known, where it is not an amount
     "max_days_late_12m": _l("No line was paid in that time."),
     "late_share_12m_bp": _l("No line was paid in that time."),
     "late_share_3m_bp": _l("No line was paid in that time."),
+    "days_since_invoice": _l("Import the first invoice of the customer."),
     "days_since_payment": _l("The customer has not paid anything yet."),
     "days_since_contact": _l("Nobody has reached the customer yet."),
     "days_since_promise_broken": _l("No promise was broken yet."),

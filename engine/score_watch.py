@@ -256,5 +256,5 @@ def _happened(runtime: "Runtime", entity: Entity, run: Run, models: Mapping[str,
 
 
 def _learned_until(model: Model) -> int:
-    """The last day a model was fitted or calibrated on."""
-    return max(int(model.card["slices"][name]["until_day"]) for name in ("fit", "calibrate"))
+    """The last day a model learned from."""
+    return int(model.card["slices"]["fit"]["until_day"])

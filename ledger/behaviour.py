@@ -80,6 +80,17 @@ BEHAVIOUR_FACTS = (
         ),
         lambda basis: mx(_paid(basis, YEAR_DAYS), nw.col("paid_late_days")),
     ),
+    # invoiced 40 days ago, 3 days ago and today: 3
+    Fact(
+        days("days_since_invoice", "Days since the last invoice", "Days since the latest invoice date before today."),
+        lambda basis: (
+            lit(basis.as_of_day)
+            - mx(
+                nw.col("counts_before") & (nw.col("invoice_day") < lit(basis.as_of_day)),
+                nw.col("invoice_day"),
+            )
+        ),
+    ),
     # invoiced 100 yesterday, 200 91 days ago, 400 92 days ago: 300
     Fact(
         money("turnover_3m_minor", "Turnover, 3 months", "Invoiced in the last 91 days, credit notes not taken off."),

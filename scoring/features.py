@@ -205,6 +205,15 @@ FEATURES: tuple[Feature, ...] = (
         reason="silence",
         label="days since the last payment",
     ),
+    # a customer who buys nothing any more cannot turn bad with what is not owed; which way, the ledger says
+    Feature(
+        name="days_since_invoice",
+        source=Plain("days_since_invoice"),
+        unit="days",
+        rising=False,
+        reason="sales",
+        label="days since the last invoice",
+    ),
     Feature(
         name="utilisation_bp",
         source=Plain("utilisation_bp"),

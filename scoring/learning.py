@@ -1,10 +1,10 @@
 """Learning: from rows of facts and labels to integer tables.
 
-A monotone additive gradient boosting is fitted on the oldest rows, calibrated by a
-sigmoid on later ones and tested on later ones still; a label enters a slice only if it
-was decided before the next slice began. The fitted model is read out through its public
-predictions into step tables, which are all that is kept. scikit-learn is imported only
-here, and only when training.
+A monotone additive gradient boosting is fitted on everything decided. How well that does
+is measured before, by a model that knew only the older rows, on the newest ones; a label
+is among the older rows only if it was decided before the newest begin. The fitted model is
+read out through its public predictions into step tables, which are all that is kept.
+scikit-learn is imported only here, and only when training.
 """
 
 import hashlib
@@ -45,26 +45,21 @@ SETTINGS: Mapping[str, float | int] = {
 
 @dataclass(frozen=True, slots=True)
 class Slices:
-    """Rows by time: fitted on, calibrated on, tested on."""
+    """Rows by time: what the measured model learned from, and what it was tested on."""
 
-    fit: Sequence[Row]
-    calibrate: Sequence[Row]
+    earlier: Sequence[Row]
     test: Sequence[Row]
 
 
 def split(rows: Sequence[Row]) -> Slices:
-    """Split by day so that each slice's labels are decided before the next slice begins."""
+    """Set the newest quarter of the days aside; labels of the earlier rows are decided before it begins."""
     days = sorted({row["as_of_day"] for row in rows})
     if not days:
-        return Slices([], [], [])
-    span = days[-1] - days[0] - 2 * HORIZON_DAYS
-    width = max(span // 4, 1)
+        return Slices([], [])
+    width = max((days[-1] - days[0] - HORIZON_DAYS) // 4, 1)
     test_from = days[-1] - width + 1
-    calibrate_until = test_from - HORIZON_DAYS
-    fit_until = calibrate_until - width - HORIZON_DAYS
     return Slices(
-        [row for row in rows if row["as_of_day"] <= fit_until],
-        [row for row in rows if calibrate_until - width < row["as_of_day"] <= calibrate_until],
+        [row for row in rows if row["as_of_day"] <= test_from - HORIZON_DAYS],
         [row for row in rows if row["as_of_day"] >= test_from],
     )
 
@@ -82,45 +77,45 @@ def train(
 
     Returns:
         The model's body, to be stored as canonical JSON under its sha256, and no
-        problems; or None and what is missing.
+        problems; or None and what is missing. A history too short to set rows aside
+        gives a model whose card has no measures.
     """
     ordered = sorted(rows, key=lambda row: (row["as_of_day"], row["customer_id"]))
-    slices = split(ordered)
-    problems = _too_little(slices)
+    problems = _too_little(ordered)
     if problems:
         return None, problems
-    prior = _prior(slices.fit)
-    values = _values(slices.fit, prior)
+    slices = split(ordered)
+    measured_by = None if _too_little(slices.earlier) else built({**_learned(slices.earlier, seed), "card": {}}, "")
+    body = _learned(ordered, seed)
+    body["card"] = _card(ordered, slices, measured_by, trained_day, seed)
+    body["card"] |= drawn_of(slices.test, measured_by, about or About())
+    body["golden"] = _golden(slices.test, built(body, ""))
+    model, refused = load(canonical(body), sha256_of(body))
+    return (body, []) if model else (None, refused)
+
+
+def _too_little(rows: Sequence[Row]) -> list[str]:
+    if len(rows) < LEAST_ROWS:
+        return [f"{len(rows)} rows to fit on, at least {LEAST_ROWS} are needed: import a longer history"]
+    bad = sum(row["label"] for row in rows)
+    if bad < LEAST_BAD or bad == len(rows):
+        return [f"{bad} of {len(rows)} rows to fit on turned bad, at least {LEAST_BAD} and not all are needed"]
+    return []
+
+
+def _learned(rows: Sequence[Row], seed: int) -> dict[str, Any]:
+    """Fit on rows in order: tables, prior and what they are for."""
+    prior = _prior(rows)
+    values = _values(rows, prior)
     edges = _edges(values)
-    learner = _fitted(_codes(values, edges), _labels(slices.fit), seed)
-    slope, intercept = _sigmoid(learner, _codes(_values(slices.calibrate, prior), edges), _labels(slices.calibrate))
-    body = _tables(learner, edges, _usual(values), slope, intercept)
-    body |= {
+    learner = _fitted(_codes(values, edges), _labels(rows), seed)
+    return _tables(learner, edges, _usual(values)) | {
         "format": FORMAT,
         "kind": "score_model",
         "task": TASK,
         "features_sha256": FEATURES_SHA256,
         "prior": {"share_bp": prior.share_bp, "strength": prior.strength},
     }
-    draft = built({**body, "card": {}}, "")
-    card = _card(ordered, slices, draft, trained_day, seed) | drawn_of(slices.test, draft, about or About())
-    body |= {"card": card, "golden": _golden(slices.test, draft)}
-    model, refused = load(canonical(body), sha256_of(body))
-    return (body, []) if model else (None, refused)
-
-
-def _too_little(slices: Slices) -> list[str]:
-    problems = []
-    if len(slices.fit) < LEAST_ROWS:
-        problems.append(f"{len(slices.fit)} rows to fit on, at least {LEAST_ROWS} are needed: import a longer history")
-    for name, rows in (("fit", slices.fit), ("calibrate", slices.calibrate), ("test", slices.test)):
-        bad = sum(row["label"] for row in rows)
-        least = LEAST_BAD if name == "fit" else 2
-        if bad < least or bad == len(rows):
-            problems.append(
-                f"{bad} of {len(rows)} rows to {name} on turned bad, at least {least} and not all are needed"
-            )
-    return problems
 
 
 def _labels(rows: Sequence[Row]) -> NDArray[np.int64]:
@@ -185,16 +180,6 @@ def _fitted(codes: Floats, labels: NDArray[np.int64], seed: int) -> Any:
         return learner.fit(codes, labels)
 
 
-def _sigmoid(learner: Any, codes: Floats, labels: NDArray[np.int64]) -> tuple[float, float]:
-    from sklearn.linear_model import LogisticRegression
-
-    raw = learner.decision_function(codes).reshape(-1, 1)
-    fitted = LogisticRegression(C=1e6, tol=1e-8).fit(raw, labels)
-    slope, intercept = float(fitted.coef_[0][0]), float(fitted.intercept_[0])
-    # a slice too small to tell may turn the score round; then it is left as fitted
-    return (slope, intercept) if slope > 0 else (1.0, 0.0)
-
-
 def _usual(values: Floats) -> list[int | None]:
     """Return the usual customer: the median of each feature, unknown where most have none."""
     usual: list[int | None] = []
@@ -204,9 +189,7 @@ def _usual(values: Floats) -> list[int | None]:
     return usual
 
 
-def _tables(
-    learner: Any, edges: Sequence[Sequence[int]], usual: Sequence[int | None], slope: float, intercept: float
-) -> dict[str, Any]:
+def _tables(learner: Any, edges: Sequence[Sequence[int]], usual: Sequence[int | None]) -> dict[str, Any]:
     """Read the learner out: vary one feature of the usual customer at a time."""
     reference = _codes(np.array([[math.nan if value is None else value for value in usual]]), edges)
     start = float(learner.decision_function(reference)[0])
@@ -214,10 +197,10 @@ def _tables(
     for place, name in enumerate(FEATURE_NAMES):
         varied = np.tile(reference, (len(edges[place]) + 2, 1))
         varied[:, place] = [*range(len(edges[place]) + 1), math.nan]
-        parts = [_micro(slope * (raw - start)) for raw in learner.decision_function(varied)]
+        parts = [_micro(raw - start) for raw in learner.decision_function(varied)]
         cuts, steps = _merged(edges[place], parts[:-1])
         features.append({"name": name, "edges": cuts, "steps": steps, "unknown": parts[-1], "usual": usual[place]})
-    return {"base": _micro(slope * start + intercept), "features": features}
+    return {"base": _micro(start), "features": features}
 
 
 def _micro(logit: float) -> int:
@@ -247,33 +230,34 @@ def _frame_sha256(rows: Sequence[Row]) -> str:
     return digest.hexdigest()
 
 
-def _card(ordered: Sequence[Row], slices: Slices, model: Model, trained_day: int, seed: int) -> dict[str, Any]:
+def _card(
+    ordered: Sequence[Row], slices: Slices, measured_by: Model | None, trained_day: int, seed: int
+) -> dict[str, Any]:
     import sklearn
 
-    measures = _measured(slices.test, model, seed)
+    measures = _measured(slices.test, measured_by, seed)
     owing = [row for row in slices.test if row["open_count"] > 0]
+    parts = {"fit": ordered} | ({} if measured_by is None else {"earlier": slices.earlier, "test": slices.test})
     return {
         "question": "some invoice goes 30 or more days past due within 90 days",
         "population": "customers with business in the last 12 months and no invoice 30 or more days past due",
         "rival": "own share of invoices paid late at all: a ranking to beat, not a chance of the question",
+        "measured_by": "a model that learned from the earlier rows alone; then everything decided was learned",
         "trained_day": trained_day,
         "seed": seed,
         "settings": dict(SETTINGS),
         "versions": {"scikit-learn": sklearn.__version__, "numpy": np.__version__},
         "frame_sha256": _frame_sha256(ordered),
-        "slices": {
-            name: _slice_of(rows)
-            for name, rows in (("fit", slices.fit), ("calibrate", slices.calibrate), ("test", slices.test))
-        },
+        "slices": {name: _slice_of(rows) for name, rows in parts.items()},
         "measures": measures,
-        "measures_of_those_that_owe": _measured(owing, model, seed),
+        "measures_of_those_that_owe": _measured(owing, measured_by, seed),
         "leak_alarm": measures.get("score", {}).get("auc", 0.0) > LEAK_ALARM_AUC,
     }
 
 
-def _measured(rows: Sequence[Row], model: Model, seed: int) -> dict[str, Any]:
+def _measured(rows: Sequence[Row], model: Model | None, seed: int) -> dict[str, Any]:
     labels = _labels(rows)
-    if len(set(labels.tolist())) < 2:
+    if model is None or len(set(labels.tolist())) < 2:
         return {}  # all or none turned bad: nothing can be ranked
     scores = [score_row(row, model) for row in rows]
     candidates = {
@@ -285,7 +269,7 @@ def _measured(rows: Sequence[Row], model: Model, seed: int) -> dict[str, Any]:
     return measured(labels, customers, candidates, np.nan_to_num(oldest, nan=-1_000), seed)
 
 
-def drawn_of(rows: Sequence[Row], model: Model, about: About) -> dict[str, Any]:
+def drawn_of(rows: Sequence[Row], model: Model | None, about: About) -> dict[str, Any]:
     """Draw the curves of a model over tested rows, and measure it by month and part.
 
     Args:
@@ -293,10 +277,10 @@ def drawn_of(rows: Sequence[Row], model: Model, about: About) -> dict[str, Any]:
         about: what parts there are.
 
     Returns:
-        ``curves`` and ``parts`` of ``scoring.curves``; both empty where one outcome is missing.
+        ``curves`` and ``parts`` of ``scoring.curves``; both empty without a model, or where one outcome is missing.
     """
     labels = _labels(rows)
-    if len(set(labels.tolist())) < 2:
+    if model is None or len(set(labels.tolist())) < 2:
         return {"curves": {}, "parts": {}}
     scores = [score_row(row, model) for row in rows]
     chances = {

@@ -391,6 +391,12 @@ EXAMPLES = [
     ),
     ("the last payment", steps(step("credit", 1, day=-40), step("credit", 1, day=-3)), {"days_since_payment": 3}),
     (
+        "the last invoice before today",
+        steps(*(step("line", 1, 5, day=day) for day in (-40, -3, 0))),
+        {"days_since_invoice": 3},
+    ),
+    ("invoiced today only", steps(step("line", 1, 5, day=0)), {"days_since_invoice": None}),
+    (
         "turnover windows",
         steps(
             *(step("line", amount, 5, day=day) for amount, day in [(1, 0), (2, -1), (4, -91), (8, -92)]),

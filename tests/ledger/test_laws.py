@@ -66,7 +66,7 @@ def test_nothing_that_comes_later_changes_an_earlier_figure(random_book, seed, l
 def test_features_do_not_see_the_day_itself(random_book, seed):
     """Dropping all entries of the day changes no figure that a model learns from."""
     names = ("paid_count_12m", "mean_days_late_12m", "late_share_3m_bp", "late_share_12m_bp", "max_days_late_12m")
-    names += ("turnover_3m_minor", "turnover_12m_minor", "days_since_payment", "tenure_days")
+    names += ("turnover_3m_minor", "turnover_12m_minor", "days_since_payment", "days_since_invoice", "tenure_days")
     ledger = random_book(random.Random(seed))
     before = ledger.all_facts(rates_e9=RATES)
     for table in ("due_line", "credit", "allocation", "reversal"):

@@ -37,6 +37,7 @@ def facts_of(generator: np.random.Generator, badness: float) -> dict[str, Any]:
         "mean_days_late_12m": int(generator.normal(25 * badness - 4, 3)) if paid else None,
         "max_days_late_12m": int(generator.normal(50 * badness, 4)) if paid else None,
         "days_since_payment": int(generator.integers(1, 60)) if paid else None,
+        "days_since_invoice": int(generator.integers(1, 90)),
         "utilisation_bp": int(generator.integers(0, 15_000)) if badness < 0.9 else None,
         "promises_broken_12m": int(generator.binomial(2, badness * 0.3)),
         "disputes_open": 0,

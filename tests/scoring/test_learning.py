@@ -26,13 +26,11 @@ def test_training_again_gives_the_same_model(training_rows: list[dict[str, Any]]
 
 
 def test_slices_follow_each_other_with_every_label_decided(training_rows: list[dict[str, Any]]) -> None:
-    """The last fitted row's 90 days are over before the first calibrated row, and so on."""
+    """The 90 days of the last row learned from are over before the first row tested; the newest rows are tested."""
     slices = split(training_rows)
-    newest_fit = max(row["as_of_day"] for row in slices.fit)
-    calibrated = [row["as_of_day"] for row in slices.calibrate]
-    oldest_test = min(row["as_of_day"] for row in slices.test)
-    assert newest_fit + 90 <= min(calibrated)
-    assert max(calibrated) + 90 <= oldest_test
+    newest_learned = max(row["as_of_day"] for row in slices.earlier)
+    assert newest_learned + 90 <= min(row["as_of_day"] for row in slices.test)
+    assert max(row["as_of_day"] for row in slices.test) == max(row["as_of_day"] for row in training_rows)
 
 
 def test_cutoffs_end_where_labels_are_decided() -> None:
@@ -48,7 +46,19 @@ def test_the_card_names_both_the_score_and_its_rival(body: dict[str, Any]) -> No
     assert card["measures"]["score"]["auc"] > 0.6
     assert card["measures"]["score"]["ece"] < 0.1
     assert card["leak_alarm"] is False
-    assert card["slices"]["fit"]["until_day"] < card["slices"]["calibrate"]["from_day"]
+    assert card["slices"]["earlier"]["until_day"] < card["slices"]["test"]["from_day"]
+    assert card["slices"]["fit"]["until_day"] == card["slices"]["test"]["until_day"]
+
+
+def test_a_short_history_gives_a_model_without_measures(training_rows: list[dict[str, Any]]) -> None:
+    """Within 90 days nothing can be set aside: everything is learned, and the card claims nothing."""
+    few = [row for row in training_rows if row["as_of_day"] < training_rows[0]["as_of_day"] + 70]
+    body, problems = train(few, TRAINED_DAY)
+    assert problems == []
+    assert body is not None
+    assert (body["card"]["measures"], body["card"]["curves"]) == ({}, {})
+    assert set(body["card"]["slices"]) == {"fit"}
+    assert body["card"]["slices"]["fit"]["rows"] == len(few)
 
 
 def test_reasons_sum_to_the_raw_score(training_rows: list[dict[str, Any]], model: Model) -> None:
@@ -83,17 +93,16 @@ def test_tables_are_the_learner_within_a_basis_point(training_rows: list[dict[st
     """The integer tables read out of the learner score as the learner itself does."""
     from scoring import learning
 
-    slices = split(training_rows)
-    prior = learning._prior(slices.fit)
-    values = learning._values(slices.fit, prior)
+    rows = sorted(training_rows, key=lambda row: (row["as_of_day"], row["customer_id"]))
+    prior = learning._prior(rows)
+    values = learning._values(rows, prior)
     edges = learning._edges(values)
-    learner = learning._fitted(learning._codes(values, edges), learning._labels(slices.fit), learning.SEED)
-    later = learning._codes(learning._values(slices.calibrate, prior), edges)
-    slope, intercept = learning._sigmoid(learner, later, learning._labels(slices.calibrate))
+    learner = learning._fitted(learning._codes(values, edges), learning._labels(rows), learning.SEED)
     loaded, _ = load(canonical(body), sha256_of(body))
     assert loaded is not None
-    raw = slope * learner.decision_function(learning._codes(learning._values(slices.test, prior), edges)) + intercept
-    for row, logit in zip(slices.test, raw, strict=True):
+    newest = split(rows).test
+    raw = learner.decision_function(learning._codes(learning._values(newest, prior), edges))
+    for row, logit in zip(newest, raw, strict=True):
         scored = score_row(row, loaded).score_bp
         assert scored is not None
         assert abs(scored - 10_000 / (1 + np.exp(-logit))) <= 1
@@ -101,7 +110,7 @@ def test_tables_are_the_learner_within_a_basis_point(training_rows: list[dict[st
 
 def test_too_little_history_is_said_not_raised(training_rows: list[dict[str, Any]]) -> None:
     """A new entity gets a sentence, not a model."""
-    few = [row for row in training_rows if row["as_of_day"] < 20_150]
+    few = training_rows[:99]
     body, problems = train(few, TRAINED_DAY)
     assert body is None
     assert "rows to fit on" in problems[0]

@@ -71,7 +71,7 @@ def test_udyam(tested: Tested, tmp_path: Path) -> None:
     assert (
         customers["days"] == [f"{year}-{month}-01" for year in (2016, 2017) for month in ("01", "04", "07", "10")][:7]
     )
-    assert customers["measures"]["champion"]["auc"] >= 0.925
+    assert customers["measures"]["champion"]["auc"] >= 0.93
     assert customers["lead"]["ageing_rule"]["auc_interval"][0] > 0
     assert cash["days"] == 23
     assert cash["wape"]["typical"] < cash["wape"]["expected"] < 0.75 * cash["wape"]["own_mean"]
