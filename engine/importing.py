@@ -15,6 +15,7 @@ from ledger import mapping as mappings
 from ledger.canonical import canonical, sha256_of
 from ledger.days import date_of
 from ledger.entries import Plan
+from ledger.external import EXTERNAL, of_strangers
 from ledger.posting import post
 from ledger.problems import Problem, has_errors
 from ledger.reading import Reading, read
@@ -108,7 +109,7 @@ def preview_for(
         refused=has_errors(problems),
         new=plan.posted,
         known=plan.known,
-        new_customers=len(said) - len(numbers),
+        new_customers=len(said.keys() - numbers.keys()),
     )
 
 
@@ -169,11 +170,16 @@ def _compared(
 ) -> tuple[Plan, dict[str, SaidOfCustomer], dict[str, int], list[Problem]]:
     """What a file would post, what it says of customers, the ids of those known, and every problem."""
     said, problems = customers_of(reading.records)
-    numbers = customer_ids(entity.id, said)
+    external = [record for record in reading.records if record.kind in EXTERNAL]
+    numbers = customer_ids(entity.id, {*said, *(record.values["customer"] for record in external)})
+    strangers = [one for one in external if one.values["customer"] not in said.keys() | numbers.keys()]
+    if strangers:
+        problems.append(of_strangers(strangers))
+    left_out = {id(record) for record in strangers}
     currencies = {record.values["currency"] for record in reading.records if record.kind == "exchange_rate"}
     plan, found = post(
-        reading.records,
-        known_of(numbers, currencies),
+        [record for record in reading.records if id(record) not in left_out] if strangers else reading.records,
+        known_of(numbers, currencies, external=bool(external)),
         currency=entity.currency,
         posting_day=today,
         history_until=history_until,

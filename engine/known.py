@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from engine import tables
 from ledger.entries import WRITE_OFF, Allocation, Credit, Known, Limit, Line
+from ledger.external import AMOUNTS, RATING, STATEMENT, Rating, Statement
 
 CHUNK = 900  # values in one SQL list
 COMMON_COLUMNS = ("id", "customer", "number", "identity", "revision", "amount_minor", "currency")
@@ -31,17 +32,20 @@ def customer_ids(entity_id: int, numbers: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def known_of(customers: dict[str, int], currencies: Iterable[str]) -> Known:
+def known_of(customers: dict[str, int], currencies: Iterable[str], *, external: bool = False) -> Known:
     """Entries in force of some customers, and dated rates of some currencies.
 
     Args:
         customers: number -> id.
         currencies: ISO codes.
+        external: whether ratings and statements are wanted too.
     """
     numbers = {customer_id: number for number, customer_id in customers.items()}
     gathered = _Gathered()
     for some in chunks(sorted(numbers)):
         gathered.add(some, numbers)
+        if external:
+            gathered.add_external(some, numbers)
     return Known(
         gathered.lines.values(),
         gathered.credits.values(),
@@ -49,6 +53,7 @@ def known_of(customers: dict[str, int], currencies: Iterable[str]) -> Known:
         gathered.limits,
         _rates(currencies),
         gathered.revisions,
+        gathered.external,
     )
 
 
@@ -61,6 +66,20 @@ class _Gathered:
         self.allocations: list[Allocation] = []
         self.limits: list[Limit] = []
         self.revisions: dict[str, int] = {}
+        self.external: list[Rating | Statement] = []
+
+    def add_external(self, customer_ids: Sequence[int], numbers: dict[int, str]) -> None:
+        """Add what others say of some customers."""
+        reversed_ = _reversed(customer_ids)
+        for row in tables.Rating.select().where(tables.Rating.customer.in_(customer_ids)).order_by(tables.Rating.id):
+            self._revision(row.__data__)
+            if (RATING, row.id) not in reversed_:
+                self.external.append(rating_row(row, numbers[row.customer_id]))
+        statement = tables.FinancialStatement
+        for row in statement.select().where(statement.customer.in_(customer_ids)).order_by(statement.id):
+            self._revision(row.__data__)
+            if (STATEMENT, row.id) not in reversed_:
+                self.external.append(statement_row(row, numbers[row.customer_id]))
 
     def add(self, customer_ids: Sequence[int], numbers: dict[int, str]) -> None:
         """Add the entries of some customers."""
@@ -125,6 +144,21 @@ class _Gathered:
                         by_person=limit.approved_by is not None,
                     )
                 )
+
+
+def rating_row(row: tables.Rating, number: str) -> Rating:
+    """A stored rating as posting sees it."""
+    same = ("id", "agency", "scale", "grade", "score", "pd_bp", "limit_minor", "revision", "booked_day", "recorded_day")
+    values = {name: row.__data__[name] for name in same}
+    return Rating(customer=number, limit_currency=row.currency or None, **values)
+
+
+def statement_row(row: tables.FinancialStatement, number: str) -> Statement:
+    """A stored statement as posting sees it."""
+    same = ("id", "period_end_day", "months", "consolidated", "audited", "filed_day", "source", "currency", "employees")
+    values = {name: row.__data__[name] for name in (*same, "revision", "booked_day", "recorded_day")}
+    amounts = {name: row.__data__[f"{name}_minor"] for name in AMOUNTS}
+    return Statement(customer=number, amounts=amounts, **values)
 
 
 def _rows(model: Any, names: Iterable[str], customer_ids: Sequence[int]) -> Iterable[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine import tables
 from ledger.canonical import canonical
+from ledger.external import AMOUNTS, EXTERNAL
 
 NATURAL = {
     "credit": ("kind", "number", "reference", "amount_minor", "currency"),
@@ -19,6 +20,11 @@ NATURAL = {
     "dispute": ("due_line_id", "amount_minor", "reason"),
     "promise": ("due_line_id", "amount_minor", "currency", "promised_day"),
     "block": ("kind", "due_line_id", "from_day", "until_day"),
+    "rating": ("identity", "scale", "grade", "score", "pd_bp", "limit_minor", "currency"),
+    "financial_statement": (
+        *("identity", "months", "audited", "filed_day", "source", "currency", "employees"),
+        *(f"{name}_minor" for name in AMOUNTS),
+    ),
 }
 MODELS: dict[str, Any] = {
     "credit": tables.Credit,
@@ -27,6 +33,8 @@ MODELS: dict[str, Any] = {
     "dispute": tables.Dispute,
     "promise": tables.Promise,
     "block": tables.Block,
+    "rating": tables.Rating,
+    "financial_statement": tables.FinancialStatement,
 }
 COMMON = ("booked_day", "recorded_day")
 
@@ -72,7 +80,7 @@ def _said(entity: tables.Entity) -> Iterable[Sequence[Any]]:
     for line_id, said in lines.items():
         yield [*said, sorted(paid[line_id], key=json.dumps)]
     yield from credits_.values()
-    for target in ("credit_limit", "dispute", "promise", "block"):
+    for target in ("credit_limit", "dispute", "promise", "block", *EXTERNAL):
         for said in _entries(target, entity, numbers, reversed_).values():
             yield [lines.get(part[1]) if isinstance(part, tuple) else part for part in said]
 

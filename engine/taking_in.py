@@ -17,6 +17,7 @@ from engine.numbers import NUMBER_FIELDS, e164_of
 from engine.postal import ADDRESS_FIELDS
 from engine.vault import Vault
 from ledger.entries import Allocation, Credit, Line, Plan
+from ledger.external import AMOUNTS, Rating, Statement
 from ledger.records import Record, SaidOfCustomer
 
 CONTACT_FIELDS = ("name", "email", *NUMBER_FIELDS, "chat", *ADDRESS_FIELDS)
@@ -83,7 +84,7 @@ def _insert(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
 
 def post_customers(posted: Posted, said: Mapping[str, SaidOfCustomer]) -> None:
     """Create unknown customers; a file about customers also changes known ones."""
-    known = set(posted.customers)
+    known = posted.customers.keys() & said.keys()
     groups = _groups(posted, said.values())
     rows = [
         {
@@ -178,9 +179,40 @@ def post_plan(posted: Posted, plan: Plan) -> None:
     if rates:  # a rate changes the figures of every customer with foreign items
         ids = tables.Customer.select(tables.Customer.id).where(tables.Customer.entity == posted.entity.id).tuples()
         posted.dirty.update(customer_id for (customer_id,) in ids)
+    posted.insert(tables.Rating, [_rating(posted, one) for one in plan.ratings], "ratings")
+    posted.insert(
+        tables.FinancialStatement, [_statement(posted, one) for one in plan.statements], "financial statements"
+    )
     for old, new in plan.replaced:
         if old.id is not None:
             _move(posted, old.id, lines[new.key])
+
+
+def _rating(posted: Posted, one: Rating) -> dict[str, Any]:
+    return {**posted.common(one.customer, one.booked_day, one.recorded_day), **rating_columns(one), "by": None}
+
+
+def _statement(posted: Posted, one: Statement) -> dict[str, Any]:
+    return {**posted.common(one.customer, one.booked_day, one.recorded_day), **statement_columns(one), "by": None}
+
+
+def rating_columns(one: Rating) -> dict[str, Any]:
+    """What a rating's row says beyond what every entry carries."""
+    return {
+        **{"agency": one.agency, "scale": one.scale, "grade": one.grade, "score": one.score, "pd_bp": one.pd_bp},
+        **{"limit_minor": one.limit_minor, "currency": one.limit_currency or ""},
+        **{"identity": one.identity, "revision": one.revision},
+    }
+
+
+def statement_columns(one: Statement) -> dict[str, Any]:
+    """What a statement's row says beyond what every entry carries."""
+    return {
+        **{"period_end_day": one.period_end_day, "months": one.months, "consolidated": one.consolidated},
+        **{"audited": one.audited, "filed_day": one.filed_day, "source": one.source, "currency": one.currency},
+        **{f"{name}_minor": one.amounts.get(name) for name in AMOUNTS},
+        **{"employees": one.employees, "identity": one.identity, "revision": one.revision},
+    }
 
 
 def _post_lines(posted: Posted, lines: Sequence[Line]) -> dict[Key, int]:

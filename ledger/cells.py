@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from ledger.money import LARGEST_MINOR, exponent, parse_amount
+from ledger.money import LARGEST_MINOR, exponent, half_up, parse_amount
 
 CODE_CHARACTERS = 200
 SLUG_CHARACTERS = 100
@@ -30,6 +30,10 @@ AMOUNT = re.compile(r"\(?[-+]?[0-9][0-9.,]*-?\)?")
 GROUP_SPACE = re.compile(r"(?<=[0-9])[ '’\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))")
 ONE_MARK = re.compile(r"[-+(]*([0-9]+)([.,])([0-9]+)[-)]*")
 COUNT = re.compile(r"-?[0-9]{1,6}(?:[.,]0+)?")
+WHOLE = re.compile(r"[0-9]{1,8}(?:[.,]0+)?")
+WHOLE_BP = 10_000
+YES = frozenset({"yes", "y", "true", "1", "ja", "oui", "x"})
+NO = frozenset({"no", "n", "false", "0", "nein", "non", "-"})
 RATE = re.compile(r"[0-9]{1,10}(?:[.,][0-9]{1,12})?")
 CURRENCY = re.compile(r"[A-Z]{3}")
 COUNTRY = re.compile(r"[A-Za-z]{2}")
@@ -201,6 +205,46 @@ def count(cell: str, low: int = -COUNT_MAX, high: int = COUNT_MAX) -> int | Faul
     found = int(re.split("[.,]", cell)[0])
     if not low <= found <= high:
         return Fault(f"{found} is not from {low} to {high}", "map the right column")
+    return found
+
+
+def whole(cell: str) -> int | Fault:
+    """A number of people or points, 0 or more, with or without marks between thousands.
+
+    >>> whole("1 250"), whole("13.0")
+    (1250, 13)
+    """
+    plain = GROUP_SPACE.sub("", cell.strip())
+    if WHOLE.fullmatch(plain) is None:
+        return Fault(f"{shown(cell)} is not a whole number of at most 8 digits", "write digits only")
+    return int(re.split("[.,]", plain)[0])
+
+
+def yes_or_no(cell: str) -> int | Fault:
+    """1 for yes, 0 for no.
+
+    >>> yes_or_no("Yes"), yes_or_no("nein")
+    (1, 0)
+    """
+    found = cell.strip().casefold()
+    if found not in YES and found not in NO:
+        return Fault(f"{shown(cell)} is neither yes nor no", "write yes or no")
+    return int(found in YES)
+
+
+def percent(cell: str) -> int | Fault:
+    """A share of 0 to 100 per cent in basis points, half up; comma and point are both decimal marks.
+
+    >>> percent("0,345 %"), percent("100")
+    (35, 10000)
+    """
+    plain = cell.strip().removesuffix("%").strip()
+    if RATE.fullmatch(plain) is None:
+        return Fault(f"{shown(cell)} is not a percentage", "write it as in 0.35, of 100")
+    whole_part, _, fraction = plain.replace(",", ".").partition(".")
+    found = half_up(int(whole_part + fraction) * 100, 10 ** len(fraction))
+    if found > WHOLE_BP:
+        return Fault(f"{shown(cell)} is above 100 per cent", "give a share of 100")
     return found
 
 

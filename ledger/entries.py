@@ -3,6 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ledger.external import Rating, Statement
 
 WRITE_OFF = "write_off"
 IDENTITY = 1  # version of how identities are made; a change would make every known entry new
@@ -123,8 +127,8 @@ class Limit:
 class Reversal:
     """Takes back a known entry."""
 
-    target: str  # due_line | credit | allocation
-    entry: Line | Credit | Allocation
+    target: str  # due_line | credit | allocation | rating | financial_statement
+    entry: "Line | Credit | Allocation | Rating | Statement"
     reason: str
 
     @property
@@ -142,6 +146,7 @@ class Known:
         limits: not reversed.
         rates: (base, currency, day) -> rate_e9.
         revisions: the last revision of every identity ever posted, reversed ones too.
+        external: ratings and statements, none reversed.
     """
 
     def __init__(
@@ -152,6 +157,7 @@ class Known:
         limits: Iterable[Limit] = (),
         rates: Mapping[tuple[str, str, int], int] | None = None,
         revisions: Mapping[str, int] | None = None,
+        external: Iterable["Rating | Statement"] = (),
     ) -> None:
         self.lines = {line.identity: line for line in lines}
         self.credits = {credit.identity: credit for credit in credits_}
@@ -162,6 +168,7 @@ class Known:
             **{credit.identity: credit.revision for credit in self.credits.values()},
             **(revisions or {}),
         }
+        self.external = {one.identity: one for one in external}
         self.limits: dict[str, list[Limit]] = {}
         for limit in limits:
             self.limits.setdefault(limit.customer, []).append(limit)
@@ -177,6 +184,8 @@ class Plan:
     reversals: list[Reversal] = field(default_factory=list)
     limits: list[Limit] = field(default_factory=list)
     rates: dict[tuple[str, str, int], tuple[int, str]] = field(default_factory=dict)
+    ratings: list["Rating"] = field(default_factory=list)
+    statements: list["Statement"] = field(default_factory=list)
     replaced: list[tuple[Line, Line]] = field(default_factory=list)  # (old, new): disputes, promises, blocks move
     touched: set[str] = field(default_factory=set)  # lines whose row brings a new credit, by identity
     known: int = 0
@@ -184,5 +193,5 @@ class Plan:
     @property
     def posted(self) -> int:
         """How many entries there are to post."""
-        kinds = (self.lines, self.credits, self.allocations, self.reversals, self.limits, self.rates)
-        return sum(len(kind) for kind in kinds)
+        ledger = (self.lines, self.credits, self.allocations, self.reversals, self.limits, self.rates)
+        return sum(len(kind) for kind in (*ledger, self.ratings, self.statements))

@@ -12,12 +12,14 @@ from typing import Any, Literal
 
 from ledger import cells
 from ledger.dates import ISO_DATE, DateFormat, format_of
+from ledger.external import AMOUNTS
 from ledger.problems import Problem
 
 RECORDS_MAX = 8  # record kinds one row may give
 FORMATS_MAX = 5  # date formats one field may have
 ADDED_DAYS_MAX = 3_650
 PAD_MAX = 40
+GRADES_MAX = 200
 
 
 class Value(StrEnum):
@@ -34,6 +36,9 @@ class Value(StrEnum):
     LANGUAGE = "language"
     EMAIL = "email"
     RATE = "rate"  # units of base per unit of currency, times 10**12
+    WHOLE = "whole number"
+    PERCENT = "percentage"  # basis points
+    YES_NO = "yes or no"  # 1 or 0
 
 
 # How the text of a constant, and mostly that of a cell, is read.
@@ -48,6 +53,9 @@ CONVERTERS: Mapping[Value, Callable[[str], Any]] = {
     Value.LANGUAGE: cells.language,
     Value.EMAIL: cells.email,
     Value.RATE: cells.rate,
+    Value.WHOLE: cells.whole,
+    Value.PERCENT: cells.percent,
+    Value.YES_NO: cells.yes_or_no,
     Value.MONEY: str,  # read once the currency of the row is known
 }
 
@@ -127,6 +135,30 @@ RECORDS: Mapping[str, Mapping[str, Target]] = {
         "until_on": Target(Value.DAY),
         "reason": Target(Value.TEXT),
     },
+    "rating": {
+        "customer": _REQUIRED_CODE,
+        "agency": _REQUIRED_CODE,
+        "from_on": _REQUIRED_DAY,
+        "received_on": Target(Value.DAY),
+        "scale": Target(Value.CODE),
+        "grade": Target(Value.CODE),
+        "score": Target(Value.WHOLE),
+        "default_probability": Target(Value.PERCENT),
+        "recommended_limit": Target(Value.MONEY),
+        "currency": Target(Value.CURRENCY),
+    },
+    "financial_statement": {
+        "customer": _REQUIRED_CODE,
+        "period_end_on": _REQUIRED_DAY,
+        "months": Target(Value.COUNT),
+        "filed_on": Target(Value.DAY),
+        "audited": Target(Value.YES_NO),
+        "consolidated": Target(Value.YES_NO),
+        "source": Target(Value.CODE),
+        "currency": _REQUIRED_CURRENCY,
+        **{name: Target(Value.MONEY) for name in AMOUNTS},
+        "employees": Target(Value.WHOLE),
+    },
 }
 REACHING = ("email", "mobile", "chat")  # by each of which a contact can be reached
 CREDIT_KINDS = ("payment", "credit_note", "write_off")
@@ -137,6 +169,7 @@ TRANSFORMS: Mapping[str, frozenset[Value]] = {
     "pad": frozenset({Value.CODE}),
     "slug": frozenset({Value.CODE}),
     "negate": frozenset({Value.MONEY}),
+    "thousands": frozenset({Value.MONEY}),
     "add_days": frozenset({Value.DAY}),
 }
 ENCODINGS = ("utf-8", "utf-16", "cp1252", "iso-8859-1", "iso-8859-15", "cp1250")
@@ -154,12 +187,16 @@ class Transform:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the value of a field comes from: a column or a constant, then transformations."""
+    """Where the value of a field comes from: a column or a constant, then transformations.
+
+    ``grades`` is the table of a scale: what a grade of the column means, in basis points.
+    """
 
     column: str | None = None
     constant: str | None = None
     transforms: tuple[Transform, ...] = ()
     date_formats: tuple[DateFormat, ...] = ()
+    grades: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +242,11 @@ class ImportMapping:
                     if name is not None:
                         names[name] = None
         return list(names)
+
+
+def grade_key(grade: str) -> str:
+    """A grade as it is looked up in the table of its scale."""
+    return grade.strip().casefold()
 
 
 def parse(document: object) -> tuple[ImportMapping | None, list[Problem]]:
@@ -331,7 +373,7 @@ class _Check:
         if not isinstance(given, Mapping):
             self.problem(place, "is not a JSON object", 'give {"column": "..."} or {"constant": "..."}')
             return Source()
-        self.known_keys(place, given, ("column", "constant", "transform", "date_formats"))
+        self.known_keys(place, given, ("column", "constant", "transform", "date_formats", "grades"))
         column, constant = given.get("column"), given.get("constant")
         if (column is None) == (constant is None) or not isinstance(column or constant, str):
             self.problem(place, "needs either a column or a constant", "give the one or the other, as text")
@@ -349,7 +391,24 @@ class _Check:
         formats = self.date_formats(f"{place}, date_formats", given.get("date_formats", []))
         if formats and target.value is not Value.DAY:
             self.problem(place, "has date formats but is no date", "leave date_formats out")
-        return Source(column, constant, tuple(step for step in transforms if step is not None), formats)
+        grades = self.grades(place, given["grades"], target) if "grades" in given else {}
+        return Source(column, constant, tuple(step for step in transforms if step is not None), formats, grades)
+
+    def grades(self, place: str, given: object, target: Target) -> dict[str, int]:
+        """The table of a scale: grade as printed -> percentage; capitals aside."""
+        found: dict[str, int] = {}
+        if target.value is not Value.PERCENT or not isinstance(given, Mapping) or not 0 < len(given) <= GRADES_MAX:
+            cure = f'give a percentage up to {GRADES_MAX} grades as in {{"A": "0.05", "B": "0.2"}}'
+            self.problem(place, "grades are no table of a percentage", cure)
+            return found
+        for grade, text in given.items():
+            share = cells.percent(text) if isinstance(text, str) else cells.Fault(f"{text!r} is no text", 'give "0.05"')
+            key = grade_key(str(grade))
+            if isinstance(share, cells.Fault):
+                self.problem(f"{place}, grade {grade}", share.what, share.cure)
+            elif found.setdefault(key, share) != share or not key:
+                self.problem(f"{place}, grade {grade!r}", "is blank or stands twice", "write each grade once")
+        return found
 
     def transform(self, place: str, given: object, target: Target) -> Transform | None:
         name, argument = given, None

@@ -23,13 +23,14 @@ from ledger.entries import (
     identity_of,
     settlement_identity,
 )
+from ledger.external import RATING, STATEMENT, Rating, Statement, rating_of, statement_of
 from ledger.mapping import CREDIT_KINDS
 from ledger.money import RATE_SCALE as E9
 from ledger.money import exponent, half_up
 from ledger.problems import Problem
 from ledger.records import EQUAL_BY, Record
 
-E = TypeVar("E", Line, Credit)
+E = TypeVar("E", Line, Credit, Rating, Statement)
 LARGEST_RATE_E9 = 2**62
 
 
@@ -77,6 +78,8 @@ def post(
     posting.credits([record for record in records if record.kind in CREDIT_KINDS])
     posting.limits([record for record in records if record.kind == "credit_limit"])
     posting.rates([record for record in records if record.kind == "exchange_rate"])
+    posting.ratings([record for record in records if record.kind == RATING])
+    posting.statements([record for record in records if record.kind == STATEMENT])
     allocate(posting.plan, known, posting.days.recorded, posting_day)
     posting.report_given_way()
     posting.report_references()
@@ -307,6 +310,38 @@ class _Posting:
             else:
                 what = f"another rate of {currency} for that day is known, and a dated rate is never changed"
                 self.problems.append(problem(record.line, WHOLE, what, "leave the row out, or date the rate anew"))
+
+    # --- what others say -----------------------------------------------------------------
+
+    def ratings(self, records: Iterable[Record]) -> None:
+        """Ratings; one that a file says differently is taken back and posted anew."""
+        for record in records:
+            received = record.values.get("received_on")
+            wanted = rating_of(record, self.days.recorded(record.values["from_on"] if received is None else received))
+            if self.possible(record, wanted):
+                old = self.known.external.get(wanted.identity)
+                self.entry(record, wanted, old if isinstance(old, Rating) else None, RATING, self.plan.ratings)
+
+    def statements(self, records: Sequence[Record]) -> None:
+        """Financial statements; without a filing day one counts from the day of posting, history or not."""
+        undated = [record for record in records if record.values.get("filed_on") is None]
+        if undated and self.days.history_until is not None:
+            what = f"{len(undated)} statements from here on do not say when they were filed: they count from today"
+            self.warn(undated[0], what, "map filed_on; the end of the period is long before anybody could read them")
+        for record in records:
+            filed = record.values.get("filed_on")
+            booked = self.days.posting_day if filed is None else filed
+            recorded = self.days.posting_day if filed is None else self.days.recorded(filed)
+            wanted = statement_of(record, booked, recorded)
+            if self.possible(record, wanted):
+                old = self.known.external.get(wanted.identity)
+                self.entry(record, wanted, old if isinstance(old, Statement) else None, STATEMENT, self.plan.statements)
+
+    def possible(self, record: Record, wanted: Rating | Statement) -> bool:
+        """Whether what a row says can be; each reason why not is an error."""
+        faults = list(wanted.faults())
+        self.problems += [problem(record.line, WHOLE, f"{name} {what}", cure) for name, what, cure in faults]
+        return not faults
 
     def warn(self, record: Record, what: str, cure: str) -> None:
         self.problems.append(warning(record.line, WHOLE, what, cure))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.dialect import WHOLE, problem, warning
+from ledger.external import EXTERNAL
 from ledger.problems import Problem
 
 # What makes items without a number equal; the ordinal among equals tells them apart (semantics.md 1).
@@ -67,6 +68,10 @@ def _key(record: Record) -> tuple[Any, ...] | None:
             return (record.kind, values.get("base"), values["currency"], values["day"])
         case "credit_limit":
             return (record.kind, values["customer"], values["from_on"])
+        case "rating":
+            return (record.kind, values["customer"], values["agency"], values["from_on"])
+        case "financial_statement":
+            return (record.kind, values["customer"], values["period_end_on"], values.get("consolidated", 0))
     if not values.get("number"):
         return None
     part = values.get("ordinal", values.get("part"))
@@ -101,14 +106,15 @@ def customers_of(records: Sequence[Record]) -> tuple[dict[str, SaidOfCustomer], 
 
     Returns:
         Customers by number, and a warning where rows contradict each other; the smallest
-        value counts then, so that the order of the rows does not.
+        value counts then, so that the order of the rows does not. Those of whom only somebody
+        else speaks (``EXTERNAL``) are not among them.
     """
     found: dict[str, SaidOfCustomer] = {}
     problems: dict[tuple[str, str], Problem] = {}
     for record in records:
         values = record.values
         number = values.get("number") if record.kind == "customer" else values.get("customer")
-        if number is None:
+        if number is None or record.kind in EXTERNAL:
             continue
         said = found.setdefault(number, SaidOfCustomer())
         name = values.get("name") if record.kind == "customer" else values.get("customer_name")

@@ -7,7 +7,7 @@ from ledger import cells
 from ledger.cells import Fault, shown
 from ledger.dates import DateFormat, in_words
 from ledger.dialect import WHOLE, Grid, problem
-from ledger.mapping import CONVERTERS, REACHING, RECORDS, ImportMapping, RecordMapping, Source, Target, Value
+from ledger.mapping import CONVERTERS, REACHING, RECORDS, ImportMapping, RecordMapping, Source, Target, Value, grade_key
 from ledger.records import Record
 
 Row = list[str]
@@ -60,6 +60,8 @@ class Sheet:
     def _converter(self, target: Target, source: Source) -> Callable[[str], Any]:
         if target.value is Value.CODE:
             return self._code_converter(source)
+        if source.grades:
+            return lambda cell: _of_grade(cell, source.grades)
         if target.value is Value.DAY:
             return lambda cell: _day(cell, self.formats[source.column or ""])
         return CONVERTERS[target.value]
@@ -120,9 +122,7 @@ class Maker:
         self.plain = [(name, get) for name, get in getters if targets[name].value is not Value.MONEY]
         self.amounts = [(name, get) for name, get in getters if targets[name].value is Value.MONEY]
         self.required = [name for name in record.fields if targets[name].required]
-        self.negated = {
-            name for name, _ in self.amounts if any(step.name == "negate" for step in record.fields[name].transforms)
-        }
+        self.factors = {name: _factor(record.fields[name]) for name, _ in self.amounts}
         self.watched = [
             (name, sheet.at[source.column]) for name, source in record.fields.items() if source.column is not None
         ]
@@ -148,13 +148,15 @@ class Maker:
         currency = values.get("currency")
         for name, get in self.amounts:
             cell = get(row)
+            if cell is not None and currency is None and "currency" not in self.required:
+                self._problem(line, name, Fault("the amount has no currency", "give one, or map a constant"))
             if cell is None or currency is None:
                 continue
             amount = self._amount(cell, currency)
             if isinstance(amount, Fault):
                 self._problem(line, name, amount)
             else:
-                values[name] = -amount if name in self.negated else amount
+                values[name] = amount * self.factors[name]
         if len(self.sheet.problems) == before:
             for name in self.required:
                 if values.get(name) in {None, ""}:
@@ -214,6 +216,12 @@ class Maker:
         self.sheet.problems.append(problem(line, self._column(name), fault.what, fault.cure))
 
 
+def _factor(source: Source) -> int:
+    """What the amounts of a column are multiplied by."""
+    names = {step.name for step in source.transforms}
+    return (-1 if "negate" in names else 1) * (1_000 if "thousands" in names else 1)
+
+
 def settled(invoice: Record, row: Row, settling: Sequence[Maker]) -> Record:
     """The invoice with the credits of its row."""
     made = [maker.record(invoice.line, row, invoice) for maker in settling]
@@ -235,6 +243,14 @@ def _inherited(invoice: Record) -> dict[str, Any]:
 def _as_credit_note(values: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in values.items() if name in RECORDS["credit_note"]}
     return {**kept, "amount": -values["amount"], "booked_on": values["invoiced_on"]}
+
+
+def _of_grade(cell: str, grades: Mapping[str, int]) -> int | Fault:
+    found = grades.get(grade_key(cell))
+    if found is None:
+        what = f"{shown(cell)} is no grade of the scale; it has: {', '.join(sorted(grades))}"[:400]
+        return Fault(what, 'correct the grade, or add it to "grades" in the mapping')
+    return found
 
 
 def _day(cell: str, formats: Sequence[DateFormat]) -> int | Fault:

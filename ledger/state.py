@@ -25,6 +25,7 @@ from ledger.cover import covered_lines, leaders, paused_lines
 from ledger.declare import Fact, columns_of, computed
 from ledger.disputes import DISPUTE_FACTS, expected_credits, open_disputes
 from ledger.expressions import lit
+from ledger.external_facts import RATING_FACTS, STATEMENT_FACTS, latest_rating, latest_statement
 from ledger.plans import PLAN_FACTS, plan_members, plan_states, planned_lines
 from ledger.promises import PROMISE_FACTS, promise_states
 
@@ -59,6 +60,8 @@ CUSTOMER_COLUMNS: tuple[Column, ...] = columns_of(
     PLAN_FACTS,
     DISPUTE_FACTS,
     ACCOUNT_FACTS,
+    RATING_FACTS,
+    STATEMENT_FACTS,
 )
 
 
@@ -170,6 +173,8 @@ def _joined(parts: Parts, frames: Frames, basis: Basis, keep: Keep) -> Frame:
         parts.disputes.group_by("customer_id").agg(*computed(DISPUTE_FACTS, basis)),
         customer_blocks(frames, day),
         charges_open(frames, basis),
+        latest_rating(frames, basis),
+        latest_statement(frames, basis),
     )
     rows = frames["customer"].select(
         nw.col("id").alias("customer_id"),

@@ -750,6 +750,45 @@ def up(migrator, db):
 
     db.create_tables([ExchangeRate])
 
+    class FinancialStatement(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        period_end_day = IntegerField()
+        months = IntegerField(default=12)
+        consolidated = IntegerField(default=0)
+        audited = IntegerField(null=True)
+        filed_day = IntegerField(null=True)
+        source = TextField(default="")
+        currency = CharField(max_length=3)
+        revenue_minor = BigIntegerField(null=True)
+        operating_result_minor = BigIntegerField(null=True)
+        net_result_minor = BigIntegerField(null=True)
+        operating_cash_flow_minor = BigIntegerField(null=True)
+        total_assets_minor = BigIntegerField(null=True)
+        current_assets_minor = BigIntegerField(null=True)
+        inventories_minor = BigIntegerField(null=True)
+        cash_minor = BigIntegerField(null=True)
+        equity_minor = BigIntegerField(null=True)
+        current_liabilities_minor = BigIntegerField(null=True)
+        total_debt_minor = BigIntegerField(null=True)
+        interest_cost_minor = BigIntegerField(null=True)
+        employees = IntegerField(null=True)
+        identity = CharField(max_length=64)
+        revision = IntegerField(default=0)
+        by = IntegerField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "financial_statement"
+            indexes = ((("entity_id", "identity", "revision"), True),)
+
+    db.create_tables([FinancialStatement])
+
     class GatewayAddress(Model):
         entity = ForeignKeyField(Entity, on_delete="RESTRICT")
         url = TextField()
@@ -1097,6 +1136,32 @@ def up(migrator, db):
 
     db.create_tables([Proposal])
 
+    class Rating(Model):
+        entity_id = IntegerField()
+        customer = ForeignKeyField(Customer, field=Customer.id, on_delete="RESTRICT")
+        booked_day = IntegerField()
+        recorded_day = IntegerField()
+        recorded_at = BigIntegerField()
+        import_id = IntegerField(null=True)
+        agency = TextField()
+        scale = TextField(default="")
+        grade = TextField(default="")
+        score = IntegerField(null=True)
+        pd_bp = IntegerField(null=True)
+        limit_minor = BigIntegerField(null=True)
+        currency = CharField(max_length=3, default="")
+        identity = CharField(max_length=64)
+        revision = IntegerField(default=0)
+        by = IntegerField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "rating"
+            indexes = ((("entity_id", "identity", "revision"), True),)
+
+    db.create_tables([Rating])
+
     class ReceivedMail(Model):
         mailbox = ForeignKeyField(Mailbox, on_delete="RESTRICT")
         uid_validity = BigIntegerField()
@@ -1315,6 +1380,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("role_proposal"))
     migrator.migrate(migrator.drop_table("reversal"))
     migrator.migrate(migrator.drop_table("received_mail"))
+    migrator.migrate(migrator.drop_table("rating"))
     migrator.migrate(migrator.drop_table("proposal"))
     migrator.migrate(migrator.drop_table("promise"))
     migrator.migrate(migrator.drop_table("policy_stop"))
@@ -1333,6 +1399,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("hand_over"))
     migrator.migrate(migrator.drop_table("go_live"))
     migrator.migrate(migrator.drop_table("gateway_address"))
+    migrator.migrate(migrator.drop_table("financial_statement"))
     migrator.migrate(migrator.drop_table("exchange_rate"))
     migrator.migrate(migrator.drop_table("edition"))
     migrator.migrate(migrator.drop_table("edited_text"))

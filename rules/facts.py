@@ -124,8 +124,10 @@ NULL_SAYS_SOMETHING = frozenset(
         "group_exposure_minor",
         "uninsured_exposure_minor",
         "at_risk_minor",
+        "rating_limit_minor",
+        "statement_revenue_minor",
     }
-)  # money whose null is an answer (no limit, no leader, no group, no score), not a missing rate
+)  # money whose null is an answer (no limit, no leader, no group, no score, no rating), not a missing rate
 
 
 def _joined(*columns: tuple[Column, ...]) -> Mapping[str, Column]:

@@ -24,6 +24,7 @@ from engine.tables.entries import (
     DueLine,
     Entry,
     ExchangeRate,
+    FinancialStatement,
     Import,
     Instalment,
     InvoiceDocument,
@@ -31,6 +32,7 @@ from engine.tables.entries import (
     PlanLine,
     Promise,
     Proposal,
+    Rating,
     Reversal,
 )
 from engine.tables.governing import (
@@ -96,6 +98,7 @@ __all__ = [
     "Entity",
     "Entry",
     "ExchangeRate",
+    "FinancialStatement",
     "GatewayAddress",
     "GoLive",
     "HandOver",
@@ -116,6 +119,7 @@ __all__ = [
     "PolicyStop",
     "Promise",
     "Proposal",
+    "Rating",
     "ReceivedMail",
     "Reversal",
     "RoleProposal",
@@ -138,6 +142,7 @@ ENTRY_TABLES = (
     *(Dispute, DisputeClosing, DisputeStep, Promise, CreditLimit, Block),
     ClaimEntry,
     *(PaymentPlan, PlanLine, Instalment),
+    *(Rating, FinancialStatement),
 )
 APPEND_ONLY = (*ENTRY_TABLES, HandOverNote, Import, Decision, Edition, DocumentComment, AuditEntry, Note)
 TABLES = tuple(t for t in Table.__subclasses__() if t is not Entry) + tuple(Entry.__subclasses__())

@@ -76,7 +76,7 @@ class Allocation(Entry):
 class Reversal(Entry):
     """Takes back one entry; itself an entry, so the past stays as it was seen."""
 
-    target = CharField()  # due_line | credit | allocation | dispute | promise | credit_limit | block | claim_entry
+    target = CharField()  # due_line | credit | allocation | dispute | promise | credit_limit | block | ...
     target_id = IntegerField()
     reason = TextField()
 
@@ -193,6 +193,55 @@ class CreditLimit(Entry):
     until_day = IntegerField(null=True)
     approved_by = IntegerField(null=True)
     reason = TextField(default="")
+
+
+class Rating(Entry):
+    """What an agency thinks of a customer, from booked_day on."""
+
+    agency = TextField()
+    scale = TextField(default="")  # name of the agency's scale
+    grade = TextField(default="")  # as printed
+    score = IntegerField(null=True)  # the agency's figure, as printed
+    pd_bp = IntegerField(null=True)  # chance of a default within a year
+    limit_minor = BigIntegerField(null=True)  # recommended
+    currency = CharField(max_length=3, default="")  # of the limit
+    identity = CharField(max_length=64)  # sha256 over what makes it the same rating (ledger.external)
+    revision = IntegerField(default=0)
+    by = IntegerField(null=True)  # a user; null: a file
+
+    class Meta:
+        indexes = ((("entity_id", "identity", "revision"), True),)
+
+
+class FinancialStatement(Entry):
+    """A financial statement of a customer; booked on the day it was filed. Null: it does not say."""
+
+    period_end_day = IntegerField()
+    months = IntegerField(default=12)
+    consolidated = IntegerField(default=0)  # 1: of the customer's group
+    audited = IntegerField(null=True)  # 1 | 0
+    filed_day = IntegerField(null=True)
+    source = TextField(default="")
+    currency = CharField(max_length=3)
+    revenue_minor = BigIntegerField(null=True)
+    operating_result_minor = BigIntegerField(null=True)
+    net_result_minor = BigIntegerField(null=True)
+    operating_cash_flow_minor = BigIntegerField(null=True)
+    total_assets_minor = BigIntegerField(null=True)
+    current_assets_minor = BigIntegerField(null=True)
+    inventories_minor = BigIntegerField(null=True)
+    cash_minor = BigIntegerField(null=True)
+    equity_minor = BigIntegerField(null=True)
+    current_liabilities_minor = BigIntegerField(null=True)
+    total_debt_minor = BigIntegerField(null=True)
+    interest_cost_minor = BigIntegerField(null=True)
+    employees = IntegerField(null=True)
+    identity = CharField(max_length=64)
+    revision = IntegerField(default=0)
+    by = IntegerField(null=True)
+
+    class Meta:
+        indexes = ((("entity_id", "identity", "revision"), True),)
 
 
 class Block(Entry):

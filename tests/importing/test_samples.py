@@ -13,16 +13,18 @@ from ledger.dialect import LIMITS
 from ledger.mapping import RECORDS, TRANSFORMS
 
 ROOT = Path(__file__).parents[2]
-FILES = ("customers", "invoices", "payments", "rates")
+FILES = ("customers", "invoices", "payments", "rates", "ratings", "statements")
 
 
 def test_samples_import_without_a_word(take: Callable[..., dict], entity: Entity) -> None:
     """Every file of samples/accounts comes in by the mapping of its name, without a warning."""
     answers = {name: take(name, ROOT / "samples" / "accounts" / f"{name}.csv", entity) for name in FILES}
-    assert [answer["problems"] for answer in answers.values()] == [[]] * 4
+    assert [answer["problems"] for answer in answers.values()] == [[]] * 6
     assert answers["customers"]["entries"] == {"customers": 6, "groups": 1, "contacts": 5, "credit limits": 5}
     assert answers["invoices"]["entries"] == {"due lines": 25, "credits": 1}
     assert answers["payments"]["entries"] == {"credits": 18, "allocations": 18}  # one pays two instalments
+    assert answers["ratings"]["entries"] == {"ratings": 4}
+    assert answers["statements"]["entries"] == {"financial statements": 3}
     assert CustomerGroup.get().code == "BRUECKE"
     assert CreditLimit.select().count() == 5
 

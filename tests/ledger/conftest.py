@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from ledger.basis import FRAMES
+from ledger.external import AMOUNTS, EXTERNAL
 from ledger.state import Basis, customer_facts
 
 TODAY = 20_000
@@ -92,6 +93,18 @@ class Book:
     def claim(self, kind, amount, *, day=-1, recorded=None, customer=1, currency="EUR"):
         """An entry of the claim account."""
         return self._add("claim_entry", customer, day, recorded, kind=kind, amount_minor=amount, currency=currency)
+
+    def rating(self, agency="A", *, day=-1, recorded=None, customer=1, **said):
+        """An agency's rating that holds from `day`."""
+        nothing = {"grade": "", "score": None, "pd_bp": None, "limit_minor": None, "currency": ""}
+        return self._add("rating", customer, day, recorded, agency=agency, **nothing | said)
+
+    def statement(self, end=-200, *, day=-1, recorded=None, customer=1, months=12, group=0, currency="EUR", **amounts):
+        """A financial statement whose period ended on `end`, filed on `day`."""
+        said = {f"{name}_minor": amounts.get(name) for name in AMOUNTS}
+        known = {name: said[name] for name in FRAMES["financial_statement"] if name in said}
+        period = {"period_end_day": TODAY + end, "months": months, "consolidated": group, "currency": currency}
+        return self._add("financial_statement", customer, day, recorded, **period, **known)
 
     def plan(self, lines, instalments, *, total=None, day=-1, recorded=None):
         """A payment plan over some lines: instalments as (day they are due, amount)."""
@@ -198,7 +211,9 @@ def scribble(rng, customers: int = 12) -> Book:
             )
         if rng.random() < 0.5:
             ledger.contact(rng.randrange(-9, 3), customer)
-    for table in ("due_line", "credit", "allocation", "dispute", "promise", "credit_limit", "block"):
+        _scribble_external(ledger, rng, customer)
+    reversible = ("due_line", "credit", "allocation", "dispute", "promise", "credit_limit", "block", *EXTERNAL)
+    for table in reversible:
         for row in ledger.rows[table]:
             if rng.random() < 0.07:
                 ledger.reverse(table, row["id"], day=max(row["booked_day"] - TODAY, rng.randrange(-5, 3)))
@@ -216,6 +231,17 @@ def _money(rng) -> str:
 def _when(rng) -> dict[str, int]:
     day = rng.randrange(-30, 3)
     return {"day": day, "recorded": day + rng.choice([0, 0, 0, 1, 4])}
+
+
+def _scribble_external(ledger: Book, rng, customer: int) -> None:
+    for _ in range(rng.choice([0, 0, 1, 3])):
+        said = {"grade": rng.choice(["", "A", "B"]), "score": rng.choice([None, 7]), "pd_bp": rng.choice([None, 90])}
+        limit = {"limit_minor": rng.choice([None, 500]), "currency": _money(rng)}
+        ledger.rating(rng.choice("AB"), **_when(rng), customer=customer, **said, **limit)
+    for _ in range(rng.choice([0, 0, 1, 3])):
+        amounts = {name: rng.choice([None, -90, 0, 400, 777]) for name in AMOUNTS}
+        period = {"months": rng.choice([3, 12]), "group": rng.randrange(2), "currency": _money(rng)}
+        ledger.statement(rng.choice([-400, -35]), **_when(rng), customer=customer, **period, **amounts)
 
 
 def _scribble_line(ledger: Book, rng, customer: int) -> None:

@@ -14,6 +14,9 @@ NOTHING = {
     "credit_limit_minor": None,
     "headroom_minor": None,
     "group_exposure_minor": None,
+    "rating_score": None,
+    "rating_limit_minor": None,
+    "statement_revenue_minor": None,
     "entity": "DE01",
 }
 
