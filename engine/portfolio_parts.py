@@ -17,8 +17,13 @@ def about_of(entities: Sequence[Entity]) -> About:
     """Say of the customers of some entities what part each is of, as known today."""
     keys = [entity.id for entity in entities]
     found: dict[str, dict[int, str]] = {name: {} for name in ("segment", "country", "portfolio", *CUSTOM)}
-    columns = (Customer.id, Customer.country, Customer.portfolio, Customer.custom)
-    for customer, country, portfolio, custom in Customer.select(*columns).where(Customer.entity.in_(keys)).tuples():
+    currency = {entity.id: str(entity.currency) for entity in entities}
+    currencies = {}
+    columns = (Customer.id, Customer.entity, Customer.country, Customer.portfolio, Customer.custom)
+    for customer, entity, country, portfolio, custom in (
+        Customer.select(*columns).where(Customer.entity.in_(keys)).tuples()
+    ):
+        currencies[customer] = currency[entity]
         values = {"country": country, "portfolio": portfolio}
         if custom != "{}":
             own = {name.lower().replace(" ", "_"): value for name, value in json.loads(custom).items()}
@@ -29,5 +34,4 @@ def about_of(entities: Sequence[Entity]) -> About:
     segments = Outcome.select(Outcome.customer, Outcome.segment)
     known = segments.where(Outcome.entity_id.in_(keys), Outcome.segment.is_null(False))
     found["segment"] = {customer: segment for customer, segment in known.tuples() if segment}
-    currencies = {entity.currency for entity in entities}
-    return About(currencies.pop() if len(currencies) == 1 else None, found)
+    return About(currencies, found)

@@ -137,7 +137,7 @@ def _chances(
             found[name] = {"n": int(rows.sum()), "bad": bad, "auc": round(auc, 6)}
     sample = Sample(labels, customers, asked.lines["due_day"][tested].astype(np.int64), asked.lines["amount"][tested])
     naive = {"champion": chances["champion"], "own_share": own}
-    found["curves"] = curves_of(sample, naive, rankings, about.currency, int(model.card["seed"]))
+    found["curves"] = curves_of(sample, naive, rankings, about, int(model.card["seed"]))
     found["parts"] = parts_of(sample, chances["champion"], own, about, thin)
     return found
 

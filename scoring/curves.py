@@ -36,11 +36,11 @@ class About:
     """What is known of the customers beside their score.
 
     Args:
-        currency: of all amounts; None where entities differ, so that amounts cannot be added up.
+        currencies: of each customer's amounts: the base currency of its entity. Amounts of two are never added up.
         kinds: by kind of part (country, segment, ...) the value of each customer, where it has one.
     """
 
-    currency: str | None = None
+    currencies: Mapping[int, str] = field(default_factory=dict)
     kinds: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
 
@@ -180,7 +180,7 @@ CURVES = {"roc": roc_at, "precision": precision_at, "lift": found_at}
 
 
 def curves_of(
-    sample: Sample, chances: Mapping[str, Floats], rankings: Mapping[str, Floats], currency: str | None, seed: int
+    sample: Sample, chances: Mapping[str, Floats], rankings: Mapping[str, Floats], about: About, seed: int
 ) -> dict[str, Any]:
     """Draw every curve of a model and its naive rivals.
 
@@ -188,13 +188,13 @@ def curves_of(
         sample: the rows.
         chances: by name; the first is the model. They have a reliability too.
         rankings: further values that only order the rows.
-        currency: of the amounts; None: they cannot be added up, and there is no money curve.
+        about: whose amounts are of what currency.
         seed: of the draws.
 
     Returns:
         ``grid_bp``; ``lines``: by name ``roc``, ``precision`` and ``lift``, each with ``at``, ``low`` and
         ``high`` on the grid; ``reliability`` by name of chance: per decile rows, expected, bad, low and high of the
-        share that turned bad; ``money`` of ``_money``. Empty where one outcome is missing.
+        share that turned bad; ``money``: of each currency what ``_money`` says. Empty where one outcome is missing.
     """
     if not sample.rarer:
         return {}
@@ -230,7 +230,7 @@ def curves_of(
             name: _reliability(sample.labels, values, deciles[name], drawn.get((name, "reliability"), []))
             for name, values in chances.items()
         },
-        "money": {} if currency is None else _money(sample, chances, currency, seed),
+        "money": _money_of(sample, chances, about, seed),
     }
 
 
@@ -274,11 +274,23 @@ def _reliability(labels: Ints, values: Floats, decile: Ints, drawn: list[Floats]
     return found
 
 
-def _money(sample: Sample, chances: Mapping[str, Floats], currency: str, seed: int) -> dict[str, Any]:
+def _money_of(sample: Sample, chances: Mapping[str, Floats], about: About, seed: int) -> list[dict[str, Any]]:
+    """The money curve of each currency, by its name."""
+    currency = np.array([about.currencies.get(customer, "") for customer in sample.customers.tolist()])
+    found = []
+    for name in sorted(set(currency.tolist()) - {""}):
+        rows = currency == name
+        money = _money(sample.where(rows), {key: values[rows] for key, values in chances.items()}, seed)
+        if money:
+            found.append({"currency": name, **money})
+    return found
+
+
+def _money(sample: Sample, chances: Mapping[str, Floats], seed: int) -> dict[str, Any]:
     """Late money found when rows are worked by chance x amount, and by the amount alone.
 
     Returns:
-        currency, total_minor (late in all), rows, and by name of chance and ``amount``: found_minor on the grid
+        total_minor (late in all), rows, and by name of chance and ``amount``: found_minor on the grid
         with low and high as shares of the total. Empty where nothing with an amount was late.
     """
     priced = ~np.isnan(sample.amounts) & (sample.amounts > 0)
@@ -300,7 +312,7 @@ def _money(sample: Sample, chances: Mapping[str, Floats], currency: str, seed: i
     for name, order in orders.items():
         interval = _with_interval(GRID, drawn[name])
         by[name] = {"found_minor": found_minor(order, whole), **{k: v for k, v in interval.items() if k != "at"}}
-    return {"currency": currency, "total_minor": int(whole.sum()), "rows": len(whole), "by": by}
+    return {"total_minor": int(whole.sum()), "rows": len(whole), "by": by}
 
 
 def months_of(days: Ints) -> NDArray[np.str_]:
@@ -344,7 +356,7 @@ def parts_of(sample: Sample, chances: Floats, rival: Floats, about: About, thin:
     found = {}
     for kind, keys in kinds.items():
         names, counts = np.unique(keys[keys != ""], return_counts=True)
-        if not len(names) or (kind not in {"month", "size", "history"} and len(names) < 2):
+        if len(names) < (1 if kind == "month" else 2):
             continue  # one part alone is the whole
         if kind == "month":
             chosen = [str(name) for name in names]

@@ -297,7 +297,7 @@ def drawn_of(rows: Sequence[Row], model: Model | None, about: About) -> dict[str
     )
     rankings = {"ageing_rule": np.maximum(np.nan_to_num(oldest, nan=0.0), 0.0)}
     return {
-        "curves": curves_of(sample, chances, rankings, about.currency, SEED),
+        "curves": curves_of(sample, chances, rankings, about, SEED),
         "parts": parts_of(sample, chances["champion"], chances["own_late_share"], about, thin),
     }
 

@@ -32,6 +32,7 @@ ROWS = st.lists(
     st.tuples(st.integers(0, 1), st.integers(0, 8).map(float), st.integers(0, 10**12)), min_size=2, max_size=50
 )
 Rows = list[tuple[int, float, int]]
+EURO = About(dict.fromkeys(range(1_000), "EUR"))
 
 
 def columns(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -110,8 +111,8 @@ def test_intervals_hold_the_curve_and_narrow_with_more_customers() -> None:
         chances = generator.random(count)
         labels = (generator.random(count) < chances).astype(np.int64)
         sample = sample_of(labels, customers=count // 5)
-        found = curves_of(sample, {"champion": chances}, {"ageing_rule": np.zeros(count)}, "EUR", 1)
-        assert found == curves_of(sample, {"champion": chances}, {"ageing_rule": np.zeros(count)}, "EUR", 1)
+        found = curves_of(sample, {"champion": chances}, {"ageing_rule": np.zeros(count)}, EURO, 1)
+        assert found == curves_of(sample, {"champion": chances}, {"ageing_rule": np.zeros(count)}, EURO, 1)
         line = found["lines"]["champion"]["lift"]
         assert all(low <= at <= high for low, at, high in zip(line["low"], line["at"], line["high"], strict=True))
         widths.append(np.subtract(line["high"], line["low"]).sum())
@@ -125,7 +126,7 @@ def test_money_is_worked_by_chance_times_amount() -> None:
     """Two likely ones before two large ones; by the amount alone the large ones come first, and nothing is found."""
     amounts = np.array([500, 600, 1_000, 900])
     chances = {"champion": np.array([0.9, 0.8, 0.1, 0.05]), "own_share": np.array([0.1, 0.1, 0.9, 0.2])}
-    money = curves_of(sample_of(np.array([1, 1, 0, 0]), amounts, 4), chances, {}, "EUR", 1)["money"]
+    money = curves_of(sample_of(np.array([1, 1, 0, 0]), amounts, 4), chances, {}, EURO, 1)["money"][0]
     half = GRID_BP.index(5_000)
     assert (money["total_minor"], money["currency"], money["rows"]) == (1_100, "EUR", 4)
     assert {name: one["found_minor"][half] for name, one in money["by"].items()} == {
@@ -133,17 +134,19 @@ def test_money_is_worked_by_chance_times_amount() -> None:
     }
 
 
-def test_no_money_curve_where_amounts_cannot_be_added_up() -> None:
-    """Two currencies are no sum, and an amount without a rate is left out."""
+def test_amounts_of_two_currencies_are_never_added_up() -> None:
+    """Each has a curve of its own; an amount without a rate is left out."""
     labels, chances = np.array([1, 0, 1]), np.array([0.9, 0.2, 0.5])
-    assert curves_of(sample_of(labels), {"champion": chances}, {}, None, 1)["money"] == {}
+    assert curves_of(sample_of(labels), {"champion": chances}, {}, About(), 1)["money"] == []
+    both = curves_of(sample_of(labels), {"champion": chances}, {}, About({0: "EUR", 1: "EUR", 2: "GBP"}), 1)["money"]
+    assert [(one["currency"], one["total_minor"], one["rows"]) for one in both] == [("EUR", 100, 2), ("GBP", 100, 1)]
     partly = sample_of(labels, np.array([np.nan, 50.0, 70.0]))
-    assert curves_of(partly, {"champion": chances}, {}, "EUR", 1)["money"]["total_minor"] == 70
+    assert curves_of(partly, {"champion": chances}, {}, EURO, 1)["money"][0]["total_minor"] == 70
 
 
 def test_one_outcome_alone_draws_nothing() -> None:
     """Nothing can be ranked where all or none were late."""
-    assert curves_of(sample_of(np.ones(50)), {"champion": np.linspace(0, 1, 50)}, {}, "EUR", 1) == {}
+    assert curves_of(sample_of(np.ones(50)), {"champion": np.linspace(0, 1, 50)}, {}, EURO, 1) == {}
 
 
 @pytest.mark.parametrize(
@@ -171,7 +174,7 @@ def test_months_stand_in_order_and_small_countries_together() -> None:
     labels = np.tile([0, 1], 200)
     sample = sample_of(labels, customers=40)
     countries = {number: f"C{min(number, PARTS_MAX + 4):02}" for number in range(40)}
-    about = About("EUR", {"country": countries, "sector": dict.fromkeys(range(40), "steel")})
+    about = About(kinds={"country": countries, "sector": dict.fromkeys(range(40), "steel")})
     found = parts_of(sample, labels / 2 + 0.25, labels * 0.0, about, np.zeros(400, dtype=bool))
     assert [one["part"] for one in found["month"]] == sorted(one["part"] for one in found["month"])
     assert len(found["country"]) == PARTS_MAX + 1
