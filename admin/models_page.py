@@ -10,10 +10,12 @@ from flask import Blueprint, Response, abort, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_login import current_user
 from openpyxl import Workbook
 
 from admin import formatting, gate
 from admin.sheet import add_sheet, saved, sent
+from engine import access
 from engine.tables import ScoreModel
 from scoring.invoice_model import TASK as INVOICE_TASK
 from scoring.invoice_model import load_invoice_model
@@ -131,19 +133,35 @@ def measures_of(card: Mapping[str, Any]) -> list[tuple[str, Measures]]:
     found = [
         (_("All tested"), card.get("measures")),
         (_("Those that owe"), card.get("measures_of_those_that_owe")),
-        (_("Paid late"), _of_report(tested.get("p_late") or {})),
-        (_("Over 30 days late"), _of_report(tested.get("p_late30") or {})),
+        (_("Paid late"), of_report(tested.get("p_late") or {})),
+        (_("Over 30 days late"), of_report(tested.get("p_late30") or {})),
     ]
     return [(label, measures) for label, measures in found if measures]
 
 
-def _of_report(part: Measures) -> Measures:
+def of_report(part: Measures) -> Measures:
     """A part of a backtest's report in the shape of a score's card."""
     if "measures" not in part:
         return {}
     counted = {"n": part["n"], "bad": part["bad"]}
     named = {("score" if name == "champion" else name): one | counted for name, one in part["measures"].items()}
     return {**named, "lead": (part.get("lead") or {}).get("own_share")}
+
+
+def without_amounts(card: Mapping[str, Any]) -> dict[str, Any]:
+    """A card as whoever sees a part of the customers may read it: without amounts, months and parts of all of them."""
+
+    def bare(part: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {name: value for name, value in part.items() if name != "parts"}
+        if kept.get("curves"):
+            kept["curves"] = {name: value for name, value in kept["curves"].items() if name != "money"}
+        return kept
+
+    tested = card.get("tested") or {}
+    found = bare(card)
+    if tested:
+        found["tested"] = {name: bare(one) if isinstance(one, dict) else one for name, one in tested.items()}
+    return found
 
 
 def tasks() -> list[Task]:
@@ -248,7 +266,7 @@ def workbook() -> ResponseReturnValue:
     return sent(saved(book), "models.xlsx")
 
 
-def _found(model_id: int) -> ScoreModel:
+def found_model(model_id: int) -> ScoreModel:
     row: ScoreModel | None = ScoreModel.get_or_none(ScoreModel.id == model_id)
     if row is None:
         abort(404)
@@ -259,7 +277,7 @@ def _found(model_id: int) -> ScoreModel:
 @gate.needs("policies.view")
 def card(model_id: int) -> ResponseReturnValue:
     """The card of one model, to be read and printed."""
-    one = shown(_found(model_id))
+    one = shown(found_model(model_id))
     loader = load_invoice_model if one.row.task == INVOICE_TASK else load
     model, refused = loader(str(one.row.body), str(one.row.sha256))
     scores = model if isinstance(model, Model) else None
@@ -308,7 +326,8 @@ def _odds(micro: int) -> str:
 @gate.needs("policies.view")
 def card_file(model_id: int) -> ResponseReturnValue:
     """The card with what the registry knows of the model, as a file."""
-    row = _found(model_id)
+    row = found_model(model_id)
+    card = json.loads(row.card)
     told = {
         "task": row.task,
         "sha256": row.sha256,
@@ -316,7 +335,7 @@ def card_file(model_id: int) -> ResponseReturnValue:
         "trained_day": formatting.iso(row.trained_day),
         "trained_by": row.trained_by_id,
         "approved_by": row.approved_by_id,
-        "card": json.loads(row.card),
+        "card": card if access.sees_all_of(current_user.id, None) else without_amounts(card),
     }
     answer = Response(json.dumps(told, ensure_ascii=False, indent=2, sort_keys=True), mimetype="application/json")
     answer.headers["Content-Disposition"] = f'attachment; filename="model-{str(row.sha256)[:8]}.json"'

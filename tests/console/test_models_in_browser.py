@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
@@ -13,6 +14,7 @@ from engine.runtime import Runtime
 from engine.tables import Entity, ScoreModel
 from engine.training import PromoteModel, RegisterModel
 from ledger.canonical import canonical, sha256_of
+from scoring.curves import About, Sample, curves_of, parts_of
 from scoring.features import FEATURES
 from scoring.labels import TASK
 from scoring.model import FEATURES_SHA256, FORMAT, MICRO, built, score_row
@@ -24,6 +26,10 @@ def body_of(trained_day: int, auc: float) -> dict[str, Any]:
     """A small model by hand: one step of one feature, with the card a training writes."""
     one = {"auc": auc, "auc_interval": [auc - 0.04, auc + 0.04], "brier": 0.1, "ece": 0.02, "n": 200, "bad": 40}
     rival = {"auc": 0.7, "auc_interval": [0.66, 0.74], "brier": 0.2, "ece": 0.2, "n": 200, "bad": 40}
+    labels = np.tile([0, 1, 0, 0, 1], 40).astype(np.int64)
+    sample = Sample(labels, np.arange(200) % 80, np.arange(200) + 20_000, np.full(200, 5_000.0))
+    said = {"champion": labels * auc + 0.1, "own_late_share": labels * 0.3}
+    about = About(dict.fromkeys(range(80), "EUR"))
     part = {"from_day": 20_000, "until_day": 20_100, "rows": 200, "customers": 80, "bad": 40}
     body: dict[str, Any] = {
         "format": FORMAT,
@@ -42,6 +48,8 @@ def body_of(trained_day: int, auc: float) -> dict[str, Any]:
                 "own_late_share": rival,
                 "lead": {"auc": auc - 0.7, "auc_interval": [auc - 0.74, auc - 0.66]},
             },
+            "curves": curves_of(sample, said, {}, about, 1),
+            "parts": parts_of(sample, said["champion"], said["own_late_share"], about, labels == 1),
             "leak_alarm": False,
         },
     }
@@ -90,6 +98,7 @@ def test_a_challenger_becomes_champion_by_two_people_and_the_way_back_is_the_sam
         give(manager.page, "Approve", "Approve", "read its card")
         expect(manager.page.get_by_role("link", name="Approve")).to_have_count(0)
         assert edition_for(runtime, decided, runtime.today(decided)).body["model"] == champion
-    for path in ("/models/", f"/models/{row.id}", "/scores/", "/overrides/"):
+    pages = ("", "/curves", "/parts")
+    for path in ("/models/", *(f"/models/{row.id}{page}" for page in pages), "/scores/", "/overrides/"):
         manager.goto(path)
         manager.check()
