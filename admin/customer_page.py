@@ -16,7 +16,7 @@ from engine.disputes import Told, disputes_of
 from engine.invoice_documents import documents_of
 from engine.payment_plans import Told as PlanTold
 from engine.payment_plans import plans_of
-from engine.pipeline import Asking, asking, facts_and_lines_of
+from engine.pipeline import Asking, asking, reading_of
 from engine.promises import Told as PromiseTold
 from engine.promises import promises_of
 from engine.proposals import waiting_for
@@ -131,7 +131,6 @@ class CustomerFile:
     actions: list[Action] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     contacts: list[dict[str, Any]] = field(default_factory=list)
-    audit: list[AuditEntry] = field(default_factory=list)
     documents: list[InvoiceDocument] = field(default_factory=list)
 
     @property
@@ -198,7 +197,8 @@ def file_of(customer: Customer) -> CustomerFile:
     runtime = gate.runtime()
     day = runtime.today(customer.entity)
     ask = asking(runtime, customer.entity, day)
-    row, lines = facts_and_lines_of(runtime, ask, customer.id)
+    read = reading_of(runtime, ask, customer.id)
+    row = read.row
     return CustomerFile(
         customer=customer,
         ask=ask,
@@ -209,11 +209,11 @@ def file_of(customer: Customer) -> CustomerFile:
             Standing.customer == customer, Standing.policy_key == ask.edition.policy_key, Standing.line_id == 0
         ),
         line_standings=standings_of_lines(customer, ask.edition.line_policy_key),
-        lines=lines,
+        lines=read.lines,
         scored=scored(row, ask.edition.model),
         payments=_payments(customer),
-        promises=promises_of(runtime, customer),
-        plans=plans_of(runtime, customer),
+        promises=promises_of(runtime, ask, customer, read),
+        plans=plans_of(runtime, customer, ask),
         write_offs=write_offs_of(customer),
         proposals=waiting_for(current_user.id, customer),
         disputes=disputes_of(customer, day),
@@ -228,7 +228,6 @@ def file_of(customer: Customer) -> CustomerFile:
         actions=_actions(customer),
         decisions=_decisions(customer),
         contacts=contacts_of(customer) if gate.may("people.view") else [],
-        audit=_audit(customer) if gate.may("audit.view") else [],
         documents=list(documents_of(customer).order_by(InvoiceDocument.id.desc()).limit(DOCUMENTS_SHOWN)),
     )
 
@@ -251,18 +250,16 @@ def _standing(model: Any, target: str, customer: Customer) -> Any:
 
 
 def _payments(customer: Customer) -> list[dict[str, Any]]:
+    latest = _standing(Credit, "credit", customer).order_by(Credit.booked_day.desc(), Credit.id.desc())
+    found = list(latest.limit(PAYMENTS_SHOWN))
     back = Reversal.select(Reversal.target_id).where(Reversal.target == "allocation")
     used = dict(
         Allocation.select(Allocation.credit, fn.SUM(Allocation.amount_minor))
-        .where(Allocation.customer == customer, Allocation.id.not_in(back))
+        .where(Allocation.credit.in_(found), Allocation.id.not_in(back))
         .group_by(Allocation.credit)
         .tuples()
     )
-    latest = _standing(Credit, "credit", customer).order_by(Credit.booked_day.desc(), Credit.id.desc())
-    return [
-        {"credit": credit, "free_minor": credit.amount_minor - (used.get(credit.id) or 0)}
-        for credit in latest.limit(PAYMENTS_SHOWN)
-    ]
+    return [{"credit": credit, "free_minor": credit.amount_minor - (used.get(credit.id) or 0)} for credit in found]
 
 
 def recent_promises(customer: Customer) -> list[Promise]:
@@ -305,7 +302,7 @@ def contacts_of(customer: Customer) -> list[dict[str, Any]]:
     return [{"contact": contact, "known": vault.open_person(contact.person)} for contact in query]
 
 
-def _audit(customer: Customer) -> list[AuditEntry]:
+def audit_of(customer: Customer) -> list[AuditEntry]:
     """Entries about the customer and about what is theirs."""
     about = (AuditEntry.subject_kind == "customer") & (AuditEntry.subject_id == str(customer.id))
     for kind, model in (

@@ -14,12 +14,13 @@ from flask_login import current_user
 from markupsafe import Markup
 from peewee import JOIN, ModelSelect, Value, fn
 
-from admin import alerts_shown, explaining, figures, formatting, gate, received_mail, silence
+from admin import alerts_shown, figures, formatting, gate, received_mail, silence
 from admin.console import PAGE_ROWS, Asked, Choice, ConsoleView, Page, Tab, cursor
 from admin.customer_page import file_of
 from engine import access
 from engine.notes import askable, thread_of
 from engine.silence import silence_of
+from engine.standing_on import stands_now
 from engine.tables import Customer, CustomerWord, Entity, Outcome
 from ledger.money import exponent
 
@@ -404,7 +405,8 @@ class CustomersView(ConsoleView):
 
         customer = self.one_or_404(customer_id)
         file, runtime = file_of(customer), gate.runtime()
-        answer = silence.shown(silence_of(runtime, customer, file.ask.as_of_day), customer)
+        now = stands_now(file.ask, file.row, file.decided)
+        answer = silence.shown(silence_of(runtime, customer, file.ask.as_of_day, now), customer)
         reads = gate.may("notes.view")
         return self.render(
             "console/customer.html",
@@ -417,8 +419,6 @@ class CustomersView(ConsoleView):
             once=str(uuid4()),
             mails=received_mail.of_customer(customer_id),
             file=file,
-            stages=explaining.of_row(file.row, file.ask.edition.book, file.currency),
-            facts=explaining.facts_shown(file.row, file.currency),
             silence=answer,
             alerts=alerts_shown.on_customer(customer, url_for(".customer_page", customer_id=customer.id)),
         )

@@ -21,7 +21,7 @@ from engine.commands import Invalid
 from engine.desk import unassigned_customers
 from engine.desk_work import PlanWork, ReportWork
 from engine.notes import SeeMentions, opened, thread_of, unseen_of
-from engine.pipeline import asking, facts_and_lines_of
+from engine.pipeline import asking, reading_of
 from engine.tables import Action, Customer, Entity, Note, Outcome, Person, User
 from ledger.problems import Problem
 from rules import reference
@@ -201,7 +201,8 @@ def _stop_page(
 ) -> ResponseReturnValue:
     runtime, entity = gate.runtime(), customer.entity
     ask = asking(runtime, entity, runtime.today(entity))
-    row, every = facts_and_lines_of(runtime, ask, customer.id)
+    read = reading_of(runtime, ask, customer.id)
+    row, every = read.row, read.lines
     lines = [line for line in every if (line["line_days_past_due"] or 0) >= 0]
     found, book = day_list(current_user.id), ask.edition.book
     place = ("customer", customer.id) if action is None else ("work", action.id)

@@ -6,7 +6,7 @@ from flask_login import current_user
 
 from admin import explaining, gate
 from engine import access
-from engine.pipeline import asking, facts_of
+from engine.pipeline import Asking, Row, asking, facts_of
 from engine.tables import Customer, Entity, Override
 
 blueprint = Blueprint("explanations", __name__, url_prefix="/customers")
@@ -29,14 +29,21 @@ def overrides_now(customer: Customer, day: int) -> list[Override]:
     return list(Override.select().where(Override.customer == customer, in_force).order_by(Override.id))
 
 
+def facts_now(customer: Customer) -> tuple[Row, Asking]:
+    """The facts of a customer this moment, and all that a decision made now would depend on."""
+    runtime = gate.runtime()
+    ask = asking(runtime, customer.entity, runtime.today(customer.entity))
+    (row,) = facts_of(runtime, ask, [customer.id])
+    return row, ask
+
+
 @blueprint.get("/<int:customer_id>/explanation")
 @gate.needs("customers.view")
 def now(customer_id: int) -> ResponseReturnValue:
     """Every rule with its verdict and the values it sees now."""
     customer = visible_customer(customer_id)
-    runtime, currency = gate.runtime(), str(customer.entity.currency)
-    ask = asking(runtime, customer.entity, runtime.today(customer.entity))
-    (row,) = facts_of(runtime, ask, [customer.id])
+    row, ask = facts_now(customer)
+    currency = str(customer.entity.currency)
     asked = request.args.get("why_not", "")
     return render_template(
         "console/explanation.html",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, register
 from engine.corrections import appended, entry_of, reverse
 from engine.open_amounts import open_of_lines, standing
-from engine.pipeline import asking
+from engine.pipeline import Asking, asking
 from engine.proposals import bound, entered_by, propose
 from engine.tables import Action, Allocation, Customer, DueLine, Entity, Instalment, PaymentPlan, PlanLine, Reversal
 from ledger.plans import INSTALMENTS_MAX, Watched, watched
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PLAN = "payment_plan"  # kind of its entries, policy key and template of its diary item
 ALONE, ALONE_DAYS = "plan_alone", "plan_alone_days"  # parameters: up to here one person agrees a plan
 LINES_MAX = 200
+PLANS_MAX = 100  # of a customer, the newest
 LAST_DAYS_MAX = 5 * 366
 LOOKED_BACK_DAYS = 40  # for defaults that are not in the diary yet
 
@@ -149,11 +150,18 @@ class Told:
     left_minor: int
 
 
-def plans_of(runtime: "Runtime", customer: Customer) -> list[Told]:
-    """The plans of a customer, the newest first."""
+def plans_of(runtime: "Runtime", customer: Customer, ask: Asking | None = None) -> list[Told]:
+    """The plans of a customer, the newest first.
+
+    Args:
+        ask: of today, for whoever has it.
+    """
     rows = PaymentPlan.select().where(PaymentPlan.customer == customer).order_by(PaymentPlan.id.desc())
+    found = list(rows.limit(PLANS_MAX))
+    if not found:
+        return []
     day = runtime.today(customer.entity)
-    return told(list(rows.limit(100)), day, asking(runtime, customer.entity, day).basis.promise_tolerance_days)
+    return told(found, day, (ask or asking(runtime, customer.entity, day)).basis.promise_tolerance_days)
 
 
 def told(plans: Iterable[PaymentPlan], day: int, tolerance_days: int) -> list[Told]:

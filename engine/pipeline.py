@@ -162,12 +162,29 @@ def facts_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[
     return _facts_in(runtime, ask, tables, typed_rows(tables, read_rows(runtime, tables, customers)), customers)
 
 
-def facts_and_lines_of(runtime: "Runtime", ask: Asking, customer: int) -> tuple[Row, list[Row]]:
-    """The facts of one customer and its open due lines (see ``lines_of``), from rows that are read once."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One customer, its tables read once.
+
+    Args:
+        row: its facts.
+        lines: its open due lines (see ``lines_of``).
+        frames: the rows all this was computed from, its group's members among them.
+        tables: how they were read.
+    """
+
+    row: Row
+    lines: list[Row]
+    frames: Frames
+    tables: Mapping[str, Table]
+
+
+def reading_of(runtime: "Runtime", ask: Asking, customer: int) -> Reading:
+    """The facts of one customer and its open due lines, from rows that are read once."""
     tables = questions(ask.question, runtime.database)
     read = typed_rows(tables, read_rows(runtime, tables, [customer]))
     (row,) = _facts_in(runtime, ask, tables, read, [customer])
-    return row, _lines_in(runtime, ask, tables, read, [customer])
+    return Reading(row, _lines_in(runtime, ask, tables, read, [customer]), read, tables)
 
 
 def _facts_in(

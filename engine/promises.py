@@ -1,13 +1,15 @@
 """The promises of a customer with what became of each: asked of the same frames as every fact."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from engine.frames import read_frames, rows_of
+from engine.frames import Frames, rows_of, schemas_of
 from engine.open_amounts import standing
-from engine.pipeline import asking
+from engine.pipeline import Asking, Frame, Reading, kept_slots
+from engine.ready_plans import PLAN_DAY, Slot
 from engine.tables import Customer, DueLine, Promise
 from ledger.balances import credit_states, live_allocations, settled_lines
+from ledger.basis import Keep
 from ledger.promises import promise_states
 
 if TYPE_CHECKING:
@@ -30,20 +32,20 @@ class Told:
     number: str
 
 
-def promises_of(runtime: "Runtime", customer: Customer, most: int = 20) -> list[Told]:
-    """The promises of a customer, those due last first."""
+def promises_of(runtime: "Runtime", ask: Asking, customer: Customer, read: Reading, most: int = 20) -> list[Told]:
+    """The promises of a customer, those due last first.
+
+    Args:
+        ask: of today.
+        read: the customer's rows, as its facts were computed from.
+    """
     rows = standing(Promise, "promise").where(Promise.customer == customer)
     found = list(rows.order_by(Promise.promised_day.desc(), Promise.id.desc()).limit(most))
     if not found:
         return []
-    day = runtime.today(customer.entity)
-    frames = read_frames(runtime, customer.entity, [customer.id], day)
-    allocations = live_allocations(frames, day)
-    lines = settled_lines(frames, day, allocations)
-    credit_rows = credit_states(frames, day, allocations)
-    basis = asking(runtime, customer.entity, day).basis
-    states = promise_states(frames, basis, allocations, lines, credit_rows)
-    by_id = {row["id"]: row for row in rows_of(states)}
+    of = (ask.entity.id, ask.edition, ask.begins)
+    with kept_slots(runtime, "promises", of, lambda: _slot(ask, read)).slot() as slot:
+        by_id = {row["id"]: row for row in rows_of(slot.answer(read.frames, ask.as_of_day))}
     numbers = dict(
         DueLine.select(DueLine.id, DueLine.number)
         .where(DueLine.id.in_([one.due_line_id for one in found if one.due_line_id]))
@@ -57,3 +59,15 @@ def promises_of(runtime: "Runtime", customer: Customer, most: int = 20) -> list[
             number = str(numbers.get(one.due_line_id, ""))
             told.append(Told(promise=one, state=state, rest_minor=row["rest_minor"], number=number))
     return told
+
+
+def _slot(ask: Asking, read: Reading) -> Slot:
+    """A plan of what became of promises that is ready."""
+    basis = replace(ask, as_of_day=PLAN_DAY).basis
+
+    def plan(frames: Frames, keep: Keep) -> Frame:
+        allocations = keep(live_allocations(frames, PLAN_DAY))
+        lines = settled_lines(frames, PLAN_DAY, allocations)
+        return promise_states(frames, basis, allocations, lines, credit_states(frames, PLAN_DAY, allocations))
+
+    return Slot(schemas_of(read.tables), plan)

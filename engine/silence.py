@@ -77,14 +77,15 @@ class Silence:
         return self.findings[0]
 
 
-def silence_of(runtime: "Runtime", customer: Customer, day: int) -> Silence:
+def silence_of(runtime: "Runtime", customer: Customer, day: int, now: Stood | None = None) -> Silence:
     """Why nothing was sent to a customer on a day, or what was.
 
     Args:
         customer: with its entity.
+        now: where it stands today, for whoever asks for today and knows.
     """
     entity, today = customer.entity, runtime.today(customer.entity)
-    stood = stood_on(runtime, customer, min(day, today))
+    stood = now or stood_on(runtime, customer, min(day, today))
     ahead = tuple(_coming(runtime, customer, stood, today)) if day >= today else ()
     if day > today:
         return Silence(day, (Finding("to_come", {"day": day}), *_of_entity(entity, today, today)), ahead)

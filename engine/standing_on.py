@@ -63,6 +63,11 @@ def portfolio_run(entity: Entity, day: int) -> Run | None:
     return found
 
 
+def stands_now(ask: Asking, row: Mapping[str, Any], decided: Decided) -> Stood:
+    """Where a customer stands today, by facts and a decision that are there already."""
+    return _stood(row, ask, portfolio_run(ask.entity, ask.as_of_day), decided=decided)
+
+
 def stood_on(runtime: "Runtime", customer: Customer, day: int) -> Stood | None:
     """Where a customer stood on a day; None: no rules were in force that could say so."""
     entity = customer.entity
@@ -87,9 +92,12 @@ def _of(runtime: "Runtime", ask: Asking, customer: Customer, run: Run | None) ->
     return _stood(row, ask, run)
 
 
-def _stood(row: Mapping[str, Any], ask: Asking, run: Run | None, *, rebuilt: bool = False) -> Stood:
+def _stood(
+    row: Mapping[str, Any], ask: Asking, run: Run | None, *, rebuilt: bool = False, decided: Decided | None = None
+) -> Stood:
     book = ask.edition.book
-    return Stood(row, reference.decide(row, book), book, book.stages.get(ESCALATION), run, rebuilt)
+    said = reference.decide(row, book) if decided is None else decided
+    return Stood(row, said, book, book.stages.get(ESCALATION), run, rebuilt)
 
 
 def _kept(runtime: "Runtime", customer: Customer, run: Run | None) -> Stood | None:

@@ -202,7 +202,8 @@ def test_a_rule_reads_a_derived_fact_once_a_second_person_approved_it(
     assert run.state == "done"
     edition = edition_for(runtime, decided, day)
     assert "derived_overdue_share_bp" in edition.body["derived_facts"]
-    pages = [derived.browser.get(f"/customers/{one}").text for one in largest_customers(runtime, decided, 8)]
+    largest = largest_customers(runtime, decided, 8)
+    pages = [derived.browser.get(f"/customers/{one}/pieces/rules").text for one in largest]
     shown = [words_of(page) for page in pages if "Half of the limit overdue" in page]
     assert any("= Net overdue (" in page for page in shown)
     decision = Decision.select().where(Decision.run == run, Decision.changes.contains('"hold"')).first()

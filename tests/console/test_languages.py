@@ -171,7 +171,8 @@ def test_a_german_reads_a_customer_and_its_reasons_in_german(
     """Facts, stages, rules and codes of the shipped policies as well, since they are explained."""
     browser = signed_in(speaks(people.manager, "de"))
     customer = Customer.select().where(Customer.entity == decided).order_by(Customer.id).first()
-    page = plain(browser.get(f"/customers/{customer.id}").text)
+    parts = ("", "/pieces/rules", "/pieces/facts")
+    page = plain("".join(browser.get(f"/customers/{customer.id}{part}").text for part in parts))
     assert all(word in page for word in ("Kreditlimit", "Offene Posten", "Mahnstufe", "Risikoklasse"))
     assert not any(word in page for word in ("Open items", "Dunning level", "Risk class", "Days past due"))
 

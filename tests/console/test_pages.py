@@ -60,13 +60,21 @@ def test_the_customer_page_tells_everything(
 ) -> None:
     """Open items, payments, decisions, every stage with its rules, contacts, standing."""
     outcome = Outcome.select().where(Outcome.level > 0).first()
-    text = signed_in(people.manager).get(f"/customers/{outcome.customer_id}").text
+    browser, page = signed_in(people.manager), f"/customers/{outcome.customer_id}"
+    text = browser.get(page).text
     for heading in ("Open items", "Payments and credits", "Decisions", "Standing", "Score", "Contacts", "Overrides"):
         assert f"<h2>{heading}" in text, heading
-    for stage in ("Scorecard", "Segmentation", "Credit limit", "Escalation"):
-        assert f"<h3>{stage}" in text, stage
-    assert "it would have to be" in text
     assert "payables@" in text
+    assert "vendor/htmx" in text  # which brings the pieces when they are looked at
+    for piece in ("rules", "facts", "audit"):
+        assert f'hx-get="{page}/pieces/{piece}"' in text
+    assert f'href="{page}/explanation"' in text  # and without a script
+    rules = browser.get(f"{page}/pieces/rules").text
+    for stage in ("Scorecard", "Segmentation", "Credit limit", "Escalation"):
+        assert f"<h3>{stage}" in rules, stage
+    assert "it would have to be" in rules
+    assert "Days past due" in browser.get(f"{page}/pieces/facts").text
+    assert "Nobody has changed anything here" in browser.get(f"{page}/pieces/audit").text
 
 
 def test_who_may_not_see_people_sees_no_address(
