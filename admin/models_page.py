@@ -302,10 +302,8 @@ def _slices() -> list[tuple[str, str]]:
 
 def effects_of(model: Model) -> list[Effect]:
     """What each feature can do to the odds, the strongest first."""
-    from scoring.features import FEATURES
-
     spans = []
-    for feature, table in zip(FEATURES, model.tables, strict=True):
+    for feature, table in zip(model.features, model.tables, strict=True):
         pulls = (*table.steps, table.unknown)
         spans.append((max(pulls) - min(pulls), feature, table, min(pulls), max(pulls)))
     spans.sort(key=lambda span: (-span[0], span[1].name))

@@ -21,7 +21,7 @@ from engine.editions import Unusable
 from engine.score_watch import BAND_BP, Moved
 from engine.tables import Customer, Entity, Run
 from scoring.drift import Drift
-from scoring.features import FEATURES
+from scoring.features import WITH_EXTERNAL
 from scoring.labels import HORIZON_DAYS
 from scoring.model import Model
 
@@ -139,7 +139,7 @@ def _moved(then: Any, now: Any, run: Run, model: Model | None, rows: int) -> lis
 
 
 def _drifts(base: Any, now: Any, model: Model) -> list[DriftLine]:
-    labels = {"score": _("The score"), **{one.name: _(one.label) for one in FEATURES}}
+    labels = {"score": _("The score"), **{one.name: _(one.label) for one in WITH_EXTERNAL}}
     return [
         DriftLine(
             label=labels[name],

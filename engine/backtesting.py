@@ -19,7 +19,8 @@ from ledger.exporting import csv_of
 from scoring.backtest import Backtest, Window, backtest_invoices
 from scoring.cash import WEEK_DAYS, WEEKS, backtest_cash
 from scoring.curves import About
-from scoring.features import WHOLE_BP
+from scoring.external import effect_of
+from scoring.features import FEATURES, WHOLE_BP
 from scoring.invoice_training import Ledger
 from scoring.labels import HORIZON_DAYS
 from scoring.learning import SEED, drawn_of, train
@@ -145,6 +146,10 @@ def _customers(
     customers = np.array([row["customer_id"] for row in tested])
     rankings = {"ageing_rule": np.maximum(np.nan_to_num(oldest, nan=0.0), 0.0)}
     found = compared(labels, customers, chances, rankings, SEED) | drawn_of(tested, model, about)
+    if model.features != FEATURES:
+        plain, _missing = train(rows, known_day, external=False)
+        without = None if plain is None else built({**plain, "golden": []}, "")
+        found["external"] = effect_of(tested, model, without, SEED)
     return found | {"days": [date_of(day).isoformat() for day in days]}
 
 

@@ -17,7 +17,7 @@ from engine.frames import collected, count_of, read_frames, rows_of
 from engine.kept_frames import scan_frame
 from engine.tables import Decision, Edition, Entity, Run, ScoreModel
 from scoring.drift import Drift, drift
-from scoring.features import FACTS_READ, FEATURES, feature_columns
+from scoring.features import feature_columns
 from scoring.labels import HORIZON_DAYS, TASK, bad_lines, training_rows
 from scoring.learning import SEED
 from scoring.measures import compared
@@ -112,7 +112,7 @@ def scores_of(frame: Frame, model: Model | None = None) -> Floats:
     Args:
         model: scores anew; without it, the scores that were stored.
     """
-    return _values(frame if model is None else score(frame.select("customer_id", *FACTS_READ), model), "score_bp")
+    return _values(frame if model is None else score(frame.select("customer_id", *model.facts), model), "score_bp")
 
 
 def bands_of(scores: Floats) -> list[int]:
@@ -126,10 +126,10 @@ def drifts(before: Frame, now: Frame, model: Model) -> list[tuple[str, Drift | N
     """How far the score (``score``, by the same model on both sides) and each feature moved."""
     found = [("score", drift(scores_of(before, model), scores_of(now, model)))]
     then, later = (
-        collected(frame.select("customer_id", *FACTS_READ).select(*feature_columns(model.prior)))
+        collected(frame.select("customer_id", *model.facts).select(*feature_columns(model.prior, model.features)))
         for frame in (before, now)
     )
-    return found + [(one.name, drift(_values(then, one.name), _values(later, one.name))) for one in FEATURES]
+    return found + [(one.name, drift(_values(then, one.name), _values(later, one.name))) for one in model.features]
 
 
 def _values(frame: Frame, name: str) -> Floats:
@@ -179,7 +179,7 @@ def moved(
     ranked = joined.with_columns(delta, changed).filter((nw.col("far") > 0) | nw.col("changed"))
     found = rows_of(ranked.sort("changed", "far", "customer_id", descending=[True, True, False]).head(rows))
     ids = [row["customer_id"] for row in found]
-    then, later = (_facts(frame, ids) if model is not None else {} for frame in (before, now))
+    then, later = (_facts(frame, ids, model) if model is not None else {} for frame in (before, now))
     return [
         Moved(
             row["customer_id"],
@@ -192,8 +192,8 @@ def moved(
     ]
 
 
-def _facts(frame: Frame, ids: list[int]) -> dict[int, dict[str, Any]]:
-    rows = rows_of(frame.filter(nw.col("customer_id").is_in(ids)).select("customer_id", *FACTS_READ))
+def _facts(frame: Frame, ids: list[int], model: Model) -> dict[int, dict[str, Any]]:
+    rows = rows_of(frame.filter(nw.col("customer_id").is_in(ids)).select("customer_id", *model.facts))
     return {row["customer_id"]: row for row in rows}
 
 
@@ -235,7 +235,8 @@ def _happened(runtime: "Runtime", entity: Entity, run: Run, models: Mapping[str,
     facts = scan_frame(runtime, str(run.facts_file))
     frames = read_frames(runtime, entity, as_of_day=today)
     sampled = max(1, -(-count_of(facts) // ROWS_MAX))
-    asked = training_rows(facts, bad_lines(frames, today), run.as_of_day, FACTS_READ)
+    read = tuple(dict.fromkeys(name for model in models.values() for name in model.facts))
+    asked = training_rows(facts, bad_lines(frames, today), run.as_of_day, read)
     if sampled > 1:
         asked = asked.filter(nw.col("customer_id") % sampled == 0)
     asked = collected(asked)

@@ -20,7 +20,7 @@ from engine.versions import must_see_all
 from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
 from ledger.state import Basis, customer_facts
-from scoring.features import FACTS_READ
+from scoring.features import FACTS_KNOWN
 from scoring.invoice_model import KIND as INVOICE_KIND
 from scoring.invoice_model import TASK as INVOICE_TASK
 from scoring.invoice_model import load_invoice_model
@@ -203,7 +203,7 @@ def labelled_rows(
     share = max(1, -(-customers * len(days) // ROWS_MAX))
     for day in days:
         basis = Basis(as_of_day=day, entity=entity.code, currency=entity.currency, rates_e9=rates_on(entity, day))
-        found = training_rows(customer_facts(frames, basis, keep=collected), bad, day, FACTS_READ)
+        found = training_rows(customer_facts(frames, basis, keep=collected), bad, day, FACTS_KNOWN)
         yield from (row for row in rows_of(found) if row["customer_id"] % share == 0)
 
 

@@ -6,8 +6,9 @@ recorded by the end of D; the label looks at the days after it. With t = D + 1, 
 feature therefore comes from facts strictly before t.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import narwhals as nw
@@ -112,6 +113,7 @@ class Feature:
         source: how it follows from the facts.
         unit: ``bp``, ``days`` or ``count``; decides how a reason prints it.
         rising: whether more of it may only raise the score.
+        falling: whether more of it may only lower the score. Not printed: names of models stay as they are.
         reason: features of one reason are merged before reasons are ranked.
         label: what it is called in a reason.
     """
@@ -122,6 +124,7 @@ class Feature:
     rising: bool
     reason: str
     label: str
+    falling: bool = field(default=False, repr=False)
 
 
 FEATURES: tuple[Feature, ...] = (
@@ -248,12 +251,90 @@ FEATURES: tuple[Feature, ...] = (
     ),
 )
 
+
+# What others say of a customer. A model has these only where it learned from customers of whom it is known; a
+# customer of whom it is not falls into a bin of its own, which the model learns like any other.
+EXTERNAL: tuple[Feature, ...] = (
+    Feature(
+        name="rating_pd_bp",
+        source=Plain("rating_pd_bp"),
+        unit="bp",
+        rising=True,
+        reason="rating",
+        label="default probability by external rating",
+    ),
+    Feature(
+        name="open_to_rating_limit_bp",
+        source=Ratio("open_minor", "rating_limit_minor"),
+        unit="bp",
+        rising=True,
+        reason="rating",
+        label="open amount against the limit an agency recommends",
+    ),
+    Feature(
+        name="equity_ratio_bp",
+        source=Plain("equity_ratio_bp"),
+        unit="bp",
+        rising=False,
+        falling=True,
+        reason="statement",
+        label="equity ratio",
+    ),
+    Feature(
+        name="debt_to_equity_bp",
+        source=Plain("debt_to_equity_bp"),
+        unit="bp",
+        rising=True,
+        reason="statement",
+        label="debt to equity",
+    ),
+    Feature(
+        name="current_ratio_bp",
+        source=Plain("current_ratio_bp"),
+        unit="bp",
+        rising=False,
+        falling=True,
+        reason="statement",
+        label="current assets over current liabilities",
+    ),
+    Feature(
+        name="net_margin_bp",
+        source=Plain("net_margin_bp"),
+        unit="bp",
+        rising=False,
+        falling=True,
+        reason="earnings",
+        label="net margin",
+    ),
+    Feature(
+        name="interest_cover_bp",
+        source=Plain("interest_cover_bp"),
+        unit="bp",
+        rising=False,
+        falling=True,
+        reason="earnings",
+        label="interest cover",
+    ),
+)
+WITH_EXTERNAL: tuple[Feature, ...] = (*FEATURES, *EXTERNAL)
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 
 
-def _facts_read() -> tuple[str, ...]:
+def features_sha256(features: Sequence[Feature]) -> str:
+    """Return what names the features of a model."""
+    falling = [feature.name for feature in features if feature.falling]
+    said = repr(tuple(features)) + (repr(falling) if falling else "")
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+# The features a model may have learned from, by the name its document gives.
+FEATURE_SETS: Mapping[str, tuple[Feature, ...]] = {features_sha256(one): one for one in (FEATURES, WITH_EXTERNAL)}
+
+
+def facts_of(features: Iterable[Feature]) -> tuple[str, ...]:
+    """Return the facts that features read, each once."""
     read: dict[str, None] = {}
-    for feature in FEATURES:
+    for feature in features:
         source = feature.source
         match source:
             case Plain():
@@ -265,14 +346,15 @@ def _facts_read() -> tuple[str, ...]:
     return tuple(read)
 
 
-FACTS_READ: tuple[str, ...] = _facts_read()
+FACTS_READ: tuple[str, ...] = facts_of(FEATURES)
+FACTS_KNOWN: tuple[str, ...] = facts_of(WITH_EXTERNAL)  # that any model reads
 
 
-def feature_columns(prior: Prior) -> list[nw.Expr]:
-    """Return every feature as an expression over the facts, in the order of FEATURES."""
-    return [feature.source.column(prior).alias(feature.name) for feature in FEATURES]
+def feature_columns(prior: Prior, features: Sequence[Feature] = FEATURES) -> list[nw.Expr]:
+    """Return every feature as an expression over the facts, in order."""
+    return [feature.source.column(prior).alias(feature.name) for feature in features]
 
 
-def feature_row(row: Mapping[str, Any], prior: Prior) -> dict[str, int | None]:
+def feature_row(row: Mapping[str, Any], prior: Prior, features: Sequence[Feature] = FEATURES) -> dict[str, int | None]:
     """Return every feature of one customer's facts: the columns' values, without a frame."""
-    return {feature.name: feature.source.of(row, prior) for feature in FEATURES}
+    return {feature.name: feature.source.of(row, prior) for feature in features}

@@ -19,10 +19,20 @@ from numpy.typing import NDArray
 
 from ledger.canonical import sha256_of
 from scoring.curves import About, Sample, curves_of, parts_of
-from scoring.features import FACTS_READ, FEATURE_NAMES, FEATURES, THIN_HISTORY_PAID, Prior, Shrunk, feature_row
+from scoring.external import effect_of, features_for
+from scoring.features import (
+    FEATURES,
+    THIN_HISTORY_PAID,
+    Feature,
+    Prior,
+    Shrunk,
+    facts_of,
+    feature_row,
+    features_sha256,
+)
 from scoring.labels import HORIZON_DAYS, TASK
 from scoring.measures import measured
-from scoring.model import FEATURES_SHA256, FORMAT, MICRO, MICRO_BOUND, Model, built, canonical, load, score_row
+from scoring.model import FORMAT, MICRO, MICRO_BOUND, Model, built, canonical, load, score_row
 from scoring.rivals import prior_of
 
 Row = Mapping[str, Any]
@@ -65,7 +75,7 @@ def split(rows: Sequence[Row]) -> Slices:
 
 
 def train(
-    rows: Sequence[Row], trained_day: int, seed: int = SEED, about: About | None = None
+    rows: Sequence[Row], trained_day: int, seed: int = SEED, about: About | None = None, *, external: bool = True
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """Train a model.
 
@@ -74,6 +84,7 @@ def train(
         trained_day: the day the ledger was known.
         seed: of the learner and of the intervals.
         about: the customers' countries and the like, by which errors are parted.
+        external: whether to learn from what others say of customers, where enough of it is known.
 
     Returns:
         The model's body, to be stored as canonical JSON under its sha256, and no
@@ -85,10 +96,14 @@ def train(
     if problems:
         return None, problems
     slices = split(ordered)
-    measured_by = None if _too_little(slices.earlier) else built({**_learned(slices.earlier, seed), "card": {}}, "")
-    body = _learned(ordered, seed)
-    body["card"] = _card(ordered, slices, measured_by, trained_day, seed)
+    features = features_for(ordered) if external else FEATURES
+    measured_by = _measured_by(slices.earlier, seed, features)
+    body = _learned(ordered, seed, features)
+    body["card"] = _card(ordered, slices, measured_by, trained_day, seed, features)
     body["card"] |= drawn_of(slices.test, measured_by, about or About())
+    if features != FEATURES:
+        without = _measured_by(slices.earlier, seed, FEATURES)
+        body["card"]["external"] = effect_of(slices.test, measured_by, without, seed)
     body["golden"] = _golden(slices.test, built(body, ""))
     model, refused = load(canonical(body), sha256_of(body))
     return (body, []) if model else (None, refused)
@@ -103,17 +118,22 @@ def _too_little(rows: Sequence[Row]) -> list[str]:
     return []
 
 
-def _learned(rows: Sequence[Row], seed: int) -> dict[str, Any]:
+def _measured_by(earlier: Sequence[Row], seed: int, features: Sequence[Feature]) -> Model | None:
+    """A model of the older rows alone; None where they are too few."""
+    return None if _too_little(earlier) else built({**_learned(earlier, seed, features), "card": {}}, "")
+
+
+def _learned(rows: Sequence[Row], seed: int, features: Sequence[Feature]) -> dict[str, Any]:
     """Fit on rows in order: tables, prior and what they are for."""
     prior = _prior(rows)
-    values = _values(rows, prior)
+    values = _values(rows, prior, features)
     edges = _edges(values)
-    learner = _fitted(_codes(values, edges), _labels(rows), seed)
-    return _tables(learner, edges, _usual(values)) | {
+    learner = _fitted(_codes(values, edges), _labels(rows), seed, features)
+    return _tables(learner, edges, _usual(values), features) | {
         "format": FORMAT,
         "kind": "score_model",
         "task": TASK,
-        "features_sha256": FEATURES_SHA256,
+        "features_sha256": features_sha256(features),
         "prior": {"share_bp": prior.share_bp, "strength": prior.strength},
     }
 
@@ -133,11 +153,11 @@ def _prior(rows: Sequence[Row]) -> Prior:
     return prior_of(histories)
 
 
-def _values(rows: Sequence[Row], prior: Prior) -> Floats:
+def _values(rows: Sequence[Row], prior: Prior, features: Sequence[Feature]) -> Floats:
     """Return one column per feature, NaN where it is unknown; whole numbers up to 2**53 stay exact."""
-    scored = [feature_row(row, prior) for row in rows]
-    table = [[math.nan if values[name] is None else values[name] for name in FEATURE_NAMES] for values in scored]
-    return np.array(table, dtype=np.float64).reshape(len(rows), len(FEATURE_NAMES))
+    scored = [feature_row(row, prior, features) for row in rows]
+    table = [[math.nan if value is None else value for value in values.values()] for values in scored]
+    return np.array(table, dtype=np.float64).reshape(len(rows), len(features))
 
 
 def _edges(values: Floats) -> list[list[int]]:
@@ -162,13 +182,13 @@ def _codes(values: Floats, edges: Sequence[Sequence[int]]) -> Floats:
     return codes
 
 
-def _fitted(codes: Floats, labels: NDArray[np.int64], seed: int) -> Any:
+def _fitted(codes: Floats, labels: NDArray[np.int64], seed: int, features: Sequence[Feature]) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     learner = HistGradientBoostingClassifier(
         **SETTINGS,
-        monotonic_cst=[1 if feature.rising else 0 for feature in FEATURES],
+        monotonic_cst=[int(feature.rising) - int(feature.falling) for feature in features],
         interaction_cst="no_interactions",
         early_stopping=False,
         random_state=seed,
@@ -189,18 +209,21 @@ def _usual(values: Floats) -> list[int | None]:
     return usual
 
 
-def _tables(learner: Any, edges: Sequence[Sequence[int]], usual: Sequence[int | None]) -> dict[str, Any]:
+def _tables(
+    learner: Any, edges: Sequence[Sequence[int]], usual: Sequence[int | None], features: Sequence[Feature]
+) -> dict[str, Any]:
     """Read the learner out: vary one feature of the usual customer at a time."""
     reference = _codes(np.array([[math.nan if value is None else value for value in usual]]), edges)
     start = float(learner.decision_function(reference)[0])
-    features = []
-    for place, name in enumerate(FEATURE_NAMES):
+    tables = []
+    for place, feature in enumerate(features):
         varied = np.tile(reference, (len(edges[place]) + 2, 1))
         varied[:, place] = [*range(len(edges[place]) + 1), math.nan]
         parts = [_micro(raw - start) for raw in learner.decision_function(varied)]
         cuts, steps = _merged(edges[place], parts[:-1])
-        features.append({"name": name, "edges": cuts, "steps": steps, "unknown": parts[-1], "usual": usual[place]})
-    return {"base": _micro(start), "features": features}
+        told = {"name": feature.name, "edges": cuts, "steps": steps}
+        tables.append({**told, "unknown": parts[-1], "usual": usual[place]})
+    return {"base": _micro(start), "features": tables}
 
 
 def _micro(logit: float) -> int:
@@ -217,21 +240,27 @@ def _golden(rows: Sequence[Row], model: Model) -> list[dict[str, Any]]:
     step = max(len(rows) // GOLDEN_ROWS, 1)
     golden = []
     for row in list(rows)[::step][:GOLDEN_ROWS]:
-        facts = {name: row[name] for name in FACTS_READ}
+        facts = {name: row[name] for name in model.facts}
         answer = score_row(facts, model)
         golden.append({"facts": facts, "raw": answer.raw, "score_bp": answer.score_bp, "rival_bp": answer.rival_bp})
     return golden
 
 
-def _frame_sha256(rows: Sequence[Row]) -> str:
+def _frame_sha256(rows: Sequence[Row], features: Sequence[Feature]) -> str:
     digest = hashlib.sha256()
+    names = ("customer_id", "as_of_day", "label", *facts_of(features))
     for row in rows:
-        digest.update(canonical({name: row[name] for name in ("customer_id", "as_of_day", "label", *FACTS_READ)}))
+        digest.update(canonical({name: row[name] for name in names}))
     return digest.hexdigest()
 
 
 def _card(
-    ordered: Sequence[Row], slices: Slices, measured_by: Model | None, trained_day: int, seed: int
+    ordered: Sequence[Row],
+    slices: Slices,
+    measured_by: Model | None,
+    trained_day: int,
+    seed: int,
+    features: Sequence[Feature],
 ) -> dict[str, Any]:
     import sklearn
 
@@ -247,7 +276,7 @@ def _card(
         "seed": seed,
         "settings": dict(SETTINGS),
         "versions": {"scikit-learn": sklearn.__version__, "numpy": np.__version__},
-        "frame_sha256": _frame_sha256(ordered),
+        "frame_sha256": _frame_sha256(ordered, features),
         "slices": {name: _slice_of(rows) for name, rows in parts.items()},
         "measures": measures,
         "measures_of_those_that_owe": _measured(owing, measured_by, seed),

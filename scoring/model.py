@@ -5,7 +5,6 @@ boundary. Loading checks the format, the features it was trained on, every table
 and replays the rows whose scores it carries.
 """
 
-import hashlib
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -18,14 +17,17 @@ import narwhals as nw
 from ledger.canonical import canonical as canonical_json
 from ledger.expressions import lit
 from scoring.features import (
-    FEATURE_NAMES,
+    FEATURE_SETS,
     FEATURES,
     THIN_HISTORY_PAID,
     WHOLE_BP,
+    Feature,
     Prior,
     Shrunk,
+    facts_of,
     feature_columns,
     feature_row,
+    features_sha256,
 )
 from scoring.labels import TASK
 from scoring.stored import document_of, whole
@@ -37,7 +39,8 @@ MICRO = 1_000_000
 MICRO_BOUND = 40 * MICRO  # a logit beyond 40 is 0 or 1 to 17 digits
 STEPS_BOUND = 256
 BODY_BOUND = 1_000_000  # bytes of a model
-FEATURES_SHA256 = hashlib.sha256(repr(FEATURES).encode()).hexdigest()
+RAW_BOUND = 700 * MICRO  # beyond it a double cannot hold the odds
+FEATURES_SHA256 = features_sha256(FEATURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,10 @@ class Model:
         sha256: of its canonical JSON.
         task: what it was trained for.
         base: micro-logits of the usual customer.
-        tables: one per feature, in the order of FEATURES.
+        tables: one per feature, in their order.
         prior: what own late shares are shrunk towards.
         card: how it was trained and how well it did.
+        features: that it learned from: with what others say of customers, or without.
     """
 
     sha256: str
@@ -90,6 +94,12 @@ class Model:
     tables: tuple[Table, ...]
     prior: Prior
     card: Mapping[str, Any]
+    features: tuple[Feature, ...] = FEATURES
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The facts it reads."""
+        return facts_of(self.features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +147,7 @@ def score_row(row: Mapping[str, Any], model: Model | None) -> Score:
     thin = (row["paid_count_12m"] or 0) < THIN_HISTORY_PAID
     if model is None:
         return Score(None, None, thin, None, {}, {})
-    values = feature_row(row, model.prior)
+    values = feature_row(row, model.prior, model.features)
     parts = {table.name: table.at(values[table.name]) for table in model.tables}
     raw = model.base + sum(parts.values())
     return Score(probability_bp(raw), Shrunk().of(row, model.prior), thin, raw, parts, values)
@@ -157,18 +167,22 @@ def score(facts: Frame, model: Model | None) -> Frame:
     if model is None:
         unknown = nw.lit(None, dtype=nw.Int64)
         return facts.with_columns(unknown.alias("score_bp"), unknown.alias("rival_bp"), thin)
-    columns = [
-        column.alias(column_of(name)) for name, column in zip(FEATURE_NAMES, feature_columns(model.prior), strict=True)
-    ]
+    columns = value_columns(model)
     raw = lit(model.base)
     for table in model.tables:
         raw = raw + table.column()
-    # fourteen tables within 40 logits each stay within what exp can hold: no clipping, which would triple the plan
+    # tables together stay within what exp can hold (`built`): no clipping, which would triple the plan
     chance = (nw.lit(float(WHOLE_BP)) / (nw.lit(1.0) + (raw * nw.lit(-1.0 / MICRO)).exp()) + nw.lit(0.5)).floor()
     scored = facts.with_columns(*columns).with_columns(
         chance.cast(nw.Int64).alias("score_bp"), Shrunk().column(model.prior).alias("rival_bp"), thin
     )
-    return scored.drop(*[column_of(name) for name in FEATURE_NAMES])
+    return scored.drop(*[column_of(table.name) for table in model.tables])
+
+
+def value_columns(model: Model) -> list[nw.Expr]:
+    """Return every feature of a model as a column of its own name (``column_of``)."""
+    columns = feature_columns(model.prior, model.features)
+    return [column.alias(column_of(feature.name)) for feature, column in zip(model.features, columns, strict=True)]
 
 
 def load(body: str | bytes, sha256: str) -> tuple[Model | None, list[str]]:
@@ -195,13 +209,20 @@ def load(body: str | bytes, sha256: str) -> tuple[Model | None, list[str]]:
 
 
 def _foreign(document: Mapping[str, Any]) -> list[str]:
-    expected = {"format": FORMAT, "kind": "score_model", "task": TASK, "features_sha256": FEATURES_SHA256}
-    cures = {"features_sha256": ": it was trained on other features; train it again"}
-    return [
-        f"the model's {name} is {document.get(name)!r}, expected {value!r}{cures.get(name, '')}"
+    expected = {"format": FORMAT, "kind": "score_model", "task": TASK}
+    found = [
+        f"the model's {name} is {document.get(name)!r}, expected {value!r}"
         for name, value in expected.items()
         if document.get(name) != value
     ]
+    named = document.get("features_sha256")
+    if not isinstance(named, str) or named not in FEATURE_SETS:
+        wanted = " or ".join(repr(name) for name in FEATURE_SETS)
+        found.append(
+            f"the model's features_sha256 is {named!r}, expected {wanted}: "
+            "it was trained on other features; train it again"
+        )
+    return found
 
 
 def built(document: Mapping[str, Any], sha256: str) -> Model:
@@ -211,8 +232,9 @@ def built(document: Mapping[str, Any], sha256: str) -> Model:
         ValueError: a table does not fit its feature.
         KeyError, TypeError: a part is missing or of the wrong kind.
     """
+    features = FEATURE_SETS[document["features_sha256"]]
     tables = []
-    for name, part in zip(FEATURE_NAMES, document["features"], strict=True):
+    for name, part in zip((feature.name for feature in features), document["features"], strict=True):
         edges = tuple(whole(edge, 2**62) for edge in part["edges"])
         steps = tuple(whole(step, MICRO_BOUND) for step in part["steps"])
         if part["name"] != name or len(steps) != len(edges) + 1 or len(steps) > STEPS_BOUND:
@@ -221,13 +243,18 @@ def built(document: Mapping[str, Any], sha256: str) -> Model:
             raise ValueError(f"the edges of {name} do not rise")
         usual = None if part["usual"] is None else whole(part["usual"], 2**62)
         tables.append(Table(name, edges, steps, whole(part["unknown"], MICRO_BOUND), usual))
-    for feature, table in zip(FEATURES, tables, strict=True):
+    for feature, table in zip(features, tables, strict=True):
         if feature.rising and any(low > high for low, high in pairwise(table.steps)):
             raise ValueError(f"the table of {feature.name} falls, and more of it must never lower the score")
+        if feature.falling and any(low < high for low, high in pairwise(table.steps)):
+            raise ValueError(f"the table of {feature.name} rises, and more of it must never raise the score")
+    base = whole(document["base"], MICRO_BOUND)
+    if abs(base) + sum(max(abs(step) for step in (*table.steps, table.unknown)) for table in tables) > RAW_BOUND:
+        raise ValueError("the tables add up to more than a score can be")
     prior = Prior(whole(document["prior"]["share_bp"], WHOLE_BP), whole(document["prior"]["strength"], 10_000))
     if prior.share_bp < 0 or prior.strength < 1:
         raise ValueError("the prior is not a share with a positive strength")
-    return Model(sha256, TASK, whole(document["base"], MICRO_BOUND), tuple(tables), prior, document["card"])
+    return Model(sha256, TASK, base, tuple(tables), prior, document["card"], features)
 
 
 def _replayed(model: Model, golden: list[Mapping[str, Any]]) -> tuple[Model | None, list[str]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scoring.features import FEATURES, Feature
+from scoring.features import Feature
 from scoring.model import Model, score_row
 from scoring.reasons import value_text
 
@@ -65,7 +65,7 @@ def reasons_moved(
     then, later = score_row(before, model), score_row(now, model)
     by_feature = {name: later.contributions[name] - then.contributions[name] for name in later.contributions}
     groups: dict[str, list[Feature]] = {}
-    for feature in FEATURES:
+    for feature in model.features:
         groups.setdefault(feature.reason, []).append(feature)
     found = []
     for key, members in groups.items():

@@ -10,8 +10,8 @@ from typing import Any
 
 import narwhals as nw
 
-from scoring.features import FEATURE_NAMES, FEATURES, Feature, feature_columns
-from scoring.model import Frame, Model, Score, column_of, probability_bp, score, score_row
+from scoring.features import Feature
+from scoring.model import Frame, Model, Score, column_of, probability_bp, score, score_row, value_columns
 
 TOP_REASONS = 4
 
@@ -97,24 +97,21 @@ def with_reasons(facts: Frame, model: Model) -> Frame:
         The frame with what ``scoring.model.score`` adds and, per reason, ``reason_<key>_micro``: with the
         model's base they sum to the raw score exactly.
     """
-    columns = [
-        column.alias(column_of(name)) for name, column in zip(FEATURE_NAMES, feature_columns(model.prior), strict=True)
-    ]
     tables = {table.name: table for table in model.tables}
     reasons_of: dict[str, nw.Expr] = {}
-    for feature in FEATURES:
+    for feature in model.features:
         part = tables[feature.name].column()
         known = reasons_of.get(feature.reason)
         reasons_of[feature.reason] = part if known is None else known + part
     told = [part.alias(f"reason_{key}_micro") for key, part in reasons_of.items()]
-    scored = score(facts, model).with_columns(*columns).with_columns(*told)
-    return scored.drop(*[column_of(name) for name in FEATURE_NAMES])
+    scored = score(facts, model).with_columns(*value_columns(model)).with_columns(*told)
+    return scored.drop(*[column_of(table.name) for table in model.tables])
 
 
 def _merged(answer: Score, model: Model, translate: Translate) -> list[Reason]:
     usual = {table.name: table.usual for table in model.tables}
     groups: dict[str, list[Feature]] = {}
-    for feature in FEATURES:
+    for feature in model.features:
         groups.setdefault(feature.reason, []).append(feature)
     merged = []
     for key, members in groups.items():

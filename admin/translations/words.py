@@ -26,7 +26,7 @@ from notifiers.letter_templates import shipped_templates
 from rules.documents import shipped
 from rules.facts import DICTIONARY, INVOICE_DICTIONARY
 from rules.stages import STAGES
-from scoring.features import FEATURES
+from scoring.features import WITH_EXTERNAL
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -87,7 +87,7 @@ def _declared() -> Iterator[str]:
     for document in shipped():
         yield document["name"]
         yield from _spoken(document)
-    yield from (feature.label for feature in FEATURES)
+    yield from (feature.label for feature in WITH_EXTERNAL)
     yield from access.PERMISSIONS.values()
     yield from (result.label for result in diary.RESULTS.values())
     yield from (cause.label for cause in CAUSES.values())

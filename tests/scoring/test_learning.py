@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ledger.canonical import sha256_of
+from scoring.features import FEATURES
 from scoring.labels import cutoffs
 from scoring.learning import split, train
 from scoring.measures import area_under_curve, calibration_error
@@ -95,13 +96,13 @@ def test_tables_are_the_learner_within_a_basis_point(training_rows: list[dict[st
 
     rows = sorted(training_rows, key=lambda row: (row["as_of_day"], row["customer_id"]))
     prior = learning._prior(rows)
-    values = learning._values(rows, prior)
+    values = learning._values(rows, prior, FEATURES)
     edges = learning._edges(values)
-    learner = learning._fitted(learning._codes(values, edges), learning._labels(rows), learning.SEED)
+    learner = learning._fitted(learning._codes(values, edges), learning._labels(rows), learning.SEED, FEATURES)
     loaded, _ = load(canonical(body), sha256_of(body))
     assert loaded is not None
     newest = split(rows).test
-    raw = learner.decision_function(learning._codes(learning._values(newest, prior), edges))
+    raw = learner.decision_function(learning._codes(learning._values(newest, prior, FEATURES), edges))
     for row, logit in zip(newest, raw, strict=True):
         scored = score_row(row, loaded).score_bp
         assert scored is not None
