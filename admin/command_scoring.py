@@ -1,6 +1,7 @@
 """Commands about payment-risk scores: backtest, train, promote, score."""
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -134,36 +135,50 @@ def train_command(
     """Train a model on what was known before a day and keep it as a challenger with its card."""
     from engine.payment_models import train_payment
     from engine.training import train
+    from engine.trainings import measure_now
 
     entities = _entities(codes)
     day = runtime.today(entities[0] if entities else None) if as_of is None else as_of
     if task == "payments":
-        found = train_payment(runtime, entities, day, actor=find_user(email), grace_days=grace_days)
+        found = train_payment(runtime, entities, day, actor=find_user(email), grace_days=grace_days, tell=_tell)
     else:
-        found = train(runtime, entities, day, actor=find_user(email))
+        found = train(runtime, entities, day, actor=find_user(email), tell=_tell)
     if found.sha256 is None:
         fail("; ".join(f"{problem.what}. Cure: {problem.cure}" for problem in found.problems))
+    measure_now(runtime, ScoreModel.get_by_id(found.model_id), _tell)
     show({"model": found.model_id, "sha256": found.sha256, "leak_alarm": found.card["leak_alarm"]}, json_)
+
+
+def _tell(step: str, done: int, parts: int) -> None:
+    """Each step of a training, for whoever sits before the terminal."""
+    if sys.stderr.isatty():
+        click.echo(f"{step} {done + 1} of {parts}" if parts > 1 else step, err=True)
 
 
 @click.command("promote")
 @click.argument("sha256")
 @click.option("--as", "email", metavar="EMAIL", required=True, help="Who proposes, or who approves: two people.")
 @click.option("--reason", default="promoted on the command line", show_default=True)
+@click.option("--override", default="", help="Why all the same, where a condition is not met; kept with the model.")
 @as_json
 @with_runtime
-def promote_command(runtime: Runtime, sha256: str, email: str, reason: str, json_: bool) -> None:
+def promote_command(runtime: Runtime, sha256: str, email: str, reason: str, override: str, json_: bool) -> None:
     """Propose that the model SHA256 becomes the champion, or approve what another person proposed.
 
-    An earlier champion is gone back to in the same way.
+    A challenger is measured beside the champion before: docs/scoring.md says what must hold. An earlier champion is
+    gone back to in the same way, unmeasured.
     """
-    from engine.promotion import ProposeModel
-    from engine.training import PromoteModel
+    from engine.promotion import PromoteModel, ProposeModel
+    from engine.trainings import measure_now
 
     row, actor = _model(sha256), find_user(email)
     proposed = row.proposed_by_id or (row.trained_by_id if row.status == "challenger" else None)
-    command = ProposeModel if proposed in {None, actor} else PromoteModel
-    show(runtime.execute(command(actor=actor, reason=reason, model=row.id, sha256=row.sha256)), json_)
+    named = {"actor": actor, "reason": reason, "model": row.id, "sha256": row.sha256}
+    if proposed in {None, actor}:
+        show(runtime.execute(ProposeModel(**named)), json_)
+        return
+    measure_now(runtime, row, _tell)
+    show(runtime.execute(PromoteModel(**named, override=override)), json_)
 
 
 def _model(sha256: str) -> ScoreModel:
@@ -204,13 +219,15 @@ def model_card_command(runtime: Runtime, sha256: str, file: Path | None, json_: 
 def score_command(runtime: Runtime, entity: str, as_of: int | None, sha256: str | None, top: int, json_: bool) -> None:
     """Say of every open invoice of ENTITY how likely it is paid late, when, and why."""
     from engine.payment_models import payment_model, score_open_invoices
-    from scoring.invoice_model import load_invoice_model
+    from scoring.invoice_model import TASK, load_invoice_model
 
     found = find_entity(entity)
     if sha256 is None:
         model = payment_model(runtime)
     else:
         row = _model(sha256)
+        if row.task != TASK:
+            fail(f"{row.sha256[:8]} is a model of customers ({row.task}); runs score with it. Cure: name one of {TASK}")
         model, refused = load_invoice_model(row.body, row.sha256)
         if model is None:
             fail("; ".join(refused))

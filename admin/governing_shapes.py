@@ -8,8 +8,10 @@ from flask_babel import lazy_gettext as _l
 
 from admin import choices, formatting, versions
 from admin.forms import Ask, Shape
+from admin.trainings_page import meets_conditions, question_words
 from engine.people import proposed_roles
 from engine.tables import Document, Entity, UserRole
+from engine.trainings import TASKS
 
 
 def _this_model(subject: Any) -> list[tuple[str, str]]:
@@ -70,7 +72,30 @@ GOVERNING_SHAPES = (
         _l("Make it the champion"),
         _l("From the next run on its score is the score. The champion until now can be gone back to."),
         _l("Approve"),
-        {"model": Ask(_l("Model"), options=_this_model), "sha256": _sha256_of_model},
+        {
+            "model": Ask(_l("Model"), options=_this_model),
+            "sha256": _sha256_of_model,
+            "override": Ask(
+                _l("Why all the same"),
+                _l("Only if it is to become the champion without meeting the conditions; kept with it."),
+                kind="text",
+                when=lambda model: not meets_conditions(model),
+            ),
+        },
+    ),
+    Shape(
+        "StartTraining",
+        _l("Train a challenger"),
+        _l("The workers train it on everything that is decided by now, and measure it beside the champion."),
+        _l("Train"),
+        {
+            "task": Ask(_l("Question"), options=lambda _subject: [(task, question_words(task)) for task in TASKS]),
+            "grace_days": Ask(
+                _l("Days of grace"),
+                _l("Of invoices: a payment up to so many days after the due date is not late."),
+                first=lambda _subject: 0,
+            ),
+        },
     ),
     Shape(
         "WithdrawModel",

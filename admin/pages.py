@@ -55,6 +55,7 @@ from admin import (
     steps,
     thread,
     timelines,
+    trainings_page,
     trying,
     ways_out,
     wording,
@@ -161,6 +162,7 @@ def register(app: Flask) -> None:
         dispute_pages,
         models_page,
         model_curves,
+        trainings_page,
         scores_page,
         answer_page,
         plan_pages,
@@ -198,4 +200,5 @@ def _words(app: Flask) -> None:
     governing.register_words(app)
     forward_page.register_words(app)
     workbench.register_words(app)
+    app.jinja_env.globals.update(trainings_page.words())
     app.jinja_env.globals.update(command_open=commands_page.command_open, **desk_forms.register_words())

@@ -37,6 +37,7 @@ from engine import (
     setting_up,
     stopping,
     training,
+    trainings,
     write_offs,
 )
 from engine.commands import COMMANDS, Registered
@@ -80,6 +81,7 @@ MODULES = (
     setting_up,
     stopping,
     training,
+    trainings,
     write_offs,
 )
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,10 @@ import numpy as np
 import scoring.invoice_features
 import scoring.past
 from engine.backtesting import last_told_day, ledgers_of
+from engine.editions import Unusable
 from engine.portfolio_parts import about_of
 from engine.tables import Customer, DueLine, Entity, ScoreModel
-from engine.training import RegisterModel, Trained
+from engine.training import RegisterModel, Tell, Trained, untold
 from ledger.canonical import canonical, sha256_of
 from ledger.days import date_of
 from ledger.problems import Problem
@@ -24,6 +25,7 @@ from scoring.invoice_features import INVOICE_FEATURES, invoice_features
 from scoring.invoice_model import TASK, InvoiceModel, load_invoice_model, scores_of
 from scoring.invoice_reasons import InvoiceReason, invoice_reasons
 from scoring.invoice_training import train_invoices
+from scoring.loading import load_any
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
@@ -41,6 +43,7 @@ def train_payment(
     actor: int | None = None,
     grace_days: int = 0,
     reason: str = "training of the payment models",
+    tell: Tell = untold,
 ) -> Trained:
     """Train the payment models on what was known before a day and register them as a challenger.
 
@@ -53,15 +56,19 @@ def train_payment(
         actor: who trains; the system when None.
         grace_days: a payment up to so many days after the due date is not late.
         reason: for the audit trail.
+        tell: called with each step, as it begins.
     """
+    tell("read", 0, 0)
     ledgers = ledgers_of(runtime, entities, as_of_day)
     if not ledgers:
         return Trained(None, None, {}, (_problem("there are no invoices"),))
     until = min(as_of_day, last_told_day(ledgers) + 1)
+    tell("learn", 0, 0)
     found = train_invoices(ledgers, until, grace_days=grace_days)
     if found.body is None:
         return Trained(None, None, {}, tuple(_problem(what) for what in found.problems))
     test_to = until - 30
+    tell("test", 0, 0)
     window = Window(test_to - TEST_DAYS, test_to - TEST_DAYS, test_to, grace_days=grace_days)
     tested = backtest_invoices(ledgers, window, until - 1, about_of(entities))
     card = found.body["card"] | {
@@ -71,6 +78,7 @@ def train_payment(
         "leak_alarm": bool(tested.report.get("leak", {}).get("alarm", False)),
     }
     body = found.body | {"card": card}
+    tell("register", 0, 0)
     name = sha256_of(body)
     answer = runtime.execute(RegisterModel(actor=actor, reason=reason, body=canonical(body), sha256=name))
     return Trained(name, answer["model"], card)
@@ -92,7 +100,7 @@ def payment_model(runtime: "Runtime") -> InvoiceModel | None:
     """The champion, checked and replayed once a process; None while nobody approved one.
 
     Raises:
-        ValueError: the stored model is not what was approved.
+        Unusable: the stored model is not what was approved.
     """
     row: ScoreModel | None = ScoreModel.get_or_none(ScoreModel.task == TASK, ScoreModel.status == "champion")
     if row is None:
@@ -101,7 +109,7 @@ def payment_model(runtime: "Runtime") -> InvoiceModel | None:
     if row.sha256 not in kept:
         model, problems = load_invoice_model(row.body, row.sha256)
         if model is None:
-            raise ValueError(f"the payment model in force cannot be used: {'; '.join(problems)}")
+            raise Unusable(f"the payment model in force cannot be used: {'; '.join(problems)}")
         kept[row.sha256] = model
     found: InvoiceModel = kept[row.sha256]
     return found
@@ -176,10 +184,32 @@ def _without_curves(part: Any) -> Any:
     return {name: value for name, value in part.items() if name != "curves"} if isinstance(part, dict) else part
 
 
+def _promotion_lines(kept: Mapping[str, Any]) -> list[str]:
+    """What was measured when the model became the champion, and who went over it for what reason."""
+    lines = ["## Promotion", "", f"{KINDS_TOLD[kept['kind']]}  "]
+    lines += [f"not met: {': '.join(filter(None, one))}  " for one in kept["failings"]]
+    if kept["override"]:
+        lines.append(f"**all the same, because**: {kept['override']}  ")
+    if kept["measured"]:
+        lines += ["", "```json", json.dumps(kept["measured"], indent=1, sort_keys=True), "```"]
+    return [*lines, ""]
+
+
+KINDS_TOLD = {
+    "first": "the first champion of its question",
+    "back": "gone back to; an earlier champion is not measured again",
+    "challenger": "measured beside the champion before it",
+}
+
+
 def card_lines(row: ScoreModel) -> list[str]:
     """The model card of a registered model as Markdown, from its row alone."""
     card = json.loads(row.card)
     lines = [f"# Model card: {row.task}", "", f"sha256 `{row.sha256}`, {row.status}", ""]
+    _loaded, refused = load_any(str(row.body), str(row.sha256))
+    lines += [f"**It cannot be used**: {why}  " for why in refused]
+    if row.promoted:
+        lines += _promotion_lines(json.loads(row.promoted))
     heads = ("question", "population")
     lines += [f"**{name}**: {card[name]}  " for name in heads if name in card]
     lines += ["", "| | |", "|---|---|"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from huey import Huey, crontab
 
-from engine import inbox, outbox, replays, retention, runs, uploads
+from engine import inbox, outbox, promotion, refitting, replays, retention, runs, trainings, uploads
 from engine.locks import Lead
 from engine.outages import TOLD, outage_of
 from engine.queues import open_queue
@@ -28,18 +28,23 @@ OUT = "outage"  # what the runtime keeps of an outage until it is over
 
 
 def make_huey(runtime: "Runtime") -> Huey:
-    """The queue of a runtime, with its two tasks; also makes ``runtime.ring`` ring.
+    """The queue of a runtime, with its tasks; also makes ``runtime.ring`` ring.
 
     Args:
         runtime: whose outbox the tasks empty.
     """
     huey = open_queue(runtime.settings)
-    drain = huey.task(name="drain")(lambda: _connected(runtime, drain_now))
+    train = huey.task(name="train")(lambda: _connected(runtime, trainings.work_off))
+
+    def work(now: Callable[["Runtime"], None]) -> None:
+        _connected(runtime, now)
+        if trainings.is_waiting():
+            train()  # beside, in a task of its own: messages do not wait for it
+
+    drain = huey.task(name="drain")(lambda: work(drain_now))
     lead, each_minute = Lead(runtime, "sweep"), crontab(minute="*")
     # Every process looks at the clock; the one that leads puts the sweep into the queue.
-    huey.periodic_task(lambda when: each_minute(when) and lead.holds(), name="sweep")(
-        lambda: _connected(runtime, sweep_now)
-    )
+    huey.periodic_task(lambda when: each_minute(when) and lead.holds(), name="sweep")(lambda: work(sweep_now))
 
     def ring() -> None:
         """Wake a worker. A bell that cannot ring loses nothing: the sweep comes within a minute."""
@@ -55,7 +60,7 @@ def make_huey(runtime: "Runtime") -> Huey:
     return huey
 
 
-def _connected(runtime: "Runtime", work: Callable[["Runtime"], None]) -> None:
+def _connected(runtime: "Runtime", work: Callable[["Runtime"], object]) -> None:
     """Work with a connection that is not known to be broken: a worker outlives a restart of the server."""
     database = runtime.database
     if not (database.is_closed() or database.is_connection_usable()):
@@ -94,6 +99,8 @@ def _sweep(runtime: "Runtime") -> None:
     _drain(runtime)
     verify_nightly(runtime)
     inbox.read_inbox(runtime)
+    refitting.ask_month(runtime)
+    promotion.ask_measures(runtime)
 
 
 @contextmanager

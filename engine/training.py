@@ -1,32 +1,29 @@
-"""Training of the score model: ledger -> rows -> model, registered and put in force by two people.
+"""Training of the score model: ledger -> rows -> model, registered; two people put it in force (``engine.promotion``).
 
 The learning itself is pure (``scoring.learning``) and takes no lock: only the finished model
 goes through commands.
 """
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from peewee import fn
 
-from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, Refused, register
+from engine.commands import Change, Command, Context, Invalid, register
 from engine.editions import rates_on
 from engine.frames import collected, read_frames, rows_of
 from engine.portfolio_parts import about_of
 from engine.tables import Customer, DueLine, Entity, ScoreModel
-from engine.versions import must_see_all
 from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
 from ledger.state import Basis, customer_facts
 from scoring.features import FACTS_KNOWN
-from scoring.invoice_model import KIND as INVOICE_KIND
 from scoring.invoice_model import TASK as INVOICE_TASK
-from scoring.invoice_model import load_invoice_model
 from scoring.labels import TASK, bad_lines, cutoffs, training_rows
 from scoring.learning import train as learn
-from scoring.model import Model, load
+from scoring.loading import load_any
+from scoring.model import Model
 from scoring.model import canonical as model_bytes
 
 if TYPE_CHECKING:
@@ -34,6 +31,8 @@ if TYPE_CHECKING:
 
 HISTORY_DAYS = 60  # of payments before a customer is first learned from
 CUTOFFS_MAX = 52
+Tell = Callable[[str, int, int], None]  # step, parts done, parts of it
+
 ROWS_MAX = 200_000  # an entity; of more, customers are sampled by their ids, the same each time
 
 
@@ -67,24 +66,10 @@ class RegisterModel(Command):
     sha256: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PromoteModel(Command):
-    """Make a registered model the champion: from the next run on its score is the score.
-
-    Args:
-        model: its row.
-        sha256: its name, so that what was read is what is approved.
-    """
-
-    model: int
-    sha256: str
-
-
 @register(RegisterModel, permission="documents.propose")
 def register_model(context: Context, command: RegisterModel) -> Change:
     """Store the model after loading it as a run would; the same model twice is one row."""
-    loader = load_invoice_model if f'"kind":"{INVOICE_KIND}"' in command.body else load
-    model, refused = loader(command.body, command.sha256)
+    model, refused = load_any(command.body, command.sha256)
     if model is None:
         raise Invalid(Problem(place="body", what=text, cure="train the model again") for text in refused)
     task = TASK if isinstance(model, Model) else INVOICE_TASK
@@ -107,43 +92,8 @@ def register_model(context: Context, command: RegisterModel) -> Change:
     )
 
 
-@register(PromoteModel, permission="documents.approve", person_only=True)
-def promote_model(context: Context, command: PromoteModel) -> Change:
-    """Retire the champion and put the model in its place; neither who proposed nor who trained it may.
-
-    Whoever trained a challenger proposes it by that. One that the system trained, and an earlier champion, need
-    somebody to propose them: else one person alone would choose.
-    """
-    must_see_all(context)  # one model serves all entities
-    row: ScoreModel | None = ScoreModel.get_or_none(ScoreModel.id == command.model)
-    if row is None:
-        raise NotFound(f"no score model {command.model}")
-    if row.sha256 != command.sha256 or row.status not in {"challenger", "retired"}:
-        raise Conflict(
-            "the score model is not the one that was read, or is no challenger any more",
-            seen={"sha256": command.sha256, "status": "challenger"},
-            current={"sha256": row.sha256, "status": row.status},
-        )
-    trainer = None if row.status == "retired" else row.trained_by_id
-    if row.proposed_by_id is None and trainer is None:
-        raise Conflict("nobody has proposed the score model", current={"status": row.status})
-    if context.actor is not None and context.actor.id in {row.trained_by_id, row.proposed_by_id}:
-        raise Refused("who trained or proposed a model cannot approve it")
-    if json.loads(row.card)["leak_alarm"]:
-        raise Invalid.because("model", "ranks too well to be true: a feature sees the future", "find the leak first")
-    champion: ScoreModel | None = ScoreModel.get_or_none(ScoreModel.task == row.task, ScoreModel.status == "champion")
-    if champion is not None:
-        ScoreModel.update(status="retired").where(ScoreModel.id == champion.id).execute()
-    ScoreModel.update(
-        status="champion", approved_by=context.actor, approved_at=context.at, proposed_by=None, proposed_at=None
-    ).where(ScoreModel.id == row.id).execute()
-    return Change(
-        subject_kind="score_model",
-        subject_id=row.id,
-        before={"champion": None if champion is None else champion.sha256},
-        after={"champion": row.sha256},
-        answer={"model": row.id, "sha256": row.sha256, "status": "champion"},
-    )
+def untold(_step: str, _done: int, _parts: int) -> None:
+    """Nobody watches."""
 
 
 def train(
@@ -154,6 +104,7 @@ def train(
     actor: int | None = None,
     days_max: int = CUTOFFS_MAX,
     reason: str = "training of the payment-risk score",
+    tell: Tell = untold,
 ) -> Trained:
     """Train a model on the ledger of one or several entities and register it as a challenger.
 
@@ -163,16 +114,19 @@ def train(
         actor: who trains; the system when None.
         days_max: days asked at most; each costs the facts of the whole entity.
         reason: for the audit trail.
+        tell: called with each step, as it begins.
 
     Returns:
         The model's name, row and card, or why there is none.
     """
     entities = [entity] if isinstance(entity, Entity) else list(entity)
-    rows = [row for each in entities for row in labelled_rows(runtime, each, as_of_day, days_max)]
+    rows = [row for each in entities for row in labelled_rows(runtime, each, as_of_day, days_max, tell=tell)]
+    tell("learn", len(rows), len(rows))
     body, problems = learn(rows, as_of_day, about=about_of(entities))
     if body is None:
         found = (Problem(place=TASK, what=text, cure="import more history, then train again") for text in problems)
         return Trained(None, None, {}, tuple(found))
+    tell("register", 0, 0)
     sha256 = sha256_of(body)
     answer = runtime.execute(RegisterModel(actor=actor, reason=reason, body=model_bytes(body).decode(), sha256=sha256))
     return Trained(sha256, answer["model"], body["card"])
@@ -184,6 +138,7 @@ def labelled_rows(
     known_day: int,
     days_max: int = CUTOFFS_MAX,
     asked: Sequence[int] | None = None,
+    tell: Tell = untold,
 ) -> Iterable[dict[str, Any]]:
     """Facts and labels of every customer on each of some days, oldest day first.
 
@@ -191,17 +146,20 @@ def labelled_rows(
         known_day: the day the ledger is taken to be known.
         days_max: of the days chosen when none are asked.
         asked: days whose facts are wanted; by default fortnights whose labels are decided.
+        tell: called with each day, as it begins.
     """
     first = DueLine.select(fn.MIN(DueLine.booked_day)).where(DueLine.entity_id == entity.id).scalar()
     if first is None:
         return
     days = _days(int(first) + HISTORY_DAYS, known_day, days_max) if asked is None else list(asked)
+    tell("read", 0, 0)
     read = read_frames(runtime, entity, as_of_day=known_day)
     frames = {name: collected(frame) for name, frame in read.items() if name != "previous"}
     bad = collected(bad_lines(frames, known_day))
     customers = Customer.select(fn.COUNT()).where(Customer.entity == entity).scalar()
     share = max(1, -(-customers * len(days) // ROWS_MAX))
-    for day in days:
+    for number, day in enumerate(days):
+        tell("features", number, len(days))
         basis = Basis(as_of_day=day, entity=entity.code, currency=entity.currency, rates_e9=rates_on(entity, day))
         found = training_rows(customer_facts(frames, basis, keep=collected), bad, day, FACTS_KNOWN)
         yield from (row for row in rows_of(found) if row["customer_id"] % share == 0)

@@ -122,6 +122,8 @@ def up(migrator, db):
         facts_file = TextField(null=True)
         lines_sha256 = CharField(null=True, max_length=64)
         lines_file = TextField(null=True)
+        invoice_model = CharField(null=True, max_length=64)
+        invoices_file = TextField(null=True)
         customers = IntegerField(default=0)
         changed = IntegerField(default=0)
         lines = IntegerField(default=0)
@@ -1256,6 +1258,8 @@ def up(migrator, db):
         proposed_at = BigIntegerField(null=True)
         approved_by = ForeignKeyField(User, null=True)
         approved_at = BigIntegerField(null=True)
+        measured = TextField(default="")
+        promoted = TextField(default="")
 
         class Meta:
             database = db
@@ -1306,6 +1310,31 @@ def up(migrator, db):
             table_name = "terms_proposal"
 
     db.create_tables([TermsProposal])
+
+    class Training(Model):
+        key = CharField(unique=True)
+        task = CharField()
+        what = CharField()
+        model = ForeignKeyField(ScoreModel, null=True)
+        as_of_day = IntegerField()
+        grace_days = IntegerField(default=0)
+        asked_by = ForeignKeyField(User, null=True)
+        asked_at = BigIntegerField()
+        started_at = BigIntegerField(null=True)
+        tries = IntegerField(default=0)
+        step = CharField(default="")
+        done = IntegerField(default=0)
+        parts = IntegerField(default=0)
+        rows_read = IntegerField(default=0)
+        finished_at = BigIntegerField(index=True, null=True)
+        failed = TextField(default="")
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "training"
+
+    db.create_tables([Training])
 
     class UserRole(Model):
         user = ForeignKeyField(User, on_delete="RESTRICT")
@@ -1373,6 +1402,7 @@ def down(migrator, db):
     migrator.migrate(migrator.drop_table("verification"))
     migrator.migrate(migrator.drop_table("user_scope"))
     migrator.migrate(migrator.drop_table("user_role"))
+    migrator.migrate(migrator.drop_table("training"))
     migrator.migrate(migrator.drop_table("terms_proposal"))
     migrator.migrate(migrator.drop_table("standing"))
     migrator.migrate(migrator.drop_table("score_model"))

@@ -109,6 +109,12 @@ def train(
     return (body, []) if model else (None, refused)
 
 
+def twin_of(rows: Sequence[Row], seed: int = SEED) -> Model | None:
+    """What training makes of other rows, unmeasured and without a name; None where they are too few."""
+    ordered = sorted(rows, key=lambda row: (row["as_of_day"], row["customer_id"]))
+    return _measured_by(ordered, seed, features_for(ordered))
+
+
 def _too_little(rows: Sequence[Row]) -> list[str]:
     if len(rows) < LEAST_ROWS:
         return [f"{len(rows)} rows to fit on, at least {LEAST_ROWS} are needed: import a longer history"]

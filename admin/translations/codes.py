@@ -62,6 +62,7 @@ ALARMS = (
     ),
     "missing_rate",
     "account_changed",
+    "models",
     *("sending_stopped", "message_failed", "message_uncertain", "message_late"),
 )
 SUBJECTS = (

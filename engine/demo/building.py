@@ -18,9 +18,10 @@ from engine.going_live import ApproveGoLive, ProposeGoLive
 from engine.governance import ApproveDocument, ProposeDocument
 from engine.importing import ImportFile, import_file
 from engine.letterhead import SetLetterhead
+from engine.promotion import PromoteModel
 from engine.setting_up import CreateEntity, install_drafts
 from engine.tables import Document, Entity
-from engine.training import PromoteModel, train
+from engine.training import train
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime

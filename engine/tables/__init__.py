@@ -44,6 +44,7 @@ from engine.tables.governing import (
     PolicyStop,
     ScoreModel,
     TermsProposal,
+    Training,
 )
 from engine.tables.mail import Mailbox, ReceivedMail
 from engine.tables.parties import (
@@ -129,6 +130,7 @@ __all__ = [
     "Standing",
     "Table",
     "TermsProposal",
+    "Training",
     "User",
     "UserRole",
     "UserScope",

@@ -23,6 +23,8 @@ class Run(Table):
     facts_file = TextField(null=True)
     lines_sha256 = CharField(max_length=64, null=True)  # of the due lines, where a policy decides them
     lines_file = TextField(null=True)
+    invoice_model = CharField(max_length=64, null=True)  # that scored the open invoices
+    invoices_file = TextField(null=True)  # their scores
     customers = IntegerField(default=0)
     changed = IntegerField(default=0)
     lines = IntegerField(default=0)

@@ -79,6 +79,29 @@ class ScoreModel(Table):
     proposed_at = BigIntegerField(null=True)
     approved_by = ForeignKeyField(User, null=True)  # another person
     approved_at = BigIntegerField(null=True)  # when it last became the champion
+    measured = TextField(default="")  # beside the champion on the same rows, the last time: JSON
+    promoted = TextField(default="")  # what was measured when it became the champion, and who overrode it: JSON
+
+
+class Training(Table):
+    """Work on models that takes longer than a page: asked for, at some step, finished or broken off."""
+
+    key = CharField(unique=True)  # a month's work, or a day's comparison, is asked for once
+    task = CharField()
+    what = CharField()  # train | refit | measure
+    model = ForeignKeyField(ScoreModel, null=True)  # measured, or what came of it
+    as_of_day = IntegerField()
+    grace_days = IntegerField(default=0)
+    asked_by = ForeignKeyField(User, null=True)  # null: the worker, each month or before an approval
+    asked_at = BigIntegerField()
+    started_at = BigIntegerField(null=True)
+    tries = IntegerField(default=0)
+    step = CharField(default="")  # read | features | learn | test | register
+    done = IntegerField(default=0)  # of the step, so many of ``parts``
+    parts = IntegerField(default=0)
+    rows_read = IntegerField(default=0)
+    finished_at = BigIntegerField(null=True, index=True)
+    failed = TextField(default="")  # why there is no model
 
 
 class Edition(Table):

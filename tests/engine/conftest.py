@@ -15,6 +15,9 @@ from engine.runs import run_entity
 from engine.runtime import Runtime
 from engine.tables import Allocation, Credit, CreditLimit, Customer, Decision, Document, DueLine, Entity, Run
 from ledger.canonical import canonical, sha256_of
+from scoring.features import FACTS_READ, FEATURES
+from scoring.labels import TASK
+from scoring.model import FEATURES_SHA256, FORMAT, built, score_row
 
 DAY = 20_543  # 2026-03-31, the day the tests' clock stands at
 EARLY = 0  # documents of these tests hold from 1970 on
@@ -135,6 +138,33 @@ def in_force(document: dict[str, Any], from_day: int = EARLY) -> Document:
         from_day=from_day,
         approved_at=1,
     )
+
+
+def model_body(
+    base_micro: int, trained_day: int = DAY - 200, lead: tuple[float, float] = (0.01, 0.05), **card: Any
+) -> dict[str, Any]:
+    """A score model by hand that says the same of everybody, with the card that a training writes."""
+    part = {"from_day": trained_day - 300, "until_day": trained_day - 100, "rows": 200, "customers": 80, "bad": 40}
+    body: dict[str, Any] = {
+        "format": FORMAT,
+        "kind": "score_model",
+        "task": TASK,
+        "features_sha256": FEATURES_SHA256,
+        "prior": {"share_bp": 2_000, "strength": 3},
+        "base": base_micro,
+        "features": [{"name": f.name, "edges": [], "steps": [0], "unknown": 0, "usual": None} for f in FEATURES],
+        "card": {
+            "trained_day": trained_day,
+            "slices": dict.fromkeys(("fit", "calibrate", "test"), part),
+            "measures": {"lead": {"auc": 0.03, "auc_interval": list(lead)}},
+            "leak_alarm": False,
+            **card,
+        },
+    }
+    facts: dict[str, Any] = dict.fromkeys(FACTS_READ)
+    said = score_row(facts, built(body, ""))
+    row = {"facts": facts, "raw": said.raw, "score_bp": said.score_bp, "rival_bp": said.rival_bp}
+    return body | {"golden": [row]}
 
 
 class Books:

@@ -4,7 +4,6 @@
 had a hand in that. A new command of that kind is red here until its ways are written down.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -25,17 +24,17 @@ from engine.handing_over import ApproveHandOver, ProposeHandOver
 from engine.overrides import ApproveLimit, ApproveOverride, SetOverride
 from engine.payment_plans import AgreePlan
 from engine.people import ApproveRole, GrantRole
-from engine.promotion import ProposeModel
+from engine.promotion import PromoteModel, ProposeModel
 from engine.proposals import ApproveEntry
 from engine.restoring import RestoreDocument, WithdrawDocument
 from engine.runs import run_entity
 from engine.sending_terms import ApproveSendingTerms, SetSendingTerms
 from engine.stopping import ApproveResume, ProposeResume, StopPolicy
 from engine.tables import Document, Entity, Outcome, Run, ScoreModel, UserRole
-from engine.training import PromoteModel
 from engine.write_offs import WriteOff
+from ledger.canonical import canonical, sha256_of
 
-from .conftest import in_force, parameters, segmentation
+from .conftest import in_force, model_body, parameters, segmentation
 
 DAY = 20_543
 
@@ -254,21 +253,26 @@ def limits_in_the_band(world: World) -> Waiting:
     )
 
 
+def model(world: World, status: str) -> ScoreModel:
+    """A score model that a trained."""
+    body = model_body(-1_000_000)
+    values = {"sha256": sha256_of(body), "body": canonical(body), "card": canonical(body["card"]), "task": "late"}
+    return ScoreModel.create(**values, status=status, trained_day=DAY, created_at=1, trained_by=world.people["a"])
+
+
 def trained_model(world: World) -> Waiting:
-    values = {"sha256": "5" * 64, "body": "{}", "card": json.dumps({"leak_alarm": False}), "task": "late"}
-    row = ScoreModel.create(**values, status="challenger", trained_day=DAY, created_at=1, trained_by=world.people["a"])
+    row = model(world, "challenger")
     return Waiting(
-        lambda actor: PromoteModel(actor=actor, reason="read", model=row.id, sha256="5" * 64), frozenset("a")
+        lambda actor: PromoteModel(actor=actor, reason="read", model=row.id, sha256=row.sha256), frozenset("a")
     )
 
 
 def earlier_champion(world: World) -> Waiting:
     """Whoever trained it, and whoever asks to go back to it."""
-    values = {"sha256": "5" * 64, "body": "{}", "card": json.dumps({"leak_alarm": False}), "task": "late"}
-    row = ScoreModel.create(**values, status="retired", trained_day=DAY, created_at=1, trained_by=world.people["a"])
-    world.do(ProposeModel, "b", model=row.id, sha256="5" * 64)
+    row = model(world, "retired")
+    world.do(ProposeModel, "b", model=row.id, sha256=row.sha256)
     return Waiting(
-        lambda actor: PromoteModel(actor=actor, reason="read", model=row.id, sha256="5" * 64), frozenset("ab")
+        lambda actor: PromoteModel(actor=actor, reason="read", model=row.id, sha256=row.sha256), frozenset("ab")
     )
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from engine.commands import Refused
-from engine.editions import edition_for
+from engine.editions import Unusable, edition_for
 from engine.importing import ImportFile, import_file
 from engine.payment_models import card_lines, payment_model, score_open_invoices, train_payment
-from engine.promotion import ProposeModel
+from engine.promotion import PromoteModel, ProposeModel
 from engine.runtime import Runtime
 from engine.tables import Entity, ScoreModel
-from engine.training import PromoteModel, RegisterModel
+from engine.training import RegisterModel
 from ledger.canonical import canonical, sha256_of
 from ledger.days import date_of, day_of
 from scoring.invoice_training import Trained
@@ -30,7 +30,8 @@ UNTIL = 18_620
 @pytest.fixture
 def invoice_body(trained: Trained) -> dict[str, Any]:
     """A model of the made-up ledger, as the engine keeps it."""
-    return trained.body | {"card": trained.body["card"] | {"leak_alarm": False}}
+    lead = {"own_share": {"auc": 0.02, "auc_interval": [0.01, 0.03]}}
+    return trained.body | {"card": trained.body["card"] | {"leak_alarm": False, "tested": {"p_late": {"lead": lead}}}}
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_a_champion_changed_in_the_database_is_not_used(
     answer = register(runtime, users.analyst.id, invoice_body)
     changed = canonical(invoice_body | {"golden": []})
     ScoreModel.update(status="champion", body=changed).where(ScoreModel.id == answer["model"]).execute()
-    with pytest.raises(ValueError, match="changed after training"):
+    with pytest.raises(Unusable, match="changed after training"):
         payment_model(runtime)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from engine.commands import Conflict, Invalid, NotFound, Refused
-from engine.promotion import ProposeModel, WithdrawModel
+from engine.promotion import PromoteModel, ProposeModel, WithdrawModel
 from engine.runtime import Runtime
 from engine.tables import AuditEntry, Entity, ScoreModel
-from engine.training import PromoteModel, RegisterModel, train
+from engine.training import RegisterModel, train
 from ledger.canonical import sha256_of
 from scoring.model import canonical
 
@@ -20,11 +20,10 @@ def register(runtime: Runtime, actor: int, body: dict[str, Any]) -> dict[str, An
     return runtime.execute(RegisterModel(actor=actor, reason="new year", body=text, sha256=sha256_of(body)))
 
 
-def promote(runtime: Runtime, actor: int, answer: dict[str, Any]) -> dict[str, Any]:
+def promote(runtime: Runtime, actor: int, answer: dict[str, Any], override: str = "") -> dict[str, Any]:
     """Promote what was registered."""
-    return runtime.execute(
-        PromoteModel(actor=actor, reason="read its card", model=answer["model"], sha256=answer["sha256"])
-    )
+    named = {"model": answer["model"], "sha256": answer["sha256"], "override": override}
+    return runtime.execute(PromoteModel(actor=actor, reason="read its card", **named))
 
 
 def test_another_person_makes_a_model_the_champion(
@@ -52,7 +51,7 @@ def test_a_new_champion_retires_the_old_one(runtime: Runtime, users: SimpleNames
     """There is one champion at a time."""
     promote(runtime, users.second.id, register(runtime, users.analyst.id, body))
     newer = body | {"card": body["card"] | {"seed": 2}}
-    promote(runtime, users.second.id, register(runtime, users.analyst.id, newer))
+    promote(runtime, users.second.id, register(runtime, users.analyst.id, newer), "a longer history")
     assert sorted(model.status for model in ScoreModel.select()) == ["champion", "retired"]
 
 
@@ -116,7 +115,7 @@ def test_going_back_to_an_earlier_champion_takes_two_people_too(
     first = register(runtime, users.analyst.id, body)
     promote(runtime, users.second.id, first)
     newer = register(runtime, users.analyst.id, body | {"card": body["card"] | {"seed": 2}})
-    promote(runtime, users.second.id, newer)
+    promote(runtime, users.second.id, newer, "a longer history")
     with pytest.raises(Conflict):
         promote(runtime, users.manager.id, first)
     third = register(runtime, users.analyst.id, body | {"card": body["card"] | {"seed": 3}})
