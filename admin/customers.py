@@ -42,7 +42,8 @@ RANKED = {
     "days_late": "leader_days_past_due",
     "utilisation": "utilisation_bp",
 }
-FEW = 2_000  # customers; up to here a search puts in order what it found
+FEW = 2_000  # customers; up to here a search puts in order what it found, read as ids,
+SOME = 50_000  # words; and up to here what it found within the database
 BATCH_FIRST, BATCH_MAX = 250, 8_000  # customers by rank, asked at a time whether they are meant
 MEMBERS_SHOWN = 20  # of a group
 WORDS_MAX = 5  # of a search; further ones are left out
@@ -106,6 +107,22 @@ def few_matching(words: str) -> list[int] | None:
             some = some.where(_has_word(CustomerWord.customer, part))
         kept[words] = [key for (key,) in some.distinct().limit(FEW + 1).tuples()]
     return kept[words] if len(kept[words]) <= FEW else None
+
+
+def some_matching(words: str) -> ModelSelect | None:
+    """The ids that words find, where gathering and ordering them beats meeting them in the list's order; else None.
+
+    The list's order meets frequent words soon, but rarer ones may all stand at its end.
+    """
+    parts = sorted(_parts(words), key=len, reverse=True)
+    if not parts:
+        return None
+    found = CustomerWord.select(CustomerWord.customer).where(_begins(CustomerWord, parts[0]))
+    for part in parts[1:]:
+        found = found.where(_has_word(CustomerWord.customer, part))
+    at_most = CustomerWord.select(Value(1).alias("one")).where(_begins(CustomerWord, parts[0])).limit(SOME + 1)
+    counted = at_most.select_from(fn.COUNT(at_most.c.one)).scalar()
+    return found if counted <= SOME else None
 
 
 def _parts(words: str) -> list[bytes]:
@@ -318,7 +335,8 @@ class CustomersView(ConsoleView):
 
     def search_in(self, query: ModelSelect, words: str) -> ModelSelect:
         """By number or name."""
-        return matching(query, words)
+        some = some_matching(words) if few_matching(words) is None else None
+        return matching(query, words) if some is None else query.where(Customer.id.in_(some))
 
     def asked(self) -> Asked:
         """A figure asked for is also what the list is ranked by."""

@@ -33,8 +33,8 @@ def measure(runtime: Runtime, chosen: Namespace, found: Found) -> None:
         decide_customer(runtime, customer, AS_OF_DAY)
 
     def explained(customer: int) -> None:
-        row, _ = decide_customer(runtime, customer, AS_OF_DAY)
-        explain(row, book)
+        row, decided = decide_customer(runtime, customer, AS_OF_DAY)
+        explain(row, book, decided)
 
     decide_customer(runtime, 1, AS_OF_DAY)
     settle()  # as a server does once it is loaded (wsgi.py)

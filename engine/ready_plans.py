@@ -56,10 +56,9 @@ class Slot:
     def answer(self, inputs: Frames, as_of_day: int) -> nw.LazyFrame[Any]:
         """Collect the plan over frames that are computed, such as ``typed_rows`` gives."""
         ahead = PLAN_DAY - as_of_day
-        self._frames = {
-            name: _moved(inputs[name].select(columns).to_native().collect(), ahead)
-            for name, columns in self._columns.items()
-        }
+        wanted = [inputs[name].to_native().select(columns) for name, columns in self._columns.items()]
+        read = pl.collect_all(wanted, optimizations=AS_EAGER)
+        self._frames = {name: _moved(frame, ahead) for name, frame in zip(self._columns, read, strict=True)}
         for number, step in enumerate(self._steps):
             self._kept[number] = step.collect(optimizations=AS_EAGER)
         answer = self._plan.collect(optimizations=AS_EAGER)
@@ -70,7 +69,7 @@ class Slot:
 def _moved(frame: pl.DataFrame, days: int) -> pl.DataFrame:
     """The frame with all its days so many days later."""
     names = [name for name in frame.columns if name == "day" or name.endswith("_day")]
-    return frame.with_columns(pl.col(names) + days) if names and days else frame
+    return frame.with_columns(pl.col(names) + days) if names and days and frame.height else frame
 
 
 class Slots:

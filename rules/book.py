@@ -221,21 +221,23 @@ class Book:
 
     def edition(self) -> dict[str, Any]:
         """What of an edition is the rules' part, JSON-able: hashes, and parameters of the day."""
-        derived = {column.name: column.fact for column in derived_in(self.dictionary)}
+        if "shas" not in self.prepared:
+            derived = {column.name: column.fact for column in derived_in(self.dictionary)}
+            self.prepared["shas"] = (
+                {name: sha256_of(stage.policy.document) for name, stage in self.stages.items()},
+                {name: sha256_of(derived[name].document) for name in sorted(derived)},
+            )
+        policies, derived_facts = self.prepared["shas"]
         stopped = sorted(stage.policy.key for stage in self.stages.values() if stage.stopped)
         return {
             **({"stopped": stopped} if stopped else {}),
-            "policies": {name: sha256_of(stage.policy.document) for name, stage in self.stages.items()},
+            "policies": dict(policies),
             "parameters": {
                 name: {"value": value.value, "by_segment": dict(value.by_segment)}
                 for name, value in sorted(self.parameters.items())
             },
             # Left out where there are none, so that editions of a time without them stay what they are.
-            **(
-                {"derived_facts": {name: sha256_of(derived[name].document) for name in sorted(derived)}}
-                if derived
-                else {}
-            ),
+            **({"derived_facts": dict(derived_facts)} if derived_facts else {}),
         }
 
 

@@ -155,8 +155,10 @@ def test_a_search_of_many_finds_the_same_as_a_search_of_few(
     paths = ["/customers/?search=firm", "/customers/?search=oak firm&end=1", "/customers/?view=held&sort=name"]
     few = [re.findall(r">(Firm [^<]+)</a>", browser.get(path).text) for path in paths]
     monkeypatch.setattr(customers, "FEW", 3)
+    some = [re.findall(r">(Firm [^<]+)</a>", browser.get(path).text) for path in paths]
+    monkeypatch.setattr(customers, "SOME", 3)
     many = [re.findall(r">(Firm [^<]+)</a>", browser.get(path).text) for path in paths]
-    assert few == many
+    assert few == some == many
     assert [len(names) for names in few] == [25, 20, 14]
 
 
