@@ -4,7 +4,7 @@ The server draws them as SVG without scripts or inline styles; lines differ by d
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -182,8 +182,9 @@ def share_axis(label: str, high: float = 1.0, low: float = 0.0) -> Axis:
 
 def index_axis(label: str, high: float) -> Axis:
     """An axis of plain figures from 0 on."""
-    steps = [high * step / TICKS for step in range(TICKS + 1)]
-    return Axis(label, 0.0, high, [(step, _plain(step, 2)) for step in steps])
+    parts = {0.3: 3, 2.0: 4}.get(high, TICKS)
+    steps = [high * step / parts for step in range(parts + 1)]
+    return Axis(label, 0.0, high, [(step, _plain(step, 1)) for step in steps])
 
 
 def name_axis(label: str, names: Sequence[str], most: int = 8) -> Axis:
@@ -260,6 +261,15 @@ def _sheet_row(chart: Chart, row: Sequence[Any], kinds: Sequence[str]) -> list[A
     for column, value in zip(chart.columns, row, strict=True):
         values += (value or (None, None)) if column.range else [value]
     return [sheet_cell(value, kind, chart.currency) for value, kind in zip(values, kinds, strict=True)]
+
+
+def with_columns(chart: Chart, columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Chart:
+    """A chart whose table says more than is drawn."""
+    return replace(
+        chart,
+        columns=[*chart.columns, *columns],
+        rows=[[*row, *more] for row, more in zip(chart.rows, rows, strict=True)],
+    )
 
 
 def interval_columns(labels: Iterable[str], kind: str = "share") -> list[Column]:

@@ -25,6 +25,7 @@ from admin import (
     dispute_pages,
     disputes_view,
     doubt,
+    drift_page,
     explanation_page,
     formatting,
     forms,
@@ -164,6 +165,7 @@ def register(app: Flask) -> None:
         model_curves,
         trainings_page,
         scores_page,
+        drift_page,
         answer_page,
         plan_pages,
     ):

@@ -74,15 +74,19 @@ class Watched:
     drifts: list[DriftLine]
 
 
-def verdict_words(one: Drift | None) -> str:
-    """What is to be done about a drift."""
-    words = {
+def verdict_names() -> dict[str, str]:
+    """What is to be done about a drift, by its verdict."""
+    return {
         "steady": _("steady"),
         "chance": _("no more than chance among so few"),
         "watch": _("watch it"),
         "act": _("act: find out why, or train anew"),
     }
-    return _("nobody to compare") if one is None else words[one.verdict]
+
+
+def verdict_words(one: Drift | None) -> str:
+    """What is to be done about a drift."""
+    return _("nobody to compare") if one is None else verdict_names()[one.verdict]
 
 
 def watched(entity: Entity, rows: int) -> Watched | None:

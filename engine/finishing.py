@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from engine import after_run, frames, kept_frames
+from engine import after_run, frames, kept_frames, score_history
 from engine.confirming import SAMPLE_ROWS, Claimed, confirm, confirm_sample
 from engine.database import update_rows
 from engine.decisions import Applying, Verdict, standing_row, write, write_points
@@ -106,6 +106,8 @@ def finish(
             confirm_sample(applying, matcher, _sample(applying, decided))
     with measured.step("after"):
         after_run.complete(applying, decided)
+    with measured.step("scores watched"):
+        score_history.watch(runtime, run, edition.model, applying.at)
     if run.lines_file is not None:
         with measured.step("lines"):
             _finish_lines(applying, matcher, None if computed is None else computed.lines)

@@ -1396,8 +1396,26 @@ def up(migrator, db):
 
     db.create_tables([Waiver])
 
+    class WatchedRun(Model):
+        run = ForeignKeyField(Run, unique=True, on_delete="RESTRICT")
+        entity_id = IntegerField()
+        as_of_day = IntegerField()
+        model = CharField(max_length=64)
+        reference = TextField(null=True)
+        figures = TextField()
+        outcome = TextField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "watched_run"
+            indexes = ((("entity_id", "as_of_day"), False),)
+
+    db.create_tables([WatchedRun])
+
 
 def down(migrator, db):
+    migrator.migrate(migrator.drop_table("watched_run"))
     migrator.migrate(migrator.drop_table("waiver"))
     migrator.migrate(migrator.drop_table("verification"))
     migrator.migrate(migrator.drop_table("user_scope"))

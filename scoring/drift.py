@@ -47,6 +47,31 @@ class Drift:
         return "watch" if self.index < ACT else "act"
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The distribution that later ones are compared with, small enough to be kept.
+
+    Args:
+        edges: between the bins, rising: the deciles of the known values.
+        counts: how many customers are in each bin; the last one holds those whose value is unknown.
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+def reference_of(values: Floats) -> Reference:
+    """Keep the deciles of values, NaN where one is unknown.
+
+    >>> reference_of(np.array([1.0, 1.0, 2.0, np.nan]))
+    Reference(edges=(1.0, 2.0), counts=(0, 2, 1, 1))
+    """
+    known = values[~np.isnan(values)]
+    cuts = np.linspace(0, 1, DECILES + 1)[1:-1]
+    edges = np.unique(np.quantile(known, cuts, method="higher")) if known.size else np.array([], dtype=np.float64)
+    return Reference(tuple(edges.tolist()), tuple(int(count) for count in _counts(values, edges)))
+
+
 def drift(before: Floats, now: Floats) -> Drift | None:
     """Measure how far values moved.
 
@@ -56,20 +81,24 @@ def drift(before: Floats, now: Floats) -> Drift | None:
     Returns:
         None where either side has no customer.
     """
-    if not before.size or not now.size:
+    return drift_from(reference_of(before), now) if before.size else None
+
+
+def drift_from(reference: Reference, now: Floats) -> Drift | None:
+    """Measure how far values moved from a distribution that was kept; None where either side has no customer."""
+    then = np.array(reference.counts, dtype=np.float64)
+    before = int(then.sum())
+    if not before or not now.size:
         return None
-    known = before[~np.isnan(before)]
-    cuts = np.linspace(0, 1, DECILES + 1)[1:-1]
-    edges = np.unique(np.quantile(known, cuts, method="higher")) if known.size else np.array([], dtype=np.float64)
-    then, later = _counts(before, edges), _counts(now, edges)
+    later = _counts(now, np.array(reference.edges, dtype=np.float64))
     used = (then + later) > 0
     # half a customer more in each bin: a bin that one side lacks is far, not infinitely far
-    share = (then[used] + 0.5) / (before.size + 0.5 * used.sum())
+    share = (then[used] + 0.5) / (before + 0.5 * used.sum())
     share_now = (later[used] + 0.5) / (now.size + 0.5 * used.sum())
     index = float(((share_now - share) * np.log(share_now / share)).sum())
     free = max(int(used.sum()) - 1, 0)
-    chance = (free + ONE_IN_TWENTY * math.sqrt(2 * free)) * (1 / before.size + 1 / now.size)
-    return Drift(index, chance, before.size, now.size, int(np.isnan(before).sum()), int(np.isnan(now).sum()))
+    chance = (free + ONE_IN_TWENTY * math.sqrt(2 * free)) * (1 / before + 1 / now.size)
+    return Drift(index, chance, before, now.size, reference.counts[-1], int(np.isnan(now).sum()))
 
 
 def _counts(values: Floats, edges: Floats) -> Floats:

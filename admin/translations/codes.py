@@ -60,7 +60,7 @@ ALARMS = (
         "child_crashed",
         "clock",
     ),
-    "missing_rate",
+    *("missing_rate", "score_drift", "ledger_truncated"),
     "account_changed",
     "models",
     *("sending_stopped", "message_failed", "message_uncertain", "message_late"),

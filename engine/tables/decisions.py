@@ -58,6 +58,21 @@ class Decision(Table):
         indexes = ((("as_of_day", "id"), False),)
 
 
+class WatchedRun(Table):
+    """What the scores of one run were like, computed once when it ended; kept when its facts are not."""
+
+    run = ForeignKeyField(Run, unique=True, on_delete="RESTRICT")
+    entity_id = IntegerField()
+    as_of_day = IntegerField()
+    model = CharField(max_length=64)
+    reference = TextField(null=True)  # JSON of the distributions, at the first run of a model: what drift starts from
+    figures = TextField()  # JSON: customers, scored, thin, open items, unknown values and drift by feature
+    outcome = TextField(null=True)  # JSON: what became of them; null: not known yet, {}: nobody can tell any more
+
+    class Meta:
+        indexes = ((("entity_id", "as_of_day"), False),)
+
+
 class DayReplay(Table):
     """A past day that somebody asked to decide again, and what came of it; nothing else is written."""
 
