@@ -19,7 +19,7 @@ from admin.command_parts import (
     with_runtime,
 )
 from engine.runtime import Runtime
-from engine.tables import Entity, ScoreModel
+from engine.tables import Customer, Entity, ScoreModel
 
 entities_option = click.option("--entity", "codes", multiple=True, metavar="CODE", help="An entity; all if left out.")
 
@@ -213,10 +213,19 @@ def model_card_command(runtime: Runtime, sha256: str, file: Path | None, json_: 
 @click.argument("entity")
 @as_of_option
 @click.option("--model", "sha256", help="Another model than the champion.")
+@click.option("--customer", metavar="NUMBER", help="Invoices of this customer alone.")
 @click.option("--top", default=20, show_default=True, help="How many invoices to print; with --json all.")
 @as_json
 @with_runtime
-def score_command(runtime: Runtime, entity: str, as_of: int | None, sha256: str | None, top: int, json_: bool) -> None:
+def score_command(
+    runtime: Runtime,
+    entity: str,
+    as_of: int | None,
+    sha256: str | None,
+    customer: str | None,
+    top: int,
+    json_: bool,
+) -> None:
     """Say of every open invoice of ENTITY how likely it is paid late, when, and why."""
     from engine.payment_models import payment_model, score_open_invoices
     from scoring.invoice_model import TASK, load_invoice_model
@@ -234,6 +243,10 @@ def score_command(runtime: Runtime, entity: str, as_of: int | None, sha256: str 
     if model is None:
         fail("no payment model is in force. Cure: dunwell train, then dunwell promote by two people")
     rows = score_open_invoices(runtime, found, runtime.today(found) if as_of is None else as_of, model)
+    if customer is not None:
+        if not Customer.select().where(Customer.entity == found, Customer.number == customer).exists():
+            fail(f"{found.code} has no customer {customer}")
+        rows = [row for row in rows if row["customer"] == customer]
     if json_:
         show({"model": model.sha256, "invoices": rows}, True)
         return

@@ -14,6 +14,8 @@ from admin.console import cursor, position
 from admin.invoices import name_invoices, standings_of_lines
 from engine.disputes import Told, disputes_of
 from engine.invoice_documents import documents_of
+from engine.invoice_scores import Scored as ScoredLines
+from engine.invoice_scores import scores_of_customer
 from engine.payment_plans import Told as PlanTold
 from engine.payment_plans import plans_of
 from engine.pipeline import Asking, asking, reading_of
@@ -119,6 +121,7 @@ class CustomerFile:
     line_standings: Mapping[tuple[str, int], Standing]
     lines: list[dict[str, Any]]
     scored: Scored
+    invoices_scored: ScoredLines | None = None
     payments: list[dict[str, Any]] = field(default_factory=list)
     promises: list[PromiseTold] = field(default_factory=list)
     plans: list[PlanTold] = field(default_factory=list)
@@ -211,6 +214,7 @@ def file_of(customer: Customer) -> CustomerFile:
         line_standings=standings_of_lines(customer, ask.edition.line_policy_key),
         lines=read.lines,
         scored=scored(row, ask.edition.model),
+        invoices_scored=scores_of_customer(runtime, customer.entity, customer.id),
         payments=_payments(customer),
         promises=promises_of(runtime, ask, customer, read),
         plans=plans_of(runtime, customer, ask),

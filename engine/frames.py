@@ -203,6 +203,11 @@ def from_rows(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> n
     )
 
 
+def from_columns(columns: Mapping[str, Any]) -> nw.LazyFrame[Any]:
+    """A frame of columns given as arrays."""
+    return nw.from_native(pl.DataFrame(dict(columns)).lazy())
+
+
 def collected(frame: nw.LazyFrame[Any], rows_expected: int = 0) -> nw.LazyFrame[Any]:
     """Compute a frame once, so that what follows does not compute it again."""
     native: pl.LazyFrame = frame.to_native()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from huey import Huey, crontab
 
-from engine import inbox, outbox, promotion, refitting, replays, retention, runs, trainings, uploads
+from engine import inbox, invoice_scores, outbox, promotion, refitting, replays, retention, runs, trainings, uploads
 from engine.locks import Lead
 from engine.outages import TOLD, outage_of
 from engine.queues import open_queue
@@ -34,11 +34,11 @@ def make_huey(runtime: "Runtime") -> Huey:
         runtime: whose outbox the tasks empty.
     """
     huey = open_queue(runtime.settings)
-    train = huey.task(name="train")(lambda: _connected(runtime, trainings.work_off))
+    train = huey.task(name="train")(lambda: _connected(runtime, models_now))
 
     def work(now: Callable[["Runtime"], None]) -> None:
         _connected(runtime, now)
-        if trainings.is_waiting():
+        if trainings.is_waiting() or invoice_scores.is_waiting():
             train()  # beside, in a task of its own: messages do not wait for it
 
     drain = huey.task(name="drain")(lambda: work(drain_now))
@@ -72,6 +72,13 @@ def drain_now(runtime: "Runtime") -> None:
     """Decide the customers that changed, send what is due, then replay what somebody asked for."""
     with _waiting_out(runtime):
         _drain(runtime)
+
+
+def models_now(runtime: "Runtime") -> None:
+    """Score the open invoices of the last runs, then train and measure what was asked for."""
+    with _waiting_out(runtime):
+        invoice_scores.work_off(runtime)
+        trainings.work_off(runtime)
 
 
 def sweep_now(runtime: "Runtime") -> None:

@@ -301,6 +301,18 @@ def _usual_amounts(lines: Columns) -> Steps:
     return Steps.of(zero, days, log=np.concatenate([amount, -amount]), one=np.concatenate([one, -one]))
 
 
+def usual_on(lines: Columns, day: int) -> Steps:
+    """What ``Past.amounts`` says on one day, for the lines of a whole portfolio: a single step with all of it.
+
+    Args:
+        lines: amount, seen_day and gone_day.
+    """
+    amount = _micro_log(np.nan_to_num(lines["amount"].astype(np.float64)))
+    known, gone = lines["seen_day"] < day, lines["gone_day"] < day
+    log, count = amount[known].sum() - amount[gone].sum(), known.sum() - gone.sum()
+    return Steps.of(np.zeros(1, dtype=np.int64), np.array([-NEVER]), log=np.array([log]), one=np.array([count]))
+
+
 def _owners(lines: Columns, line_keys: Ints, payments: Columns, payment_keys: Ints) -> Ints:
     """The place of the line that each payment settles in its era; -1 where it is none of these."""
     if not len(line_keys):

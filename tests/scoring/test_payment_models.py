@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
+from engine import invoice_scores
 from engine.commands import Refused
 from engine.editions import Unusable, edition_for
 from engine.importing import ImportFile, import_file
+from engine.invoice_scores import scores_of_customer
 from engine.payment_models import card_lines, payment_model, score_open_invoices, train_payment
 from engine.promotion import PromoteModel, ProposeModel
+from engine.retention import _needed
 from engine.runtime import Runtime
-from engine.tables import Entity, ScoreModel
+from engine.tables import Customer, Entity, Run, ScoreModel
 from engine.training import RegisterModel
 from ledger.canonical import canonical, sha256_of
 from ledger.days import date_of, day_of
@@ -119,6 +122,45 @@ def test_open_invoices_are_scored_with_reasons(
         assert row["days_low"] <= row["days_late"] <= row["days_high"]
         assert 0 < len(row["reasons"]) <= 4
         assert all(": " in reason and ", usual " in reason for reason in row["reasons"])
+
+
+def test_a_run_keeps_the_scores_of_its_open_invoices(
+    runtime: Runtime,
+    entity: Entity,
+    users: SimpleNamespace,
+    invoice_body: dict[str, Any],
+    made_up_entries: dict[str, Any],
+    take: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once per run, the same in parts, the same as asked for one customer alone, and kept as long as the facts."""
+    take(made_up_entries, 150)
+    run = Run.create(
+        entity=entity, as_of_day=UNTIL, kind="nightly", state="done", facts_file="frames/none.parquet", started_at=1
+    )
+    assert invoice_scores.work_off(runtime) == 0  # nobody approved a model
+    assert scores_of_customer(runtime, entity, 1) is None
+    answer = register(runtime, users.analyst.id, invoice_body)
+    ScoreModel.update(status="champion").where(ScoreModel.id == answer["model"]).execute()
+    monkeypatch.setattr(invoice_scores, "LINES_AT_ONCE", 30)
+    assert [invoice_scores.work_off(runtime) for _ in range(2)] == [1, 0]
+    kept = Run.get_by_id(run.id)
+    assert kept.invoice_model == answer["sha256"]
+    monkeypatch.undo()
+    Run.update(invoices_file=None).where(Run.id == run.id).execute()  # killed before the run named it
+    invoice_scores.work_off(runtime)
+    assert Run.get_by_id(run.id).invoices_file == kept.invoices_file
+    rows = score_open_invoices(runtime, entity, UNTIL, payment_model(runtime))
+    customers = {customer.number: customer.id for customer in Customer}
+    for number, customer in list(customers.items())[:3]:
+        stored = scores_of_customer(runtime, entity, customer)
+        alone = invoice_scores.scores_on(runtime, entity, UNTIL, payment_model(runtime), customer)
+        told = {int(line): int(chance) for line, chance in zip(alone["line_id"], alone["p_late_bp"], strict=True)}
+        assert {line: one["p_late_bp"] for line, one in stored.lines.items()} == told
+        asked = {row["line"]: row["p_late"] for row in rows if row["customer"] == number}
+        assert asked.keys() == told.keys()
+        assert all(abs(asked[line] * 10_000 - chance) <= 1 for line, chance in told.items())
+    assert kept.invoices_file in _needed(runtime)
 
 
 @pytest.mark.slow
