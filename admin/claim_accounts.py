@@ -2,11 +2,14 @@
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 
 from admin import gate
 from admin.explanation_page import visible_customer
-from engine.charging import UNDONE_BY_HAND
+from admin.plan_pages import proposals_shown
+from engine.charging import UNDONE_BY_HAND, WAIVER
 from engine.claim_account import ClaimAccount, claim_account_of
+from engine.proposals import waiting_for
 from engine.silence_actions import name_of
 from ledger.claims import CHARGES
 from ledger.interest import share_text
@@ -25,6 +28,7 @@ def page(customer_id: int) -> ResponseReturnValue:
     return render_template(
         "console/claim_account.html",
         account=account,
+        waiting=proposals_shown(row for row in waiting_for(current_user.id, customer) if row.kind == WAIVER),
         customer=customer,
         claims=claims,
         accrued=_accrued(account),

@@ -78,8 +78,6 @@ CLAIM_SHAPES = (
             "currency": CURRENCY,
         },
     ),
-    Shape("ApproveWaiver", _l("Approve a waiver"), _l("It counts at once. Nobody approves their own."), _l("Approve")),
-    Shape("DeclineWaiver", _l("Decline a waiver"), _l("Nothing is waived."), _l("Decline")),
     Shape(
         "ReverseClaimEntry",
         _l("Take an entry back"),

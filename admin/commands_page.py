@@ -38,7 +38,6 @@ from engine.tables import (
     Run,
     ScoreModel,
     User,
-    Waiver,
 )
 from ledger.problems import Problem
 
@@ -56,7 +55,6 @@ OF_CUSTOMER = {
     "write_off": Credit,
     "due_line": DueLine,
     "invoice_document": InvoiceDocument,
-    "waiver": Waiver,
     "claim_entry": ClaimEntry,
     "hand_over": HandOver,
 }

@@ -37,7 +37,6 @@ CARRIED = frozenset(
         "run",
         "user",
         "invoice_document",
-        "waiver",
         "claim_entry",
         "hand_over",
         "mail",

@@ -1,6 +1,7 @@
 """Payment plans: agreed on a page of their own, and seen together with what waits for a second person."""
 
 import json
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 from uuid import uuid4
@@ -14,12 +15,13 @@ from flask_login import current_user
 from admin import formatting, gate
 from admin.explanation_page import visible_customer
 from engine import access
+from engine.charging import WAIVER
 from engine.commands import Conflict, Invalid
 from engine.open_amounts import open_of_lines, standing
 from engine.payment_plans import AgreePlan, Told, plans_of, told
 from engine.pipeline import asking
 from engine.proposals import waiting_for
-from engine.tables import Customer, DueLine, Entity, PaymentPlan
+from engine.tables import Customer, DueLine, Entity, PaymentPlan, Proposal
 from ledger.days import day_of
 from ledger.money import parse_amount
 from ledger.plans import EVERY, INSTALMENTS_MAX, schedule
@@ -45,15 +47,23 @@ def index() -> ResponseReturnValue:
     seen.sort(key=lambda one: -one.plan.id)
     return render_template(
         "console/plans.html",
-        waiting=[{"row": row, "body": json.loads(row.body), "what": _proposed(row)} for row in waiting_for(user)],
+        waiting=proposals_shown(waiting_for(user)),
         plans=[one for one in seen if one.state in {"active", "defaulted"}],
         over=[one for one in seen if one.state in {"done", "cancelled"}],
     )
 
 
-def _proposed(row: Any) -> str:
+def proposals_shown(rows: Iterable[Proposal]) -> list[dict[str, Any]]:
+    """Proposals that wait, each with what it is about in words."""
+    return [{"row": row, "what": _proposed(row)} for row in rows]
+
+
+def _proposed(row: Proposal) -> str:
     """What a proposal is about, in words."""
     body = json.loads(row.body)
+    if row.kind == WAIVER:
+        money = formatting.money_text(body["amount_minor"], body["currency"])
+        return f"{formatting.title(body['part'])}, {money} {body['currency']}"
     lines = body["due_lines"] if row.kind == "payment_plan" else [body["due_line"]]
     found = list(DueLine.select().where(DueLine.id.in_(lines)).order_by(DueLine.id))
     numbers, currency = ", ".join(line.number for line in found), found[0].currency if found else ""

@@ -1,21 +1,23 @@
 """Commands of the claim account: charge by law, note costs and payments, waive, take back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.claim_account import ClaimAccount, claim_account_of
-from engine.commands import Change, Command, Conflict, Context, Invalid, NotFound, Refused, carry_out, register
+from engine.commands import Change, Command, Context, Invalid, NotFound, carry_out, register
 from engine.corrections import entry_of, reverse
-from engine.editions import edition_for
-from engine.tables import Action, ClaimEntry, Customer, DueLine, Entity, Reversal, Waiver
+from engine.proposals import bound, entered_by, propose
+from engine.tables import Action, ClaimEntry, Customer, DueLine, Reversal
 from ledger.claims import CHARGES, Charging
 from ledger.columns import MONEY_BOUND
 
 if TYPE_CHECKING:
     from engine.runtime import Runtime
 
-ALONE = "waiver_alone_maximum"  # the parameter
-UNDONE_BY_HAND = ("cost", "payment", "waiver")  # what the law charges is brought up to date by charging again
+WAIVER = "waiver"  # kind of its entries and of what waits for a second person
+ALONE = "waiver_alone_maximum"  # parameter: up to here one person waives
+UNDONE_BY_HAND = ("cost", "payment", WAIVER)  # what the law charges is brought up to date by charging again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,94 +179,38 @@ def waive_claim(context: Context, command: WaiveClaim) -> Change:
     _check_amount(command.amount_minor, command.currency)
     account = claim_account_of(context.runtime, customer, context.today(customer.entity))
     _check_waiver(account, command.part, command.amount_minor, command.currency)
-    common = {"part": command.part, "amount_minor": command.amount_minor, "currency": command.currency}
+    body = {"part": command.part, "amount_minor": command.amount_minor, "currency": command.currency}
     in_base = account.exchange(command.amount_minor, command.currency, customer.entity.currency)
-    waived = sum(_in_base(account, row) for row in account.rows if row.kind == "waiver" and row.approved_by is None)
+    waived = sum(_in_base(account, row) for row in account.rows if row.kind == WAIVER and row.approved_by is None)
     # Many small waivers are one large one: what was waived alone before counts, however it was cut.
-    alone = in_base is not None and waived + in_base <= waived_alone_maximum(
-        context.runtime, customer.entity, account.day
+    alone = in_base is not None and waived + in_base <= bound(context.runtime, customer, ALONE)
+    if not alone:
+        return propose(context, customer, WAIVER, body, command.reason)
+    return enter_waiver(context, customer, body, command.reason, None)
+
+
+@entered_by(WAIVER)
+def enter_waiver(
+    context: Context, customer: Customer, body: Mapping[str, Any], reason: str, proposed_by: int | None
+) -> Change:
+    """Append it to the claim account, if so much is still open."""
+    account = claim_account_of(context.runtime, customer, context.today(customer.entity))
+    _check_waiver(account, body["part"], body["amount_minor"], body["currency"])
+    actor = None if context.actor is None else context.actor.id
+    entry = ClaimEntry.create(
+        **entry_of(context, customer, account.day),
+        kind=WAIVER,
+        **body,
+        reason=reason,
+        by=proposed_by or actor,
+        approved_by=actor if proposed_by else None,
     )
-    if alone:
-        return _appended(_waived(context, customer, command.reason, approved_by=None, **common), customer)
-    row = Waiver.create(
-        customer=customer,
-        **common,
-        reason=command.reason,
-        state="proposed",
-        proposed_by=context.actor,
-        proposed_at=context.at,
-    )
-    return Change(
-        subject_kind="waiver",
-        subject_id=row.id,
-        after={"customer": customer.id, **common, "state": "proposed"},
-        answer={"waiver": row.id, "needs_approval": True, "state": "proposed"},
-        entity_id=customer.entity_id,
-    )
+    return _appended(entry, customer)
 
 
 def _in_base(account: ClaimAccount, row: ClaimEntry) -> int:
     amount = account.exchange(row.amount_minor, row.currency, account.customer.entity.currency)
     return row.amount_minor if amount is None else amount
-
-
-@dataclass(frozen=True, kw_only=True)
-class ApproveWaiver(Command):
-    """Let another person's waiver take effect."""
-
-    waiver: int
-
-
-@register(ApproveWaiver, permission="claims.approve", person_only=True)
-def approve_waiver(context: Context, command: ApproveWaiver) -> Change:
-    """Approve it as a second person: an entry of the claim account."""
-    row, customer = _waiting(context, command.waiver)
-    if context.actor is None or row.proposed_by_id == context.actor.id:
-        raise Refused("nobody approves their own waiver")
-    account = claim_account_of(context.runtime, customer, context.today(customer.entity))
-    _check_waiver(account, row.part, row.amount_minor, row.currency)
-    entry = _waived(
-        context,
-        customer,
-        row.reason,
-        part=row.part,
-        amount_minor=row.amount_minor,
-        currency=row.currency,
-        approved_by=context.actor.id,
-        by=row.proposed_by_id,
-    )
-    _settle(context, row, "approved", entry)
-    return Change(
-        subject_kind="waiver",
-        subject_id=row.id,
-        before={"state": "proposed"},
-        after={"state": "approved", "entry": entry.id},
-        answer={"waiver": row.id, "entry": entry.id},
-        dirty=(customer.id,),
-        entity_id=customer.entity_id,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeclineWaiver(Command):
-    """Say no to a waiver that waits."""
-
-    waiver: int
-
-
-@register(DeclineWaiver, permission="claims.approve", person_only=True)
-def decline_waiver(context: Context, command: DeclineWaiver) -> Change:
-    """Nothing is waived; who proposed it may decline it too."""
-    row, customer = _waiting(context, command.waiver)
-    _settle(context, row, "declined", None)
-    return Change(
-        subject_kind="waiver",
-        subject_id=row.id,
-        before={"state": "proposed"},
-        after={"state": "declined"},
-        answer={"waiver": row.id},
-        entity_id=customer.entity_id,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,12 +269,6 @@ def set_consumer(context: Context, command: SetConsumer) -> Change:
     )
 
 
-def waived_alone_maximum(runtime: "Runtime", entity: Entity, day: int) -> int:
-    """What one person may waive of a customer alone, base currency minor units: a parameter; 0 while there is none."""
-    found = edition_for(runtime, entity, day).book.parameters.get(ALONE)
-    return found.value if found is not None and isinstance(found.value, int) else 0
-
-
 def _check_amount(amount_minor: int, currency: str) -> None:
     if not 0 < amount_minor <= MONEY_BOUND:
         raise Invalid.because("amount_minor", "must be above 0", "give an amount in minor units")
@@ -349,39 +289,6 @@ def _check_waiver(account: ClaimAccount, part: str, amount_minor: int, currency:
         )
 
 
-def _waiting(context: Context, waiver_id: int) -> tuple[Waiver, Customer]:
-    row: Waiver | None = Waiver.get_or_none(Waiver.id == waiver_id)
-    if row is None:
-        raise NotFound(f"no waiver {waiver_id}")
-    customer = context.customer(row.customer_id)
-    if row.state != "proposed":
-        raise Conflict(f"waiver {row.id} is {row.state}", current={"state": row.state})
-    return row, customer
-
-
-def _settle(context: Context, row: Waiver, state: str, entry: ClaimEntry | None) -> None:
-    changed = (
-        Waiver.update(
-            state=state, settled_by=context.actor, settled_at=context.at, entry=entry, version=Waiver.version + 1
-        )
-        .where(Waiver.id == row.id, Waiver.state == "proposed")
-        .execute()
-    )
-    if changed != 1:
-        raise Conflict(f"waiver {row.id} was settled by somebody else")
-
-
-def _waived(context: Context, customer: Customer, reason: str, **values: Any) -> ClaimEntry:
-    actor = None if context.actor is None else context.actor.id
-    entry: ClaimEntry = ClaimEntry.create(
-        **entry_of(context, customer, context.today(customer.entity)),
-        kind="waiver",
-        reason=reason,
-        **{"by": actor, **values},
-    )
-    return entry
-
-
 def _appended(entry: ClaimEntry, customer: Customer) -> Change:
     return Change(
         subject_kind="claim_entry",
@@ -393,7 +300,7 @@ def _appended(entry: ClaimEntry, customer: Customer) -> Change:
             "amount_minor": entry.amount_minor,
             "currency": entry.currency,
         },
-        answer={"claim_entry": entry.id, "needs_approval": False},
+        answer={"claim_entry": entry.id},
         dirty=(customer.id,),
         entity_id=customer.entity_id,
     )

@@ -20,7 +20,6 @@ from engine.tables import (
     DueLine,
     Entity,
     Reversal,
-    Waiver,
 )
 from ledger.claims import (
     Balance,
@@ -56,7 +55,6 @@ class ClaimAccount:
         entries: in force, in the order they were booked.
         rows: the same as they are kept.
         balances: by currency.
-        waiting: waivers that wait for a second person.
         problems: why something cannot be known.
     """
 
@@ -70,7 +68,6 @@ class ClaimAccount:
     entries: tuple[Booked, ...]
     rows: tuple[ClaimEntry, ...]
     balances: tuple[Balance, ...]
-    waiting: tuple[Waiver, ...]
     problems: tuple[Problem, ...]
     exchange: Exchange
 
@@ -149,7 +146,6 @@ def claim_account_of(runtime: "Runtime", customer: Customer, day: int, laws: Law
     )
     entries = tuple(_booked(row) for row in rows)
     claims = () if regime is None else line_claims(lines.values(), entries, regime, day, bool(customer.consumer))
-    waiting = Waiver.select().where(Waiver.customer == customer, Waiver.state == "proposed").order_by(Waiver.id)
     return ClaimAccount(
         customer=customer,
         day=day,
@@ -161,7 +157,6 @@ def claim_account_of(runtime: "Runtime", customer: Customer, day: int, laws: Law
         entries=entries,
         rows=rows,
         balances=balances(entries),
-        waiting=tuple(waiting),
         problems=laws.problems,
         exchange=_exchange(entity, day),
     )

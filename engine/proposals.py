@@ -66,7 +66,7 @@ def propose(context: Context, customer: Customer, kind: str, body: Mapping[str, 
 
 @dataclass(frozen=True, kw_only=True)
 class ApproveEntry(Command):
-    """Approve a payment plan or a write-off that another person proposed.
+    """Approve a payment plan, a write-off or a waiver that another person proposed.
 
     Args:
         sha256: of what the actor saw.

@@ -1375,27 +1375,6 @@ def up(migrator, db):
 
     db.create_tables([Verification])
 
-    class Waiver(Model):
-        customer = ForeignKeyField(Customer, on_delete="RESTRICT")
-        part = CharField()
-        amount_minor = BigIntegerField()
-        currency = CharField(max_length=3)
-        reason = TextField()
-        state = CharField()
-        proposed_by = ForeignKeyField(User, on_delete="RESTRICT")
-        proposed_at = BigIntegerField()
-        settled_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
-        settled_at = BigIntegerField(null=True)
-        entry = ForeignKeyField(ClaimEntry, null=True, on_delete="RESTRICT")
-        version = IntegerField(default=1)
-
-        class Meta:
-            database = db
-            legacy_table_names = False
-            table_name = "waiver"
-
-    db.create_tables([Waiver])
-
     class WatchedRun(Model):
         run = ForeignKeyField(Run, unique=True, on_delete="RESTRICT")
         entity_id = IntegerField()
@@ -1416,7 +1395,6 @@ def up(migrator, db):
 
 def down(migrator, db):
     migrator.migrate(migrator.drop_table("watched_run"))
-    migrator.migrate(migrator.drop_table("waiver"))
     migrator.migrate(migrator.drop_table("verification"))
     migrator.migrate(migrator.drop_table("user_scope"))
     migrator.migrate(migrator.drop_table("user_role"))

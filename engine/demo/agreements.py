@@ -7,7 +7,7 @@ ledger alone -- long unpaid invoices that nobody contests -- so that a build tha
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from engine.charging import ApproveWaiver, ChargeClaims, WaiveClaim
+from engine.charging import ChargeClaims, WaiveClaim
 from engine.claim_account import claim_account_of
 from engine.commands import Command
 from engine.corrections import RecordPromise, SetBlock
@@ -18,7 +18,7 @@ from engine.open_amounts import open_of
 from engine.overrides import ApproveOverride, SetOverride, limit_in_force
 from engine.payment_plans import AgreePlan
 from engine.proposals import ApproveEntry
-from engine.tables import Customer, Dispute, DueLine, HandOver, Override, Proposal, Waiver
+from engine.tables import Customer, Dispute, DueLine, HandOver, Override, Proposal
 from engine.write_offs import WriteOff
 
 if TYPE_CHECKING:
@@ -204,8 +204,7 @@ class _Desk:
         left = next((one.parts[kind].open_minor for one in account.balances if one.currency == line.currency), 0)
         values = {"customer": customer.id, "part": kind, "amount_minor": left, "currency": line.currency}
         if left and self._do("collector", WaiveClaim, reason, **values) and approve:
-            for row in list(Waiver.select().where(Waiver.customer == customer, Waiver.state == "proposed")):
-                self._do("credit.manager", ApproveWaiver, "agreed", waiver=row.id)
+            self._approve_proposals(customer)
 
     def _customer(self, rank: int) -> Customer | None:
         """One of the larger customers that is in no part: what is overridden is not what is in default."""

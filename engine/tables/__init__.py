@@ -6,7 +6,7 @@ Suffixes: ``_minor`` integer minor units, ``_bp`` basis points, ``_day`` integer
 
 from engine.tables.actions import Action, ActionWait, Alarm, AuditEntry, CommandRecord, Message, Verification
 from engine.tables.base import Table, database
-from engine.tables.claims import HandOver, HandOverNote, Waiver
+from engine.tables.claims import HandOver, HandOverNote
 from engine.tables.decisions import Alert, DayReplay, Decision, DirtyCustomer, Outcome, Run, Standing, WatchedRun
 from engine.tables.desk import Absence, EditedText, Mention, Note, SavedView
 from engine.tables.doors import BatchLetter, ClockMark, Door, GatewayAddress, LetterBatch
@@ -135,7 +135,6 @@ __all__ = [
     "UserRole",
     "UserScope",
     "Verification",
-    "Waiver",
     "WatchedRun",
     "database",
 ]

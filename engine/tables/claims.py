@@ -1,27 +1,10 @@
-"""What people decide about claims: waivers that wait for a second person, debts handed over to others."""
+"""Debts handed over to others."""
 
 from peewee import BigIntegerField, CharField, ForeignKeyField, IntegerField, TextField
 
 from engine.tables.base import Table
-from engine.tables.entries import Block, ClaimEntry
+from engine.tables.entries import Block
 from engine.tables.parties import Customer, User
-
-
-class Waiver(Table):
-    """A waiver of charges that takes another person; approved, it is an entry of the claim account."""
-
-    customer = ForeignKeyField(Customer, on_delete="RESTRICT")
-    part = CharField()  # interest | fixed_sum | cost
-    amount_minor = BigIntegerField()
-    currency = CharField(max_length=3)
-    reason = TextField()
-    state = CharField()  # proposed | approved | declined
-    proposed_by = ForeignKeyField(User, on_delete="RESTRICT")
-    proposed_at = BigIntegerField()
-    settled_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
-    settled_at = BigIntegerField(null=True)
-    entry = ForeignKeyField(ClaimEntry, null=True, on_delete="RESTRICT")
-    version = IntegerField(default=1)
 
 
 class HandOver(Table):

@@ -171,7 +171,7 @@ class Instalment(Entry):
 class Proposal(Table):
     """Entries that take a second person, as they were proposed."""
 
-    kind = CharField()  # payment_plan | write_off
+    kind = CharField()  # payment_plan | write_off | waiver
     entity_id = IntegerField()
     customer = ForeignKeyField(Customer, on_delete="RESTRICT", index=True)
     body = TextField()  # canonical JSON

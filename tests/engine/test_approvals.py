@@ -15,7 +15,7 @@ import pytest
 from engine import catalogue
 from engine.access import GUARDED_ROLES, ROLES
 from engine.after_run import PutLimitsInForce
-from engine.charging import ApproveWaiver, RecordCost, WaiveClaim
+from engine.charging import RecordCost, WaiveClaim
 from engine.commands import Command, CommandError
 from engine.gateway_addresses import ApproveGatewayAddress, ProposeGatewayAddress
 from engine.going_live import ApproveGoLive, ApproveRun, ProposeGoLive
@@ -327,7 +327,7 @@ def waived_charge(world: World) -> Waiting:
     world.promote_all()
     world.do(RecordCost, "b", customer=customer.id, amount_minor=5_000, currency="EUR")
     made = world.do(WaiveClaim, "a", customer=customer.id, part="cost", amount_minor=5_000, currency="EUR")
-    return Waiting(lambda actor: ApproveWaiver(actor=actor, reason="read", waiver=made["waiver"]), frozenset("a"))
+    return Waiting(lambda actor: ApproveEntry(actor=actor, reason="read", proposal=made["proposal"]), frozenset("a"))
 
 
 def handed_over_debt(world: World) -> Waiting:
@@ -370,12 +370,10 @@ WAYS: dict[str, tuple[Callable[[World], Waiting], ...]] = {
     "PutLimitsInForce": (limits_in_the_band,),
     "PromoteModel": (trained_model, earlier_champion),
     "ApproveRole": (given_role,),
-    "ApproveEntry": (large_write_off, long_payment_plan),
+    "ApproveEntry": (large_write_off, long_payment_plan, waived_charge),
     "ApproveGatewayAddress": (gateway_address,),
-    "ApproveWaiver": (waived_charge,),
     "ApproveHandOver": (handed_over_debt,),
     "DeclineHandOver": (),
-    "DeclineWaiver": (),  # as above
     "ApproveResume": (resumed_policy, resumed_by_who_stopped_it, asked_for_once_more_by_another),
 }
 EACH_WAY = [pytest.param(name, way, id=f"{name}: {way.__name__}") for name, ways in WAYS.items() for way in ways]

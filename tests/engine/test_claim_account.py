@@ -6,7 +6,6 @@ from datetime import date
 import pytest
 
 from engine.charging import (
-    ApproveWaiver,
     ChargeClaims,
     RecordClaimPayment,
     RecordCost,
@@ -20,8 +19,9 @@ from engine.corrections import SetBlock
 from engine.disputes import CloseDispute, RecordDispute
 from engine.ledger_hash import ledger_hash
 from engine.pipeline import asking, facts_of
+from engine.proposals import ApproveEntry, DeclineEntry
 from engine.regimes import ImportRates, laws_of
-from engine.tables import Document, Reversal
+from engine.tables import ClaimEntry, Document, Reversal
 from ledger.days import day_of
 from ledger.interest import Owed
 from rules.regimes import shipped_regimes
@@ -134,16 +134,23 @@ def test_small_waivers_take_one_person_and_large_ones_two(runtime, abroad, books
     customer = books.customer("1").id
     give(RecordCost, customer=customer, amount_minor=20_000, currency="EUR")
     what = {"customer": customer, "part": "cost", "currency": "EUR"}
-    assert give(WaiveClaim, **what, amount_minor=3_000)["needs_approval"] is False
-    assert give(WaiveClaim, **what, amount_minor=2_000)["needs_approval"] is False
+    assert "claim_entry" in give(WaiveClaim, **what, amount_minor=3_000)
+    assert "claim_entry" in give(WaiveClaim, **what, amount_minor=2_000)
     made = give(WaiveClaim, **what, amount_minor=1)
-    assert made["needs_approval"] is True
-    with pytest.raises(Refused, match="own waiver"):
-        give(ApproveWaiver, waiver=made["waiver"])
-    give(ApproveWaiver, who="second", waiver=made["waiver"])
+    assert made["state"] == "proposed"
+    with pytest.raises(Refused, match="proposed themselves"):
+        give(ApproveEntry, proposal=made["proposal"])
+    entered = give(ApproveEntry, who="second", proposal=made["proposal"])
     with pytest.raises(Conflict, match="approved"):
-        give(ApproveWaiver, who="second", waiver=made["waiver"])
-    with pytest.raises(Invalid, match="more than the 14999"):
+        give(ApproveEntry, who="second", proposal=made["proposal"])
+    entry = ClaimEntry.get_by_id(entered["claim_entry"])
+    assert (entry.by, entry.approved_by) == (users.manager.id, users.second.id)
+    waits = give(WaiveClaim, **what, amount_minor=14_999)
+    give(RecordClaimPayment, customer=customer, amount_minor=1, currency="EUR")
+    with pytest.raises(Invalid, match="more than the 14998"):  # meanwhile some of it was paid
+        give(ApproveEntry, who="second", proposal=waits["proposal"])
+    give(DeclineEntry, proposal=waits["proposal"])
+    with pytest.raises(Invalid, match="more than the 14998"):
         give(WaiveClaim, **what, amount_minor=15_000)
     with pytest.raises(Invalid, match="interest"):
         give(WaiveClaim, **{**what, "part": "interest"}, amount_minor=1)
