@@ -30,11 +30,13 @@ from engine.tables import (
     Dispute,
     DueLine,
     Entity,
+    FinancialStatement,
     HandOver,
     InvoiceDocument,
     Override,
     PaymentPlan,
     Proposal,
+    Rating,
     Run,
     ScoreModel,
     User,
@@ -57,6 +59,8 @@ OF_CUSTOMER = {
     "invoice_document": InvoiceDocument,
     "claim_entry": ClaimEntry,
     "hand_over": HandOver,
+    "rating": Rating,
+    "financial_statement": FinancialStatement,
 }
 
 

@@ -13,6 +13,7 @@ from admin import gate
 from admin.console import cursor, position
 from admin.invoices import name_invoices, standings_of_lines
 from engine.disputes import Told, disputes_of
+from engine.external import External, external_of
 from engine.invoice_documents import documents_of
 from engine.invoice_scores import Scored as ScoredLines
 from engine.invoice_scores import scores_of_customer
@@ -36,6 +37,7 @@ from engine.tables import (
     Decision,
     Dispute,
     DueLine,
+    FinancialStatement,
     HandOver,
     InvoiceDocument,
     Message,
@@ -45,6 +47,7 @@ from engine.tables import (
     Person,
     Promise,
     Proposal,
+    Rating,
     Reversal,
     Standing,
     User,
@@ -126,6 +129,7 @@ class CustomerFile:
     promises: list[PromiseTold] = field(default_factory=list)
     plans: list[PlanTold] = field(default_factory=list)
     write_offs: list[tuple[Credit, DueLine]] = field(default_factory=list)
+    external: External = field(default_factory=External)
     proposals: list[Proposal] = field(default_factory=list)
     disputes: list[Told] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
@@ -219,6 +223,7 @@ def file_of(customer: Customer) -> CustomerFile:
         promises=promises_of(runtime, ask, customer, read),
         plans=plans_of(runtime, customer, ask),
         write_offs=write_offs_of(customer),
+        external=external_of(runtime, customer),
         proposals=waiting_for(current_user.id, customer),
         disputes=disputes_of(customer, day),
         blocks=[b for b in _standing(Block, "block", customer) if b.until_day is None or b.until_day > day],
@@ -322,6 +327,8 @@ def audit_of(customer: Customer) -> list[AuditEntry]:
         ("claim_entry", ClaimEntry),
         ("hand_over", HandOver),
         ("proposal", Proposal),
+        ("rating", Rating),
+        ("financial_statement", FinancialStatement),
     ):
         theirs = [str(key) for (key,) in model.select(model.id).where(model.customer == customer).limit(500).tuples()]
         if theirs:

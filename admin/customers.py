@@ -416,6 +416,7 @@ class CustomersView(ConsoleView):
     @expose("/<int:customer_id>")
     def customer_page(self, customer_id: int) -> str:
         """Everything about one customer."""
+        from admin.external_view import figures_of, months_of
         from admin.messages_view import opened
         from admin.next_step import next_step
         from admin.thread import SHOWN
@@ -437,6 +438,8 @@ class CustomersView(ConsoleView):
             once=str(uuid4()),
             mails=received_mail.of_customer(customer_id),
             file=file,
+            figures_of=figures_of,
+            months_of=months_of,
             silence=answer,
             alerts=alerts_shown.on_customer(customer, url_for(".customer_page", customer_id=customer.id)),
         )

@@ -19,6 +19,7 @@ from flask_babel import gettext as _
 from admin import formatting
 from engine.catalogue import COMMANDS
 from engine.commands import Command
+from ledger.cells import CURRENCY, Fault, percent
 from ledger.days import day_of
 from ledger.money import parse_amount
 from ledger.problems import Problem
@@ -44,6 +45,8 @@ CARRIED = frozenset(
         "payment_plan",
         "proposal",
         "write_off",
+        "rating",
+        "financial_statement",
     }
 )
 TEXT_LENGTH_MAX = 2_000
@@ -207,6 +210,8 @@ def read(
     by_name = {one.name: one for one in shown}
     values: dict[str, Any] = {"actor": actor}
     problems: list[Problem] = []
+    written = given.get("currency", "").strip().upper()  # a form may ask for the currency of its amounts
+    currency = written if CURRENCY.fullmatch(written) else currency_of(subject)
     for name, (kind, optional) in _types(shape.command).items():
         text = given.get(name, "").strip()
         if not text:
@@ -214,7 +219,7 @@ def read(
                 problems.append(Problem(place=name, what=_("is missing"), cure=_("fill it in")))
             continue
         try:
-            values[name] = value_of(name, kind, text[:TEXT_LENGTH_MAX], currency_of(subject))
+            values[name] = value_of(name, kind, text[:TEXT_LENGTH_MAX], currency)
         except ValueError:
             problems.append(
                 Problem(place=name, what=_("“%(text)s” cannot be read", text=text[:40]), cure=cure_of(name))
@@ -239,6 +244,11 @@ def value_of(name: str, kind: type, text: str, currency: str) -> Any:
         if amount is None:
             raise ValueError(text)
         return amount
+    if name.endswith("_bp"):
+        share = percent(text)
+        if isinstance(share, Fault):
+            raise ValueError(share.what)
+        return share
     if kind is bool:
         if text not in {"yes", "no"}:
             raise ValueError(text)
@@ -254,6 +264,8 @@ def cure_of(name: str) -> str:
         return _("give a date")
     if name.endswith("_minor"):
         return _("give an amount such as %(n)s", n=formatting.money_text(123_450, "EUR"))
+    if name.endswith("_bp"):
+        return _("give a share of 100, such as %(n)s", n="0.35")
     return _("choose or type another value")
 
 

@@ -32,6 +32,7 @@ PERMISSIONS: Mapping[str, str] = {
     "overrides.set": "Put a person's decision in place of a rule's.",
     "overrides.approve": "Approve another person's override.",
     "limits.approve": "Put a credit limit in force.",
+    "external.record": "Record ratings and financial statements of customers.",
     "promises.record": "Record a promise to pay.",
     "disputes.record": "Open a dispute.",
     "disputes.close": "Close a dispute.",
@@ -85,6 +86,7 @@ _ANALYST = _EVERYBODY | {
     "policies.stop",
     "overrides.set",
     "import.run",
+    "external.record",
     "notes.view",
     "notes.write",
 }

@@ -57,6 +57,13 @@ def known_of(customers: dict[str, int], currencies: Iterable[str], *, external: 
     )
 
 
+def known_external(customer: tables.Customer) -> Known:
+    """Ratings and statements in force of one customer."""
+    gathered = _Gathered()
+    gathered.add_external([customer.id], {customer.id: customer.number})
+    return Known(revisions=gathered.revisions, external=gathered.external)
+
+
 class _Gathered:
     """What was found so far, one chunk of customers after the other."""
 

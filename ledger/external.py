@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ledger.columns import MONEY_BOUND
+from ledger.columns import COUNT_BOUND, MONEY_BOUND
 from ledger.dialect import WHOLE, warning
 from ledger.entries import identity_of
 from ledger.problems import Problem
@@ -33,6 +33,15 @@ AMOUNTS = (
     "interest_cost",
 )  # of a statement, in its currency
 SIGNED = frozenset({"operating_result", "net_result", "operating_cash_flow", "equity"})  # may be below zero
+RATIOS = {
+    "equity_ratio_bp": ("equity", "total_assets"),
+    "current_ratio_bp": ("current_assets", "current_liabilities"),
+    "net_margin_bp": ("net_result", "revenue"),
+    "debt_to_equity_bp": ("total_debt", "equity"),
+    "interest_cover_bp": ("operating_result", "interest_cost"),
+}  # of a statement: one amount of another in basis points, rounded down
+FACTOR_BOUND = 9 * 10**14  # a larger amount times 10,000 leaves 64 bits
+WHOLE_BP = 10_000
 YEAR_MONTHS = 12
 MONTHS_MAX = 24
 SCORE_MAX = 99_999_999
@@ -149,6 +158,18 @@ class Statement:
         assets, part = self.amounts.get("total_assets"), self.amounts.get("current_assets")
         if assets is not None and part is not None and part > assets:
             yield "current_assets", "are more than all assets", "look whether two columns are swapped"
+
+
+def ratio_of(amounts: Mapping[str, int | None], name: str) -> int | None:
+    """A ratio of a statement, as the fact of this name says it.
+
+    >>> ratio_of({"net_result": -50, "revenue": 1_000}, "net_margin_bp")
+    -500
+    """
+    above, below = (amounts.get(one) for one in RATIOS[name])
+    if above is None or below is None or below <= 0 or abs(above) >= FACTOR_BOUND:
+        return None
+    return max(-COUNT_BOUND, min(COUNT_BOUND, above * WHOLE_BP // below))
 
 
 def rating_of(record: "Record", recorded: int) -> Rating:

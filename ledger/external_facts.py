@@ -12,10 +12,7 @@ from ledger.basis import Basis, Frame, Frames
 from ledger.columns import COUNT_BOUND, MONEY_BOUND, Column, Kind
 from ledger.declare import Fact, code, computed, days
 from ledger.expressions import DAY_PACK, at_most, floor_div, lit, no_number
-from ledger.external import SCORE_MAX, YEAR_MONTHS
-
-WHOLE_BP = 10_000
-FACTOR_BOUND = 9 * 10**14  # a larger amount times 10,000 leaves 64 bits
+from ledger.external import FACTOR_BOUND, RATIOS, SCORE_MAX, WHOLE_BP, YEAR_MONTHS
 
 
 def _ratio(name: str, label: str, meaning: str, *, low: int = -COUNT_BOUND, high: int = COUNT_BOUND) -> Column:
@@ -35,9 +32,9 @@ def _said(name: str) -> nw.Expr:
     return nw.when(nw.col(name) != nw.lit("")).then(nw.col(name))
 
 
-def _share(upper: str, lower: str) -> nw.Expr:
-    """One amount of another in basis points, rounded down; unknown unless the lower one is above 0."""
-    above, below = nw.col(upper), nw.col(lower)
+def _share(name: str) -> nw.Expr:
+    """A ratio in basis points, rounded down; unknown unless what it is a share of is above 0."""
+    above, below = (nw.col(f"{amount}_minor") for amount in RATIOS[name])
     known = (below > lit(0)) & (above < lit(FACTOR_BOUND)) & (above > lit(-FACTOR_BOUND))
     # The division is computed on every row: rows that are not known get operands that cannot overflow.
     share = floor_div(nw.when(known).then(above).otherwise(lit(0)) * lit(WHOLE_BP), below)
@@ -106,22 +103,22 @@ STATEMENT_FACTS = (
     # equity 250 of assets of 1,000: 2,500; equity -100: -1,000
     Fact(
         _ratio("equity_ratio_bp", "Equity ratio", "Equity as a share of total assets; below zero when it is lost."),
-        lambda _: _share("equity_minor", "total_assets_minor"),
+        lambda _: _share("equity_ratio_bp"),
     ),
     # current assets 300 over current liabilities 200: 15,000
     Fact(
         _ratio("current_ratio_bp", "Current ratio", "Current assets over current liabilities; 10,000 is one to one."),
-        lambda _: _share("current_assets_minor", "current_liabilities_minor"),
+        lambda _: _share("current_ratio_bp"),
     ),
     # a loss of 50 on revenue of 1,000: -500
     Fact(
         _ratio("net_margin_bp", "Net margin", "Net result as a share of revenue; below zero for a loss."),
-        lambda _: _share("net_result_minor", "revenue_minor"),
+        lambda _: _share("net_margin_bp"),
     ),
     # debt 600 over equity 300: 20,000; equity 0 or less: unknown
     Fact(
         _ratio("debt_to_equity_bp", "Debt to equity", "Financial debt over equity; unknown where equity is lost."),
-        lambda _: _share("total_debt_minor", "equity_minor"),
+        lambda _: _share("debt_to_equity_bp"),
     ),
     # an operating result of 300 over interest of 100: 30,000
     Fact(
@@ -130,7 +127,7 @@ STATEMENT_FACTS = (
             "Interest cover",
             "Operating result over interest cost; 10,000 is once; unknown without interest.",
         ),
-        lambda _: _share("operating_result_minor", "interest_cost_minor"),
+        lambda _: _share("interest_cover_bp"),
     ),
 )
 

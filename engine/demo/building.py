@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.commands import Command
-from engine.demo import agreements, desk
+from engine.demo import agreements, bureau, desk
 from engine.demo.days import Demo, answer, book, live_day, spans
 from engine.demo.files import CUSTOMERS_MAPPING, customers_file
 from engine.demo.place import DemoClock, Login, Standing, keep, kept, logins, on_clock, people
@@ -178,6 +178,7 @@ def _begin(demo: Demo, tell: Progress) -> None:
     for start, end in spans(reach, standing.decided_from_day, SPAN_DAYS):
         book(demo, start, end, history=True)
         answer(demo, start, end, hour=18)
+    bureau.take_in(demo)
     tell(f"history of {standing.decided_from_day - standing.first_day} days is taken in")
     _policies(demo)
     _model(demo, tell)

@@ -16,6 +16,12 @@ def _columns(**names: str) -> dict[str, Any]:
     return {field: {"column": column} for field, column in names.items()}
 
 
+GRADES = {"I": "0.15", "II": "0.5", "III": "1.1", "IV": "2.25", "V": "5.5", "VI": "8"}
+STATED = (
+    *("revenue", "operating_result", "net_result", "total_assets", "current_assets", "inventories", "cash", "equity"),
+    *("current_liabilities", "total_debt", "interest_cost"),
+)
+
 CUSTOMERS_MAPPING: Mapping_ = {
     "format": 1,
     "kind": "mapping",
@@ -108,8 +114,48 @@ RATES_MAPPING: Mapping_ = {
     ],
 }
 
+RATINGS_MAPPING: Mapping_ = {
+    "format": 1,
+    "kind": "mapping",
+    "key": "demo_ratings",
+    "name": "Demo: ratings of a credit bureau",
+    "decimal_mark": ".",
+    "file": {"delimiter": ",", "encoding": "utf-8"},
+    "records": [
+        {
+            "kind": "rating",
+            "fields": {
+                **_columns(customer="customer", agency="agency", from_on="from", grade="grade", score="index"),
+                **_columns(recommended_limit="limit", currency="currency"),
+                "scale": {"constant": "IFD I-VI"},
+                "default_probability": {"column": "grade", "grades": GRADES},
+            },
+        }
+    ],
+}
 
-def _written(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+STATEMENTS_MAPPING: Mapping_ = {
+    "format": 1,
+    "kind": "mapping",
+    "key": "demo_statements",
+    "name": "Demo: financial statements of the register, in thousands",
+    "decimal_mark": ".",
+    "file": {"delimiter": ",", "encoding": "utf-8"},
+    "records": [
+        {
+            "kind": "financial_statement",
+            "fields": {
+                **_columns(customer="customer", period_end_on="end", filed_on="filed", audited="audited"),
+                **_columns(source="source", currency="currency", employees="employees"),
+                **{name: {"column": name, "transform": ["thousands"]} for name in STATED},
+            },
+        }
+    ],
+}
+
+
+def written(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """Write a heading and rows as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(header)
@@ -130,7 +176,7 @@ def customers_file(books: Books, companies: Iterable[Company], from_day: int) ->
     """Write the customers of an entity, one row each."""
     header = "customer,name,country,language,portfolio,terms,opened,group,contact,email"
     header += ",street,postcode,city,limit,currency,limit_from"
-    return _written(
+    return written(
         header.split(","),
         (
             (
@@ -178,7 +224,7 @@ def items_file(invoices: Iterable[Invoice], credits_: Iterable[Credit]) -> bytes
         rows.append(
             (credit.customer, "", payment, note, _day(credit.day), "", amount, credit.currency, credit.reference)
         )
-    return _written(header.split(","), rows)
+    return written(header.split(","), rows)
 
 
 def rates_file(books: Books, days: Iterable[int]) -> bytes:
@@ -187,4 +233,4 @@ def rates_file(books: Books, days: Iterable[int]) -> bytes:
     for day in days:
         ppm = books.rate_ppm * (10_000 + (day // 30 * 37) % 200 - 100) // 10_000
         rows.append((books.foreign, _day(day), f"{ppm // 10**6}.{ppm % 10**6:06d}", "demo"))
-    return _written(("currency", "day", "rate", "source"), rows)
+    return written(("currency", "day", "rate", "source"), rows)

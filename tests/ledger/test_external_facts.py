@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ledger.external import RATIOS, ratio_of
 from ledger.external_facts import RATING_FACTS, STATEMENT_FACTS, latest_rating, latest_statement
 
 NAMES = [fact.column.name for fact in (*RATING_FACTS, *STATEMENT_FACTS)]
@@ -134,6 +135,7 @@ def test_ratios_stay_in_their_bounds_and_the_future_moves_nothing(book, upper, l
     for name in ("net_margin_bp", "equity_ratio_bp"):
         assert (before[0][name] is None) == (lower <= 0 or abs(upper) >= 9 * 10**14)
         assert before[0][name] is None or abs(before[0][name]) <= 10**9
+        assert before[0][name] == ratio_of(dict(zip(RATIOS[name], (upper, lower), strict=True)), name)
     ledger.statement(-100, day=day, equity=1, total_assets=1)
     ledger.rating("Late", day=-50, recorded=day, pd_bp=1)
     assert facts() == before
