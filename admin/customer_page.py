@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask_babel import gettext as _
 from flask_login import current_user
 from peewee import JOIN, fn
 
 from admin import gate
 from admin.console import cursor, position
 from admin.invoices import name_invoices, standings_of_lines
+from admin.score_words import Scored, scored
 from engine.disputes import Told, disputes_of
 from engine.external import External, external_of
 from engine.invoice_documents import documents_of
@@ -55,8 +55,6 @@ from engine.tables import (
 from engine.write_offs import write_offs_of
 from rules import reference
 from rules.reference import Decided
-from scoring.model import Model, score_row
-from scoring.reasons import reasons, usual_score_bp
 
 PAYMENTS_SHOWN = 12
 DECISIONS_SHOWN = 12
@@ -74,25 +72,6 @@ BUCKETS = (
     ("4", "d90_over_minor", "d90_over"),
     ("x", "no_due_date_minor", "no_due_date"),
 )
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The score with what speaks for it and the rival beside it.
-
-    Args:
-        score_bp: chance of paying late.
-        usual_bp: the usual customer's.
-        naive_bp: the customer's own late share, shrunk to the portfolio's; what the model must beat.
-        thin: whether there is little history behind it.
-        reasons: strongest first.
-    """
-
-    score_bp: int | None
-    usual_bp: int | None
-    naive_bp: int | None
-    thin: bool
-    reasons: list[Any]
 
 
 @dataclass(frozen=True)
@@ -238,17 +217,6 @@ def file_of(customer: Customer) -> CustomerFile:
         decisions=_decisions(customer),
         contacts=contacts_of(customer) if gate.may("people.view") else [],
         documents=list(documents_of(customer).order_by(InvoiceDocument.id.desc()).limit(DOCUMENTS_SHOWN)),
-    )
-
-
-def scored(row: dict[str, Any], model: Model | None) -> Scored:
-    """The score of a fact row, its reasons and its rival."""
-    return Scored(
-        score_bp=row.get("score_bp"),
-        usual_bp=usual_score_bp(model) if model else None,
-        naive_bp=score_row(row, model).rival_bp if model else None,
-        thin=bool(row.get("thin_history")),
-        reasons=reasons(row, model, translate=_),
     )
 
 

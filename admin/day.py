@@ -222,7 +222,7 @@ def _stop_page(
         notes=thread_of(runtime, customer, NOTES_SHOWN),
         promises=recent_promises(customer),
         held_out=is_in_hold_out(customer, hold_out_terms()),
-        reasons=worklist_view.reasons_in(book, row, reference.decide(row, book)),
+        reasons=worklist_view.reasons_in(book, row, reference.decide(row, book), ask.edition.model),
         outcome=Outcome.get_or_none(Outcome.customer == customer),
         results=[
             Choice(code, _(diary.RESULTS[code].label), FIELDS.get(code, ()), str(AFTERWARDS.get(code, "")))

@@ -20,7 +20,7 @@ from engine.score_history import SCORE, YEAR_DAYS, Watched
 from engine.tables import Entity
 from ledger.days import date_of
 from scoring.drift import ACT, WATCH
-from scoring.features import FEATURES
+from scoring.features import WITH_EXTERNAL
 from scoring.labels import HORIZON_DAYS
 
 blueprint = Blueprint("drift", __name__, url_prefix="/scores")
@@ -40,7 +40,7 @@ def runs_of(entity: Entity | None) -> list[Watched] | None:
 
 def feature_words(name: str) -> str:
     """What a feature is called."""
-    labels = {one.name: one.label for one in FEATURES}
+    labels = {one.name: one.label for one in WITH_EXTERNAL}
     return str(_("The score") if name == SCORE else _(labels[name]) if name in labels else formatting.spelled(name))
 
 
@@ -213,7 +213,7 @@ def latest_table(runs: Sequence[Watched]) -> list[dict[str, object]]:
         return []
     now = runs[-1]
     found: list[dict[str, object]] = []
-    for name in (SCORE, *(one.name for one in FEATURES)):
+    for name in (SCORE, *(one.name for one in WITH_EXTERNAL)):
         if name not in now.figures["drift"]:
             continue
         highest = max(runs, key=lambda run: run.figures["drift"].get(name, [0.0])[0])

@@ -15,6 +15,7 @@ from peewee import JOIN, ModelSelect
 from admin import desk_forms, figures, formatting, gate
 from admin.console import PAGE_ROWS, Asked, Choice, Tab
 from admin.customers import _values, customer_link
+from admin.score_words import Scored, scored
 from admin.steps import step_label
 from admin.views import CUSTOMER_FILTERS, OfCustomers, link
 from engine.known import chunks
@@ -25,6 +26,7 @@ from rules import reference
 from rules.book import Book
 from rules.effects import evaluate
 from rules.reference import Decided
+from scoring.model import Model
 
 STAGE = "worklist"
 POINTS = "worklist_points"
@@ -46,10 +48,12 @@ class Reasons:
     Args:
         points: their sum, as the policy joins them; the list is ranked by what the last decision found.
         parts: the most points first.
+        score: why the model says what it says, where that was asked for.
     """
 
     points: int | None
     parts: tuple[Part, ...]
+    score: Scored | None = None
 
 
 def reasons_of(customers: Sequence[Customer]) -> dict[int, Reasons | None]:
@@ -64,12 +68,20 @@ def reasons_of(customers: Sequence[Customer]) -> dict[int, Reasons | None]:
         if STAGE not in ask.edition.book.stages:
             continue
         for row in facts_of(runtime, ask, by_entity[entity.id]):
-            found[row["customer_id"]] = reasons_in(ask.edition.book, row, reference.decide(row, ask.edition.book))
+            decided = reference.decide(row, ask.edition.book)
+            found[row["customer_id"]] = reasons_in(ask.edition.book, row, decided, ask.edition.model)
     return found
 
 
-def reasons_in(book: Book, row: Mapping[str, Any], decided: Decided) -> Reasons | None:
-    """The rules that give a decided customer its points; None where no policy of the worklist is in force."""
+def reasons_in(book: Book, row: Mapping[str, Any], decided: Decided, model: Model | None = None) -> Reasons | None:
+    """The rules that give a decided customer its points, and why the model says what it says.
+
+    Args:
+        model: None: its score is not asked for.
+
+    Returns:
+        None where no policy of the worklist is in force.
+    """
     stage = book.stages.get(STAGE)
     if stage is None:
         return None
@@ -82,7 +94,8 @@ def reasons_in(book: Book, row: Mapping[str, Any], decided: Decided) -> Reasons 
             parts.append(Part(*words, points))
     total = decided.outcomes[POINTS]
     parts.sort(key=lambda part: -part.points)
-    return Reasons(total if isinstance(total, int) else None, tuple(parts))
+    score = None if model is None else scored(row, model)
+    return Reasons(total if isinstance(total, int) else None, tuple(parts), score)
 
 
 def _collectors() -> list[tuple[str, str]]:
@@ -101,7 +114,7 @@ def _why(row: Outcome) -> Markup:
     reasons: Reasons | None = g.get("worklist_reasons", {}).get(row.customer_id)
     if reasons is None:
         return formatting.NOTHING
-    return Markup('<span class="points">{}</span>').format(
+    parts = Markup('<span class="points">{}</span>').format(
         Markup("").join(
             Markup('<span class="point{}" title="{}"><span class="num">{}</span> {}</span>').format(
                 " less" if part.points < 0 else "",
@@ -111,6 +124,25 @@ def _why(row: Outcome) -> Markup:
             )
             for part in reasons.parts
         )
+    )
+    return parts + _score(reasons.score)
+
+
+def _score(score: Scored | None) -> Markup:
+    """The model's chance, its reasons to be opened."""
+    if score is None or score.score_bp is None:
+        return Markup("")
+    told = Markup("").join(
+        Markup("<li>{} {}</li>").format(
+            formatting.icon(
+                "arrow-up" if one.raises else "arrow-down", _("raises it") if one.raises else _("lowers it")
+            ),
+            one.text,
+        )
+        for one in score.reasons
+    )
+    return Markup('<details class="why-score small"><summary>{}</summary><ul>{}</ul></details>').format(
+        _("Chance of paying late: %(chance)s", chance=formatting.percent_text(score.score_bp, 0)), told
     )
 
 

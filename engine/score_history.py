@@ -19,7 +19,7 @@ from engine.tables import Alarm, Entity, Run, WatchedRun
 from ledger.canonical import canonical
 from ledger.days import date_of
 from scoring.drift import ACT, WATCH, Reference, drift_from, reference_of
-from scoring.features import FACTS_READ, FEATURE_NAMES, feature_columns
+from scoring.features import FACTS_READ, feature_columns
 from scoring.labels import HORIZON_DAYS, bad_lines, training_rows
 from scoring.measures import area_under_curve, calibration_error
 from scoring.model import Model
@@ -92,9 +92,10 @@ def watch(runtime: "Runtime", run: Run, model: Model | None, at: int) -> None:
     facts = scan_frame(runtime, str(run.facts_file))
     values = _values(facts, model)
     base = _base(run, model)
-    kept = None if base is not None else {name: reference_of(values[name]) for name in (SCORE, *FEATURE_NAMES)}
+    names = [feature.name for feature in model.features]
+    kept = None if base is not None else {name: reference_of(values[name]) for name in (SCORE, *names)}
     reference = kept if base is None else _references(str(base.reference))
-    figures = _figures(values, reference or {}) | {"since": run.as_of_day if base is None else base.as_of_day}
+    figures = _figures(values, reference or {}, names) | {"since": run.as_of_day if base is None else base.as_of_day}
     earlier = (
         WatchedRun.select()
         .where(
@@ -122,8 +123,8 @@ def watch(runtime: "Runtime", run: Run, model: Model | None, at: int) -> None:
 def _values(facts: Frame, model: Model) -> dict[str, Floats]:
     """Features, the stored score and what else is counted, one value per customer, NaN where unknown."""
     others = ("score_bp", "thin_history", "open_count", "turnover_3m_minor")
-    names = [*FACTS_READ, *(name for name in others if name not in FACTS_READ)]
-    features = feature_columns(model.prior)
+    names = dict.fromkeys((*model.facts, *others))
+    features = feature_columns(model.prior, model.features)
     counted = [nw.col(name).cast(nw.Float64).alias(f"of_{name}") for name in others]
     columns = [*(feature.cast(nw.Float64) for feature in features), *counted]
     table = facts.select(*names).select(*columns).collect()
@@ -161,7 +162,7 @@ def _references(body: str) -> dict[str, Reference]:
     }
 
 
-def _figures(values: Mapping[str, Floats], reference: Mapping[str, Reference]) -> dict[str, Any]:
+def _figures(values: Mapping[str, Floats], reference: Mapping[str, Reference], names: Sequence[str]) -> dict[str, Any]:
     customers = len(values[SCORE])
     drifts = {name: drift_from(reference[name], values[name]) for name in reference if name in values}
     return {
@@ -170,9 +171,7 @@ def _figures(values: Mapping[str, Floats], reference: Mapping[str, Reference]) -
         "thin": int(np.nansum(values["of_thin_history"])),
         "open_items": int(np.nansum(values["of_open_count"])),
         "sold": bool(np.nansum(values["of_turnover_3m_minor"]) > 0),
-        "unknown": {name: round(float(np.isnan(values[name]).mean()), DIGITS) for name in FEATURE_NAMES}
-        if customers
-        else {},
+        "unknown": {name: round(float(np.isnan(values[name]).mean()), DIGITS) for name in names} if customers else {},
         "drift": {
             name: [round(one.index, DIGITS), round(one.chance, DIGITS)]
             for name, one in drifts.items()

@@ -10,7 +10,7 @@ from typing import Any
 
 import narwhals as nw
 
-from scoring.features import Feature
+from scoring.features import THIN_HISTORY_PAID, WHOLE_BP, Feature, Shrunk
 from scoring.model import Frame, Model, Score, column_of, probability_bp, score, score_row, value_columns
 
 TOP_REASONS = 4
@@ -81,7 +81,7 @@ def reasons(
     if model is None:
         return []
     answer = score_row(row, model)
-    merged = _merged(answer, model, translate)
+    merged = _merged(answer, row, model, translate)
     merged.sort(key=lambda reason: (-abs(reason.micro), reason.key))
     return merged if top is None else [reason for reason in merged[:top] if reason.micro != 0]
 
@@ -108,7 +108,48 @@ def with_reasons(facts: Frame, model: Model) -> Frame:
     return scored.drop(*[column_of(table.name) for table in model.tables])
 
 
-def _merged(answer: Score, model: Model, translate: Translate) -> list[Reason]:
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """What became of those who were scored alike when the model was tested.
+
+    Args:
+        rows: how many; bad: how many of them turned bad.
+    """
+
+    rows: int
+    bad: int
+
+    @property
+    def of_100(self) -> int:
+        """How many of 100 turned bad.
+
+        >>> Alike(40, 9).of_100
+        23
+        """
+        return (200 * self.bad + self.rows) // (2 * self.rows)
+
+
+def alike(model: Model, score_bp: int) -> Alike | None:
+    """The tenth of the tested rows whose mean chance lies nearest to a score; None where a card has none."""
+    tenths = model.card.get("measures", {}).get("score", {}).get("reliability") or ()
+    nearest = min(tenths, key=lambda tenth: abs(tenth["expected"] / tenth["rows"] * WHOLE_BP - score_bp), default=None)
+    return None if nearest is None else Alike(int(nearest["rows"]), int(nearest["bad"]))
+
+
+def _habit(row: Mapping[str, Any], usual: int | None, translate: Translate) -> str | None:
+    """The late share as one counts it, where there is enough to count; None otherwise."""
+    paid, share = row.get("paid_count_12m") or 0, row.get("late_share_12m_bp")
+    if paid < THIN_HISTORY_PAID or share is None or usual is None:
+        return None
+    late = -(-share * paid // WHOLE_BP)  # the share was rounded down
+    return translate("%(late)s of %(paid)s invoices paid late in 12 months, usual %(usual)s of %(paid)s") % {
+        "late": late,
+        "paid": paid,
+        "usual": (2 * usual * paid + WHOLE_BP) // (2 * WHOLE_BP),
+    }
+
+
+def _merged(answer: Score, row: Mapping[str, Any], model: Model, translate: Translate) -> list[Reason]:
     usual = {table.name: table.usual for table in model.tables}
     groups: dict[str, list[Feature]] = {}
     for feature in model.features:
@@ -120,6 +161,7 @@ def _merged(answer: Score, model: Model, translate: Translate) -> list[Reason]:
         # the member that pulls hardest the way the reason pulls; max keeps the first of equals
         loudest = max(members, key=lambda member: sign * answer.contributions[member.name])
         value = answer.features[loudest.name]
+        counted = _habit(row, usual[loudest.name], translate) if loudest.source == Shrunk() else None
         merged.append(
             Reason(
                 key=key,
@@ -127,7 +169,8 @@ def _merged(answer: Score, model: Model, translate: Translate) -> list[Reason]:
                 micro=micro,
                 value=value,
                 usual=usual[loudest.name],
-                text=translate("%(label)s: %(value)s, usual %(usual)s")
+                text=counted
+                or translate("%(label)s: %(value)s, usual %(usual)s")
                 % {
                     "label": translate(loudest.label),
                     "value": value_text(loudest, value, translate),

@@ -1,11 +1,13 @@
 """Promise G2: two portfolios in one entity; the reader of one sees nothing of the other, anywhere."""
 
 from collections.abc import Callable
+from io import BytesIO
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from flask import Flask
+from openpyxl import load_workbook
 
 from engine.runtime import Runtime
 from engine.tables import Action, Alarm, Customer, Decision, Entity, Import, Outcome, Promise, Run, User, UserScope
@@ -177,3 +179,41 @@ def test_without_a_scope_one_sees_nothing(
     browser = signed_in(people.sales)
     assert "No entity is open to you" in browser.get("/").text
     assert "Nothing to show" in browser.get("/customers/").text
+
+
+def test_scores_and_their_files_show_no_customer_of_the_other_portfolio(
+    runtime: Runtime,
+    entity: Entity,
+    people: SimpleNamespace,
+    trade: ModuleType,
+    clock: Any,
+    signed_in: Callable[..., Any],
+    twins: SimpleNamespace,
+) -> None:
+    """Whose score moved is told of one's own customers; what counts everybody is told to who sees everybody."""
+    today = runtime.today(entity)
+    trade.model_in_force(runtime, people.analyst, people.second, today)
+    Entity.update(portfolio_share_bp=10_000).where(Entity.id == entity.id).execute()
+    for night in (1, 2):
+        clock.advance(days=1)
+        trade.decide(runtime, Entity.get_by_id(entity.id), today + night)
+    own, all_of_them = signed_in(twins.reader), signed_in(people.manager)
+    for path in ("/scores/", "/scores/xlsx", "/scores/happened", "/scores/drift", "/scores/drift.xlsx", "/overrides/"):
+        answer = own.get(path)
+        assert answer.status_code == 200, path
+        text = written(answer)
+        assert "anzibar" not in text, path
+        assert not any(f">{one.number}<" in text for one in twins.south), path
+    assert "N1" in written(own.get("/scores/xlsx"))
+    for path in ("/scores/", "/scores/xlsx"):
+        assert "anzibar" in written(all_of_them.get(path)), path
+    assert '<svg class="plot"' in all_of_them.get("/scores/drift").text
+    assert '<svg class="plot"' not in own.get("/scores/drift").text
+
+
+def written(answer: Any) -> str:
+    """What an answer says; of a workbook every cell."""
+    if "spreadsheet" not in answer.content_type:
+        return str(answer.text)
+    book = load_workbook(BytesIO(answer.data))
+    return "".join(f">{cell.value}<" for sheet in book for row in sheet for cell in row)

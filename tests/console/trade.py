@@ -4,7 +4,9 @@ Loaded by the console's conftest. Names are invented, addresses end in ``.exampl
 """
 
 import random
+from typing import Any
 
+from engine.promotion import PromoteModel
 from engine.runs import run_entity
 from engine.runtime import Runtime
 from engine.setting_up import shipped_documents
@@ -19,9 +21,14 @@ from engine.tables import (
     DueLine,
     Entity,
     Promise,
+    ScoreModel,
     User,
 )
+from engine.training import RegisterModel
 from ledger.canonical import canonical, sha256_of
+from scoring.features import FACTS_READ, FEATURES
+from scoring.labels import TASK
+from scoring.model import FEATURES_SHA256, FORMAT, built, score_row
 
 FIRST = tuple("Hollow Amber Stone Copper Linden Harbour Maple Granite Silver Meadow Falcon Juniper Beacon".split())  # noqa: SIM905
 LAST = tuple("Oak Trading/Components/Foods/Paper Works/Textiles/Marine Supply/Timber/Packaging/Optics".split("/"))  # noqa: SIM905
@@ -142,3 +149,41 @@ def _entry(model: type, customer: Customer, day: int, **values: object) -> objec
 def decide(runtime: Runtime, entity: Entity, day: int) -> None:
     """Decide the entity as of a day."""
     run_entity(runtime, entity, day)
+
+
+def model_in_force(runtime: Runtime, first: User, second: User, trained_day: int) -> ScoreModel:
+    """A model by hand that reads how late the oldest item is, proposed and approved by two people."""
+    edges = list(range(-40, 120))
+    features = [{"name": f.name, "edges": [], "steps": [0], "unknown": 0, "usual": None} for f in FEATURES]
+    for one in features:
+        if one["name"] == "leader_days_past_due":
+            one |= {"edges": edges, "steps": [number * 30_000 for number in range(len(edges) + 1)], "usual": -10}
+        if one["name"] == "shrunk_late_share_bp":
+            one |= {"edges": [2_000, 4_000], "steps": [-200_000, 100_000, 700_000], "usual": 3_000}
+    tenths = [{"rows": 100, "expected": 5.0 + 10 * number, "bad": 4 + 10 * number} for number in range(10)]
+    body: dict[str, Any] = {
+        "format": FORMAT,
+        "kind": "score_model",
+        "task": TASK,
+        "features_sha256": FEATURES_SHA256,
+        "prior": {"share_bp": 2_000, "strength": 3},
+        "base": -2_000_000,
+        "features": features,
+        "card": {
+            "trained_day": trained_day,
+            "slices": {name: {"until_day": trained_day} for name in ("fit", "calibrate")},
+            "measures": {"score": {"reliability": tenths}},
+            "leak_alarm": False,
+        },
+    }
+    facts = dict.fromkeys(FACTS_READ)
+    answer = score_row(facts, built(body, ""))
+    golden = {"facts": facts, "raw": answer.raw, "score_bp": answer.score_bp, "rival_bp": answer.rival_bp}
+    body |= {"golden": [golden]}
+    name = sha256_of(body)
+    runtime.execute(RegisterModel(actor=first.id, reason="the first", body=canonical(body), sha256=name))
+    row: ScoreModel = ScoreModel.get(ScoreModel.sha256 == name)
+    runtime.execute(
+        PromoteModel(actor=second.id, reason="the first", model=row.id, sha256=name, override="made by hand")
+    )
+    return row
