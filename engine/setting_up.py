@@ -12,7 +12,7 @@ from engine.tables import Document, Entity
 from ledger.canonical import canonical, sha256_of
 from ledger.problems import Problem
 from notifiers.letter_templates import shipped_templates
-from rules.documents import shipped
+from rules.documents import shipped, shipped_derived
 from rules.regimes import shipped_regimes
 
 
@@ -66,7 +66,7 @@ def create_entity(_context: Context, command: CreateEntity) -> Change:
 
 def shipped_documents() -> list[dict[str, Any]]:
     """All documents that come with the product; what others name comes first."""
-    return [*shipped_templates(), *shipped_regimes(), *shipped()]
+    return [*shipped_templates(), *shipped_regimes(), *shipped(), shipped_derived()]
 
 
 def install_drafts() -> list[str]:

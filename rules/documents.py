@@ -52,6 +52,7 @@ __all__ = [
     "parse_parameters",
     "sha256_of",
     "shipped",
+    "shipped_derived",
 ]
 
 SHIPPED = ("parameters", "scorecard", "segmentation", "credit_limit", "hold", "escalation", "worklist", "alert")
@@ -69,11 +70,19 @@ def canonical(document: Mapping[str, Json]) -> bytes:
 
 def shipped() -> list[dict[str, Json]]:
     """The documents that come with the product: parameters first, then stage by stage."""
-    found = []
-    for name in SHIPPED:
-        content = pkgutil.get_data("rules", f"documents/{name}.json")
-        if content is not None:
-            found.append(json.loads(content))
+    return [_shipped(name) for name in SHIPPED]
+
+
+def shipped_derived() -> dict[str, Json]:
+    """The derived facts that come with the product; no shipped rule reads them, a rule of the house may."""
+    return _shipped("derived_facts")
+
+
+def _shipped(name: str) -> dict[str, Json]:
+    content = pkgutil.get_data("rules", f"documents/{name}.json")
+    if content is None:
+        raise FileNotFoundError(f"rules/documents/{name}.json is missing: install the product again")
+    found: dict[str, Json] = json.loads(content)
     return found
 
 

@@ -23,7 +23,7 @@ from engine import access, catalogue, diary
 from engine.dispute_causes import CAUSES
 from notifiers.letter_fields import FIELDS
 from notifiers.letter_templates import shipped_templates
-from rules.documents import shipped
+from rules.documents import shipped, shipped_derived
 from rules.facts import DICTIONARY, INVOICE_DICTIONARY
 from rules.stages import STAGES
 from scoring.features import WITH_EXTERNAL
@@ -87,6 +87,7 @@ def _declared() -> Iterator[str]:
     for document in shipped():
         yield document["name"]
         yield from _spoken(document)
+    yield from _spoken(shipped_derived())
     yield from (feature.label for feature in WITH_EXTERNAL)
     yield from access.PERMISSIONS.values()
     yield from (result.label for result in diary.RESULTS.values())

@@ -12,7 +12,8 @@ from ledger.columns import Column, Kind
 from rules import columns, conditions, hits, reference
 from rules.book import Book
 from rules.conditions import Const
-from rules.documents import Parameters, Policy, parse, parse_parameters, shipped
+from rules.derived import parse_derived
+from rules.documents import Parameters, Policy, parse, parse_parameters, shipped, shipped_derived
 from rules.facts import DICTIONARY, empty_row
 
 DAY = 20_543
@@ -104,3 +105,49 @@ def test_the_three_agree_on_the_shipped_documents(book: Book) -> None:
     for name in STAGES:
         assert [match.keys for match in found.matches[name]] == [one.matched[name] for one in told]
         assert {match.by for match in found.matches[name]} == {"durable"}
+
+
+THRESHOLD = 4_500
+
+
+@pytest.fixture(scope="module")
+def combining() -> Book:
+    """The shipped documents, and a rule of the house that reads scorecard and model together."""
+    derived, problems = parse_derived(shipped_derived())
+    assert derived is not None, problems
+    when = ["derived_combined_risk_bp", ">=", THRESHOLD]
+    changed = [document for document in shipped() if document["key"] == "segmentation"]
+    rules: Any = changed[0]["rules"]
+    own = {"key": "together", "label": "together", "because": "house", "priority": 0, "when": when}
+    document = {**changed[0], "rules": [{**own, "then": {"segment": "risky"}}, *rules], "cases": []}
+    policies, parameters = documents()
+    policy, problems = parse(document)
+    assert policy is not None, problems
+    others = [one for one in policies if one.stage != "segmentation"]
+    return Book.build([*others, policy], [parameters], DAY, derived=[derived])
+
+
+def test_the_three_agree_on_scorecard_and_model_together(combining: Book) -> None:
+    """Half the points and half the score, the points alone without a model; a rule on it holds on the same rows."""
+    rows = rows_of(combining)
+    told = [reference.decide(row, combining) for row in rows]
+    stage = combining.stages["segmentation"]
+    decided = columns.decide(frame_of(rows), combining).to_native().collect().to_dicts()
+    at_edge = set()
+    for row, one, found in zip(rows, told, decided, strict=True):
+        points = min(max(one.outcomes["points"], 0), 100) * 100
+        score = row["score_bp"]
+        expected = points if score is None else points // 2 + score // 2
+        together = one.derived["derived_combined_risk_bp"]
+        assert together == expected
+        assert ("together" in one.matched["segmentation"]) == (together >= THRESHOLD)
+        words = [found[columns.mask_name("segmentation", word)] for word in range(stage.words)]
+        assert hits.matched_keys(stage, words) == one.matched["segmentation"]
+        assert found["segment"] == one.outcomes["segment"]
+        at_edge.add(together >= THRESHOLD)
+    assert at_edge == {True, False}
+    with Matcher() as matcher:
+        seen = [reference.with_derived({**row, **one.outcomes}, stage) for row, one in zip(rows, told, strict=True)]
+        confirmed = matcher.confirm(combining, {"segmentation": seen})
+    assert confirmed.alarms == []
+    assert [match.keys for match in confirmed.matches["segmentation"]] == [one.matched["segmentation"] for one in told]
