@@ -40,7 +40,7 @@ EXTERNAL_SHAPES = (
         _l("Enter the statement"),
         {
             "period_end_day": Ask(_l("End of the period")),
-            "currency": Ask(_l("Currency"), first=lambda subject: subject.entity.currency),
+            "currency": Ask(_l("Currency"), _l("Of all amounts below."), first=lambda subject: subject.entity.currency),
             "months": Ask(_l("Months"), _l("That profit and loss cover."), first=lambda _subject: 12),
             "filed_day": Ask(_l("Filed"), _l("When it became public or reached you; empty: today.")),
             "audited": Ask(_l("Audited"), options=_or_not_said(_l("Yes"), _l("No"))),
