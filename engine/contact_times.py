@@ -29,12 +29,12 @@ COUNTED = ("claimed", "sending", "uncertain", "sent")  # whatever may have arriv
 PLACES_KEPT = 4_096
 
 
-def wait_of(action: Action, entity: Entity, book: "Book", now_at: int) -> Wait | None:
+def wait_of(action: Action, entity: Entity, book: "Book | None", now_at: int) -> Wait | None:
     """Why a message must not go now, and until when; None: it may.
 
     Args:
         action: decided again already; of a past run it keeps to that run's calendar.
-        book: the rules and parameters in force for it.
+        book: the rules and parameters in force for it; None: the contact cap does not hold it back.
         now_at: microseconds UTC.
     """
     from engine.claims import CONTACT_CHANNELS
@@ -43,7 +43,7 @@ def wait_of(action: Action, entity: Entity, book: "Book", now_at: int) -> Wait |
         return None
     day = contact_day(entity.zone, action.created_at, action.due_day, now_at)
     behind_us = (local_day(entity.zone, now_at) - day) * DAY_US
-    free_day = capped_until(action, entity, book, day)
+    free_day = None if book is None else capped_until(action, entity, book, day)
     at = now_at - behind_us if free_day is None else instant_of(free_day, ZoneInfo(entity.zone))
     found = later(times_of(entity), place_of(action.customer, entity), action.way, at)
     if free_day is not None:

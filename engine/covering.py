@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from peewee import Expression
 
 from engine import sending
+from engine.payment_plans import AGREED
 from engine.queries import DAY_US
 from engine.sending import Wait
 from engine.tables import Action, Customer, Entity, Message
@@ -63,8 +64,11 @@ class Beside:
             return [action, *release([action.id])]
         fresh = [
             other.id
-            for other in self._of(action)
-            if other.state == "due" and not other.generation and other.not_before_at <= self._now_at
+            for other in ([] if action.step_key == AGREED else self._of(action))
+            if other.step_key != AGREED
+            and other.state == "due"
+            and not other.generation
+            and other.not_before_at <= self._now_at
         ]
         if not fresh:
             return [action]
@@ -76,6 +80,8 @@ class Beside:
 
         Messages of the same policy and subject keep their own order; those of its group leave with it.
         """
+        if action.step_key == AGREED:
+            return None  # it confirms what was agreed and asks for nothing anew
         along = {one.id for one in group}
         others = [other for other in self._of(action) if not (other.id in along or _is_alike(other, action))]
         if not others:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 PLAN = "payment_plan"  # kind of its entries, policy key and template of its diary item
+AGREED = "plan_agreed"  # step and template of the message that confirms it
 ALONE, ALONE_DAYS = "plan_alone", "plan_alone_days"  # parameters: up to here one person agrees a plan
 LINES_MAX = 200
 PLANS_MAX = 100  # of a customer, the newest
@@ -77,7 +78,26 @@ def enter_plan(
         PlanLine.create(**common, plan=plan, due_line=line)
     for due_day, amount in body["instalments"]:
         Instalment.create(**common, plan=plan, due_day=due_day, amount_minor=amount)
+    _confirm(context, customer, plan)
     return appended(PLAN, plan.id, customer, {"total_minor": plan.total_minor, "instalments": len(body["instalments"])})
+
+
+def _confirm(context: Context, customer: Customer, plan: PaymentPlan) -> None:
+    """Let the outbox tell the customer, by mail or else by letter."""
+    Action.create(
+        key=f"{PLAN}-{plan.id}/agreed",
+        entity_id=customer.entity_id,
+        customer=customer,
+        policy_key=PLAN,
+        episode=0,
+        step_key=AGREED,
+        channel="email",
+        otherwise="letter",
+        template=AGREED,
+        state="due",
+        due_day=context.today(customer.entity),
+        created_at=context.at,
+    )
 
 
 def _checked(context: Context, customer: Customer, body: Mapping[str, Any]) -> list[DueLine]:

@@ -168,10 +168,13 @@ def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -
 
 
 def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, together: "Together") -> Verdict:
-    from engine import answers, charging, contact_times, edited_texts, reaching, recheck, statements
+    from engine import answers, charging, contact_times, edited_texts, plan_letters, reaching, recheck, statements
+    from engine.payment_plans import AGREED
 
     if action.template == answers.QUESTION:  # to a colleague, about a dispute: no rule decides it
         return answers.prepare(runtime, action, now_at, gateway)
+    if action.step_key == AGREED:  # the confirmation of a payment plan: nor does one decide this
+        return plan_letters.prepare(runtime, action, now_at, gateway)
     entity = action.customer.entity
     day = business_day(runtime, action)
     try:

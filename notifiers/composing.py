@@ -23,7 +23,7 @@ from ledger.money import exponent
 
 from .letter_templates import FALLBACK, LETTER_USES, Block, Template, shipped_shared
 from .letter_text import paragraphs, write
-from .letters import Letter, LetterCharge, LetterCredit, LetterLine, Total, totals
+from .letters import Item, Letter, LetterCharge, LetterCredit, LetterLine, Total, totals
 from .mime import one_line
 
 FOLDER = Path(__file__).parent / "templates"
@@ -113,8 +113,8 @@ class Pen:
         """A word of the layout that names something."""
         return write(self.wording.shared.texts[self.language][name], values)
 
-    def charge_label(self, name: str, **values: str) -> str:
-        """A word of the table of interest and costs; as shipped where the house has none of its own."""
+    def added_label(self, name: str, **values: str) -> str:
+        """A word of a table that only some letters have; as shipped where the house has none of its own."""
         own = self.wording.shared.texts[self.language].get(name)
         shipped = shipped_shared().texts
         return write(own or shipped.get(self.language, shipped[FALLBACK])[name], values)
@@ -123,7 +123,7 @@ class Pen:
     def law(self) -> Paragraphs:
         """By which law interest and costs are claimed; none where the letter claims none."""
         law = one_line(self.letter.law, 300)
-        return ((self.charge_label("charge_law", law=law),),) if law and self.letter.charges else ()
+        return ((self.added_label("charge_law", law=law),),) if law and self.letter.charges else ()
 
     def paragraphs(self, name: str) -> Paragraphs:
         """A text of several paragraphs."""
@@ -345,6 +345,10 @@ def _sections(pen: Pen, demanded: str) -> tuple[Section, ...]:
         if ordered:
             rows = tuple(_line_row(line, locale) for line in ordered[:ROWS_MAX])
             made.append(Section(key, heading, rows + _rest(ordered, pen), _sums(ordered, locale), heads_of(pen)))
+    if letter.instalments:
+        asked = tuple(_instalment_row(number, pen) for number in range(len(letter.instalments))[:ROWS_MAX])
+        heading, sums = pen.added_label("instalments"), _sums(letter.instalments, locale)
+        made.append(Section("instalments", heading, asked + _rest(letter.instalments, pen), sums, short_heads(pen)))
     if letter.charges:
         charged = tuple(_charge_row(charge, pen) for charge in letter.charges[:ROWS_MAX])
         heads, sums = charge_heads(pen), _sums(letter.charges, locale)
@@ -354,7 +358,8 @@ def _sections(pen: Pen, demanded: str) -> tuple[Section, ...]:
         rows = tuple(_credit_row(credit, locale, labels) for credit in ordered_credits[:ROWS_MAX])
         sums = _sums(ordered_credits, locale, sign=-1)
         rest = _rest(ordered_credits, pen, sign=-1)
-        made.append(Section("credits", labels["credits"], rows + rest, sums, heads_of(pen)))
+        heads = (labels["credit"], labels["booked"], "", "", "", labels["open"])
+        made.append(Section("credits", labels["credits"], rows + rest, sums, heads))
     return tuple(made)
 
 
@@ -363,10 +368,26 @@ def heads_of(pen: Pen) -> tuple[str, ...]:
     return tuple(pen.labels[name] for name in ("invoice", "invoice_date", "due_date", "days", "original", "open"))
 
 
+def short_heads(pen: Pen) -> tuple[str, ...]:
+    """The columns of the table of instalments; those between stay empty."""
+    return pen.added_label("instalments"), pen.labels["due_date"], "", "", "", pen.labels["amount"]
+
+
+def instalment_name(number: int, pen: Pen) -> str:
+    """What an instalment is called, by its number from 0."""
+    return pen.added_label("instalment", number=str(number + 1), count=str(len(pen.letter.instalments)))
+
+
+def _instalment_row(number: int, pen: Pen) -> Row:
+    one = pen.letter.instalments[number]
+    amount = amount_text(one.open_minor, one.currency, pen.locale)
+    return Row(instalment_name(number, pen), day_text(one.due_day, pen.locale), "–", "–", "–", amount)
+
+
 def charge_heads(pen: Pen) -> tuple[str, ...]:
     """The columns of the table of interest and costs."""
-    asked = [pen.charge_label(name) for name in ("charge", "charge_from", "charge_until")]
-    return (*asked, pen.labels["days"], pen.charge_label("charge_principal"), pen.labels["amount"])
+    asked = [pen.added_label(name) for name in ("charge", "charge_from", "charge_until")]
+    return (*asked, pen.labels["days"], pen.added_label("charge_principal"), pen.labels["amount"])
 
 
 def charge_cells(charge: LetterCharge, pen: Pen) -> tuple[str, str, str, str]:
@@ -374,13 +395,13 @@ def charge_cells(charge: LetterCharge, pen: Pen) -> tuple[str, str, str, str]:
     number = one_line(charge.number, 60) or one_line(pen.letter.customer_number, 60)
     if charge.rate_bp is not None and charge.after_day is not None and charge.until_day is not None:
         rate = format_decimal(Decimal(charge.rate_bp).scaleb(-2), format="#,##0.00", locale=pen.locale)
-        name = pen.charge_label("charge_interest", rate=rate, number=number)
+        name = pen.added_label("charge_interest", rate=rate, number=number)
         days = (day_text(charge.after_day + 1, pen.locale), day_text(charge.until_day, pen.locale))
         return (name, *days, str(charge.until_day - charge.after_day))
     if charge.kind in ("interest", "fixed_sum"):
         name = pen.labels["interest"] if charge.kind == "interest" else "charge_fixed_sum"
-        return (name if charge.kind == "interest" else pen.charge_label(name, number=number), "–", "–", "–")
-    return (pen.charge_label(f"charge_{charge.kind}"), "–", "–", "–")
+        return (name if charge.kind == "interest" else pen.added_label(name, number=number), "–", "–", "–")
+    return (pen.added_label(f"charge_{charge.kind}"), "–", "–", "–")
 
 
 def _charge_row(charge: LetterCharge, pen: Pen) -> Row:
@@ -408,7 +429,7 @@ def _credit_row(credit: LetterCredit, locale: Locale, labels: Mapping[str, str])
     return Row(name, day_text(credit.booked_day, locale), "–", "–", "–", amount)
 
 
-def _rest(items: Sequence[LetterLine | LetterCredit | LetterCharge], pen: Pen, sign: int = 1) -> tuple[Row, ...]:
+def _rest(items: Sequence[Item], pen: Pen, sign: int = 1) -> tuple[Row, ...]:
     """One row per currency for what is beyond `ROWS_MAX`, so that the sums still add up."""
     beyond = items[ROWS_MAX:]
     rows = []
@@ -419,7 +440,7 @@ def _rest(items: Sequence[LetterLine | LetterCredit | LetterCharge], pen: Pen, s
     return tuple(rows)
 
 
-def _sums(items: Iterable[LetterLine | LetterCredit | LetterCharge], locale: Locale, sign: int = 1) -> tuple[str, ...]:
+def _sums(items: Iterable[Item], locale: Locale, sign: int = 1) -> tuple[str, ...]:
     added: dict[str, int] = {}
     for item in items:
         added[item.currency] = added.get(item.currency, 0) + item.open_minor

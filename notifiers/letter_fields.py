@@ -72,11 +72,13 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "over": ("days",),
     "by_day": ("to_pay", "pay_by"),
 }
-# Words of the table of interest and costs; a house that has not written its own gets the shipped ones.
-CHARGE_LABELS: Mapping[str, tuple[str, ...]] = {
+# Words of tables that only some letters have; a house that has not written its own gets the shipped ones.
+ADDED_LABELS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("charge", "charge_from", "charge_until", "charge_principal", "charge_cost", "charge_settled"), ()),
     "charge_interest": ("number", "rate"),
     "charge_fixed_sum": ("number",),
     "charge_law": ("law",),
+    "instalments": (),
+    "instalment": ("number", "count"),
 }
-ALL_LABELS: Mapping[str, tuple[str, ...]] = {**LABELS, **CHARGE_LABELS}
+ALL_LABELS: Mapping[str, tuple[str, ...]] = {**LABELS, **ADDED_LABELS}

@@ -19,7 +19,7 @@ from ledger.canonical import sha256_of
 from ledger.days import day_of
 from ledger.problems import Problem, has_errors
 
-from .letter_fields import ALL_LABELS, CHARGE_LABELS, FIELDS, LABELS, OPTIONAL
+from .letter_fields import ADDED_LABELS, ALL_LABELS, FIELDS, LABELS, OPTIONAL
 from .letter_text import BRACED, Text, read
 
 FORMAT = 1
@@ -47,7 +47,7 @@ USES = tuple(TEXTS)
 LETTER_USES = frozenset({"letter", "internal"})
 MAY_SAY: Mapping[str, tuple[str, ...]] = {
     "letter": ("short",),  # for channels of few characters
-    "shared": tuple(CHARGE_LABELS),
+    "shared": tuple(ADDED_LABELS),
 }
 LENGTHS = {"subject": 200, "preheader": 200, "kind": 80, "heading": 200, "demanded": 80, "short": 480}
 LABEL_LENGTH_MAX = 300

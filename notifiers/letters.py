@@ -63,6 +63,18 @@ class LetterCharge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LetterInstalment:
+    """So much of a payment plan by a day."""
+
+    due_day: int
+    open_minor: int
+    currency: str
+
+
+Item = LetterLine | LetterCredit | LetterCharge | LetterInstalment  # a row of one of a letter's tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Letterhead:
     """What a printed letter says of its sender, beside the name.
 
@@ -99,6 +111,7 @@ class Letter:
         later: other open lines, not due yet.
         credits: every open credit.
         charges: late interest, fixed sums and costs asked for beside the lines.
+        instalments: of a payment plan, in their order; how what is demanded is paid.
         law: by which law they are; then the blocks that say so are left out.
         penalties: the step asks for interest and costs; the blocks that say by which law are written.
         head: what only a printed letter says of its sender.
@@ -121,6 +134,7 @@ class Letter:
     later: tuple[LetterLine, ...] = ()
     credits: tuple[LetterCredit, ...] = ()
     charges: tuple[LetterCharge, ...] = ()
+    instalments: tuple[LetterInstalment, ...] = ()
     law: str = ""
     penalties: bool = False
     head: Letterhead = Letterhead()

@@ -24,13 +24,16 @@ from .composing import (
     Paragraphs,
     Pen,
     Wording,
+    amount_text,
     charge_cells,
     charge_heads,
     check,
     day_text,
+    instalment_name,
     number_text,
+    short_heads,
 )
-from .letters import Letter, LetterCharge, LetterCredit, LetterLine, Total
+from .letters import Item, Letter, LetterCharge, LetterLine, Total
 from .mime import one_line
 
 LAYOUT = "letter.typ"
@@ -177,7 +180,9 @@ def layout_of(wording: Wording, letter: Letter, language: str, country: str | No
         "longest": max(
             len(cell) for table in tables for row in (*table["rows"], table["sums"][-1:]) for cell in row[-2:]
         ),
-        "ages": [_ages(pen, total) for total in sums if total.balance_minor or len(sums) == 1],
+        "ages": [_ages(pen, total) for total in sums if total.balance_minor or len(sums) == 1]
+        if not letter.instalments  # what is outside the plan is not in the letter
+        else [],
         "totals": [_sum(pen, total, demanded) for total in sums],
         "payment": _payment(pen),
     }
@@ -228,6 +233,12 @@ def _tables(pen: Pen, currency: str, demanded: str) -> list[dict[str, Any]]:
         )
         if own:
             made.append(_table(pen, key, heading, currency, [_cells(one, locale) for one in own], own, 1))
+    instalments = [(at, one) for at, one in enumerate(letter.instalments) if one.currency == currency]
+    if instalments:
+        cells = [[instalment_name(at, pen), day_text(one.due_day, locale), "", "", ""] for at, one in instalments]
+        own_items = [one for _at, one in instalments]
+        plan = _table(pen, "instalments", pen.added_label("instalments"), currency, cells, own_items, 1)
+        made.append({**plan, "heads": list(short_heads(pen))})
     charges = [one for one in letter.charges if one.currency == currency]
     if charges:
         made.append(_charges(pen, currency, charges))
@@ -278,7 +289,7 @@ def _table(
     heading: str,
     currency: str,
     rows: list[list[str]],
-    items: Sequence[LetterLine | LetterCredit | LetterCharge],
+    items: Sequence[Item],
     sign: int,
 ) -> dict[str, Any]:
     """A table with its sums so far, which each page carries forward."""
@@ -358,7 +369,11 @@ def _payment(pen: Pen) -> dict[str, Any]:
     head = letter.head
     reference = creditor_reference(letter.customer_number)
     holder = one_line(head.account_holder) or fields["creditor"]
-    euros = next((total.payable_minor for total in sums if total.currency == "EUR"), 0)
+    euros, amount = next((total.payable_minor for total in sums if total.currency == "EUR"), 0), fields["payable"]
+    if letter.instalments:  # what is transferred next
+        first = letter.instalments[0]
+        euros = first.open_minor if first.currency == "EUR" else 0
+        amount = amount_text(first.open_minor, first.currency, pen.locale)
     rows, code = [], None
     if head.iban:
         rows = [[labels["account_holder"], holder], ["IBAN", in_fours(head.iban)]]
@@ -367,7 +382,7 @@ def _payment(pen: Pen) -> dict[str, Any]:
         code = payment_code(holder, head.iban, head.bic, euros, reference, fields["reference"])
     if head.iban or letter.payment_details.strip():
         rows.append([labels["reference"], in_fours(reference) if reference else fields["reference"]])
-        rows.append([labels["amount"], fields["payable"]])
+        rows.append([labels["amount"], amount])
     return {
         "rows": [[name, breakable(value)] for name, value in rows],
         "details": _lines(letter.payment_details.splitlines()),

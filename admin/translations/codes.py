@@ -43,7 +43,7 @@ DISPUTES = (
 )
 PLANNED = ("planned_call", "planned_task")  # what a person put into the diary
 AGREED = (
-    *("payment_plan", "write_off", "plan_defaulted", "proposal", "cancelled", "reversed", "proposed_by"),
+    *("payment_plan", "write_off", "plan_agreed", "plan_defaulted", "proposal", "cancelled", "reversed", "proposed_by"),
     *("total_minor", "instalments", "due_lines", "many", "first"),
 )
 ALARMS = (

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from engine.commands import Conflict, Invalid, Refused
+from engine.corrections import SetBlock
 from engine.events import drain_dirty
 from engine.open_amounts import open_of
-from engine.payment_plans import AgreePlan, CancelPlan, plans_of
+from engine.outbox import deliver
+from engine.payment_plans import AGREED, AgreePlan, CancelPlan, plans_of
 from engine.proposals import ApproveEntry, DeclineEntry, waiting_for
 from engine.runs import run_entity
-from engine.tables import Action, Credit, Entity, PaymentPlan, Standing
+from engine.tables import Action, Contact, Credit, Entity, Message, PaymentPlan, Standing
 from engine.write_offs import ReverseWriteOff, WriteOff, write_offs_of
 
 from .conftest import escalation, in_force, parameters
@@ -158,3 +160,41 @@ def test_a_write_off_is_within_what_is_open(late, say, amount):
     with pytest.raises(Invalid):
         say(WriteOff, due_line=late.id, amount_minor=amount)
     assert Credit.select().count() == 0
+
+
+def with_contact(runtime: Any, line: Any, **known: str) -> None:
+    """Somebody to write to."""
+    person = runtime.vault.create_person({"name": "Accounts Payable", **known})
+    Contact.create(customer=line.customer, person=person, language="de")
+
+
+def test_a_plan_in_force_is_confirmed_once_to_the_customer(runtime, late, say, users, letter_templates):
+    """A pause and a letter of the same day do not hold it back; while it waits for a second person nothing is said."""
+    with_contact(runtime, late, email="payables@customer.example")
+    say(SetBlock, "manager", customer=late.customer_id, kind="pause", from_day=DAY, until_day=DAY + 20)
+    made = agree(say, late, (DAY + 5, 40_000), (DAY + 95, 60_000))
+    assert not Action.select().where(Action.step_key == AGREED).exists()
+    say(ApproveEntry, "manager", proposal=made["proposal"])
+    deliver(runtime)
+    deliver(runtime)
+    (sent,) = Action.select().where(Action.step_key == AGREED)
+    assert (sent.state, sent.channel, sent.covered_by_id) == ("sent", "email", None)
+    message = Message.get(Message.action == sent)
+    text = runtime.vault.open(message.person, message.sealed)["text"]
+    assert "Rate 1 von 2" in text
+    assert "400,00\u00a0EUR" in text.partition("Rate 1 von 2")[2][:60]
+    assert "1.000,00\u00a0EUR" in text
+
+
+def test_without_an_address_it_goes_by_letter_and_a_cancelled_plan_is_not_confirmed(
+    runtime, late, say, users, letter_templates
+):
+    """The same outbox as every message, the same way from mail to paper; what is not true any more is not said."""
+    with_contact(runtime, late, address="Oak Lane 1", postcode="20457", city="Hamburg")
+    first = agree(say, late, (DAY + 5, 100_000))
+    say(CancelPlan, payment_plan=first["payment_plan"])
+    agree(say, late, (DAY + 6, 100_000))
+    deliver(runtime)
+    gone, sent = Action.select().where(Action.step_key == AGREED).order_by(Action.id)
+    assert (gone.state, gone.result) == ("cancelled", "the payment plan is not in force any more")
+    assert (sent.state, sent.sends_by) == ("sent", "letter")

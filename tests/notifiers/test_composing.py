@@ -12,7 +12,8 @@ from ledger.days import day_of
 from notifiers import composing
 from notifiers.composing import ROWS_MAX, Wording
 from notifiers.letter_templates import LETTER_USES, SHARED, parse_template, shipped_templates
-from notifiers.letters import Letter, LetterCredit, LetterLine, totals
+from notifiers.letters import Letter, LetterCredit, LetterInstalment, LetterLine, totals
+from notifiers.printing import layout_of
 
 TODAY = day_of(date(2026, 5, 20))
 SHIPPED = {document["key"]: parse_template(document)[0] for document in shipped_templates()}
@@ -96,8 +97,31 @@ def test_every_shipped_template_says_everything_in_every_language():
         assert len({frozenset(texts) for texts in template.texts.values()}) == 1
         for block in template.blocks:
             assert set(block.texts) == set(LANGUAGES)
-    assert {key for key, template in SHIPPED.items() if template.use == "letter"} == set(LETTERS)
+    assert {key for key, template in SHIPPED.items() if template.use == "letter"} == {*LETTERS, "plan_agreed"}
     assert {use for template in SHIPPED.values() for use in (template.use,)} > LETTER_USES
+
+
+@pytest.mark.parametrize(
+    ("language", "named"), [("en", "Instalment 2 of 2"), ("de", "Rate 2 von 2"), ("fr", "Échéance 2 sur 2")]
+)
+def test_a_plan_is_confirmed_with_a_table_of_its_instalments(language, named):
+    """Each with its day and amount, in text, mail and print; they come to what the lines come to."""
+    parts = (LetterInstalment(due_day=TODAY + 10, open_minor=400_000, currency="EUR"),)
+    parts += (LetterInstalment(due_day=TODAY + 40, open_minor=23_450, currency="EUR"),)
+    own = a_letter(instalments=parts, pay_by_day=TODAY + 40)
+    mail = compose("plan_agreed", own, language, "GB" if language == "en" else None)
+    amount = {"en": "234.50", "de": "234,50", "fr": "234,50"}[language]
+    for text in (mail.text, Reader(mail.html).text):
+        assert named in text
+        assert amount in text.partition(named)[2][:40]
+    page = layout_of(Wording(SHIPPED["plan_agreed"], SHIPPED[SHARED]), own, language)
+    (plan,) = (one for one in page["tables"] if one["key"] == "instalments")
+    assert plan["rows"][1][0] == named
+    assert plan["sums"][-1] == page["totals"][0]["payable"]
+    assert page["payment"]["rows"][-1][1].endswith(
+        {"en": "4,000.00", "de": "4.000,00", "fr": "4\u202f000,00"}[language] + "\u00a0EUR"
+    )
+    assert page["ages"] == []
 
 
 def test_letters_get_firmer():
