@@ -36,6 +36,7 @@ from admin import (
     hand_overs,
     importing,
     invoice_documents,
+    invoice_whys,
     invoices,
     letter_batches,
     letter_editor,
@@ -166,6 +167,7 @@ def register(app: Flask) -> None:
         trainings_page,
         scores_page,
         drift_page,
+        invoice_whys,
         answer_page,
         plan_pages,
     ):

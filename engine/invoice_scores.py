@@ -111,14 +111,14 @@ def scores_on(
     Returns:
         The columns of ``scoring.open_scores.COLUMNS``.
     """
-    with _entries(runtime, entity, day) as read:
-        lines = _columns(read["lines"], *OF_USUAL, "customer_id")
+    with entries_of(runtime, entity, day) as read:
+        lines = columns_of(read["lines"], *OF_USUAL, "customer_id")
         usual = usual_on(lines, day)
         spans = _spans(lines["customer_id"]) if customer_id is None else [(customer_id, customer_id)]
         parts = []
         for low, high in spans:
             of_span = nw.col("customer_id").is_between(low, high)
-            own = {name: _columns(frame.filter(of_span), *ENTRIES[name]) for name, frame in read.items()}
+            own = {name: columns_of(frame.filter(of_span), *ENTRIES[name]) for name, frame in read.items()}
             parts.append(open_scores(Ledger.of(own), usual, model, day))
     return {name: np.concatenate([np.zeros(0, dtype=np.int64), *(part[name] for part in parts)]) for name in COLUMNS}
 
@@ -135,7 +135,7 @@ def _spans(customers: Any) -> list[tuple[int, int]]:
 
 
 @contextmanager
-def _entries(runtime: "Runtime", entity: Entity, day: int) -> Iterator[dict[str, nw.LazyFrame[Any]]]:
+def entries_of(runtime: "Runtime", entity: Entity, day: int) -> Iterator[dict[str, nw.LazyFrame[Any]]]:
     """The entries that features read; of a large ledger in files."""
     basis = Basis(as_of_day=day, entity=entity.code, currency=entity.currency, rates_e9=rates_on(entity, day))
     if frames.is_small(runtime):
@@ -147,7 +147,8 @@ def _entries(runtime: "Runtime", entity: Entity, day: int) -> Iterator[dict[str,
         yield entry_frames({name: frame for name, frame in read.items() if name != "previous"}, basis)
 
 
-def _columns(frame: nw.LazyFrame[Any], *names: str) -> Columns:
+def columns_of(frame: nw.LazyFrame[Any], *names: str) -> Columns:
+    """Some columns of a frame, read."""
     table = frames.collected(frame.select(*names), frames.STREAM).collect()
     return {name: table[name].to_numpy() for name in names}
 

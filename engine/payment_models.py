@@ -103,13 +103,27 @@ def payment_model(runtime: "Runtime") -> InvoiceModel | None:
         Unusable: the stored model is not what was approved.
     """
     row: ScoreModel | None = ScoreModel.get_or_none(ScoreModel.task == TASK, ScoreModel.status == "champion")
+    return None if row is None else _loaded(runtime, row)
+
+
+def payment_model_named(runtime: "Runtime", sha256: str) -> InvoiceModel:
+    """A registered model, checked and replayed once a process.
+
+    Raises:
+        Unusable: there is none of that name, or it is not what was approved.
+    """
+    row: ScoreModel | None = ScoreModel.get_or_none(ScoreModel.task == TASK, ScoreModel.sha256 == sha256)
     if row is None:
-        return None
+        raise Unusable(f"the payment model {sha256[:12]} is not registered")
+    return _loaded(runtime, row)
+
+
+def _loaded(runtime: "Runtime", row: ScoreModel) -> InvoiceModel:
     kept = runtime.cache.setdefault("payment_models", {})
     if row.sha256 not in kept:
         model, problems = load_invoice_model(row.body, row.sha256)
         if model is None:
-            raise Unusable(f"the payment model in force cannot be used: {'; '.join(problems)}")
+            raise Unusable(f"the payment model {str(row.sha256)[:12]} cannot be used: {'; '.join(problems)}")
         kept[row.sha256] = model
     found: InvoiceModel = kept[row.sha256]
     return found

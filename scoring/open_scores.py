@@ -14,7 +14,7 @@ from scoring.features import THIN_HISTORY_PAID, WHOLE_BP
 from scoring.invoice_features import invoice_features
 from scoring.invoice_model import InvoiceModel, scores_of
 from scoring.invoice_training import Ledger
-from scoring.past import Floats, Ints, Steps
+from scoring.past import Columns, Floats, Ints, Past, Steps
 
 ROWS_AT_ONCE = 50_000  # each asks for the last 25 payments of its customer
 ASKED = ("customer_id", "invoice_day", "due_day", "amount")
@@ -37,12 +37,11 @@ def open_scores(ledger: Ledger, usual: Steps, model: InvoiceModel, day: int) -> 
         The columns of COLUMNS, a row per line: chances in basis points, days after the due date (median and band),
         thin_history 1 or 0.
     """
-    past = replace(ledger.past, amounts=usual)
-    places = np.flatnonzero(open_places(ledger, day))
+    places, every, past = asked_of(ledger, usual, day)
     found: dict[str, list[Ints]] = {name: [np.zeros(0, dtype=np.int64)] for name in COLUMNS}
     for start in range(0, len(places), ROWS_AT_ONCE):
         rows = places[start : start + ROWS_AT_ONCE]
-        asked = {name: ledger.lines[name][rows] for name in ASKED} | {"day": np.full(len(rows), day)}
+        asked = {name: values[start : start + ROWS_AT_ONCE] for name, values in every.items()}
         features = invoice_features(past, asked, model.shrinkage)
         scores = scores_of(model, features)
         said = {
@@ -58,6 +57,13 @@ def open_scores(ledger: Ledger, usual: Steps, model: InvoiceModel, day: int) -> 
         for name, column in said.items():
             found[name].append(column)
     return {name: np.concatenate(columns) for name, columns in found.items()}
+
+
+def asked_of(ledger: Ledger, usual: Steps, day: int) -> tuple[Ints, Columns, Past]:
+    """The lines to ask about: their places, what is asked of each, and the past they are asked of."""
+    places = np.flatnonzero(open_places(ledger, day))
+    asked = {name: ledger.lines[name][places] for name in ASKED} | {"day": np.full(len(places), day)}
+    return places, asked, replace(ledger.past, amounts=usual)
 
 
 def _whole(values: Floats) -> Ints:

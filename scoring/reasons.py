@@ -4,7 +4,7 @@ Contributions are exact: base + their sum is the raw score. Correlated features 
 reason, merged before ranking, so that "pays late" is not told three times.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,12 +53,17 @@ def value_text(feature: Feature, value: int | None, translate: Translate = _same
     >>> value_text(FEATURES[0], 1250)
     '12.5 %'
     """
+    return unit_text(feature.unit, value, translate)
+
+
+def unit_text(unit: str, value: int | None, translate: Translate = _same) -> str:
+    """Print a value in a unit of features: ``bp``, ``days``, anything else as a number."""
     if value is None:
         return translate("unknown")
-    if feature.unit == "bp":
+    if unit == "bp":
         whole, rest = divmod(abs(value) + 5, 100)
         return f"{'-' if value < 0 else ''}{whole}.{rest // 10} %"
-    if feature.unit == "days":
+    if unit == "days":
         return translate("1 day") if value == 1 else translate("%(days)s days") % {"days": value}
     return str(value)
 
@@ -130,8 +135,16 @@ class Alike:
 
 
 def alike(model: Model, score_bp: int) -> Alike | None:
-    """The tenth of the tested rows whose mean chance lies nearest to a score; None where a card has none."""
-    tenths = model.card.get("measures", {}).get("score", {}).get("reliability") or ()
+    """Those of the tested customers that were scored alike; None where a card has none."""
+    return alike_of(model.card.get("measures", {}).get("score", {}).get("reliability") or (), score_bp)
+
+
+def alike_of(tenths: Sequence[Mapping[str, Any]], score_bp: int) -> Alike | None:
+    """The tenth of the tested rows whose mean chance lies nearest to a score.
+
+    Args:
+        tenths: of ``scoring.measures.reliability``.
+    """
     nearest = min(tenths, key=lambda tenth: abs(tenth["expected"] / tenth["rows"] * WHOLE_BP - score_bp), default=None)
     return None if nearest is None else Alike(int(nearest["rows"]), int(nearest["bad"]))
 

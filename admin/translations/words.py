@@ -27,6 +27,7 @@ from rules.documents import shipped, shipped_derived
 from rules.facts import DICTIONARY, INVOICE_DICTIONARY
 from rules.stages import STAGES
 from scoring.features import WITH_EXTERNAL
+from scoring.invoice_features import INVOICE_FEATURES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -88,7 +89,7 @@ def _declared() -> Iterator[str]:
         yield document["name"]
         yield from _spoken(document)
     yield from _spoken(shipped_derived())
-    yield from (feature.label for feature in WITH_EXTERNAL)
+    yield from (feature.label for feature in (*WITH_EXTERNAL, *INVOICE_FEATURES))
     yield from access.PERMISSIONS.values()
     yield from (result.label for result in diary.RESULTS.values())
     yield from (cause.label for cause in CAUSES.values())

@@ -5,10 +5,13 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from admin.invoice_whys import reason_words
 from engine.runtime import Runtime
 from engine.tables import Customer, Entity, Outcome
 from notifiers.letter_fields import FIELDS, LABELS
+from scoring.invoice_reasons import InvoiceReason
 
 
 @pytest.fixture
@@ -48,3 +51,29 @@ def test_letters_never_tell_a_score() -> None:
     """No field of a letter and no word of its layout has to do with scores."""
     named = {*FIELDS, *LABELS}
     assert not [name for name in named if any(part in name for part in ("score", "chance", "risk", "points"))]
+
+
+@pytest.mark.parametrize(
+    ("paid", "told"),
+    [
+        (2, "share of the last 5 payments that were late: 60.0 %, usual 40.0 %"),
+        (3, "2 of the last 3 payments late, usual 1 of 3"),
+        (9, "3 of the last 5 payments late, usual 2 of 5"),
+    ],
+)
+def test_an_invoice_s_reason_counts_what_one_can_count(app: Flask, paid: int, told: str) -> None:
+    """Below three payments there is nothing to count, above five the last five are."""
+    reason = InvoiceReason("habit", "late_share_last5_bp", 1, 6_000, 4_000)
+    with app.test_request_context():
+        assert reason_words(reason, paid) == told
+        weekday = InvoiceReason("calendar", "due_weekday", -1, 5, 0)
+        assert reason_words(weekday, paid) == "weekday of the due date: Saturday, usual Monday"
+
+
+def test_before_a_payment_model_is_champion_the_page_says_so(
+    signed_in: Callable[..., Any], people: SimpleNamespace, decided: Entity
+) -> None:
+    """What to do, not an empty table."""
+    page = signed_in(people.manager).get(f"/customers/{Customer.get().id}/chances")
+    assert page.status_code == 200
+    assert "once a payment model is the champion" in page.text

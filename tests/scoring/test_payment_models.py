@@ -14,6 +14,7 @@ from engine.commands import Refused
 from engine.editions import Unusable, edition_for
 from engine.importing import ImportFile, import_file
 from engine.invoice_scores import scores_of_customer
+from engine.invoice_whys import whys_of_customer
 from engine.payment_models import card_lines, payment_model, score_open_invoices, train_payment
 from engine.promotion import PromoteModel, ProposeModel
 from engine.retention import _needed
@@ -160,6 +161,9 @@ def test_a_run_keeps_the_scores_of_its_open_invoices(
         asked = {row["line"]: row["p_late"] for row in rows if row["customer"] == number}
         assert asked.keys() == told.keys()
         assert all(abs(asked[line] * 10_000 - chance) <= 1 for line, chance in told.items())
+        why_day, why = whys_of_customer(runtime, entity, customer) or (None, [])
+        assert (why_day, {one.line_id: one.p_late_bp for one in why}) == (UNTIL, told)
+        assert all(one.reasons and one.alike is None for one in why)  # nothing was tested: nobody is alike
     assert kept.invoices_file in _needed(runtime)
 
 
