@@ -1,6 +1,7 @@
 """Files of others in the console: each is named, licensed and byte for byte the one it says."""
 
 import json
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -34,3 +35,13 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
         assert "javascript:" not in text, path
         assert " style=" not in text, path
         assert " onclick=" not in text, path
+
+
+def test_every_icon_that_a_page_names_is_in_the_sprite() -> None:
+    """One that is not would leave a hole in its button."""
+    there = set(re.findall(r'<symbol id="([a-z0-9-]+)"', (VENDOR / "icons.svg").read_text()))
+    named = r"""icon\(['"]([a-z0-9-]+)['"]|do\('\w+', _\('[^']*'\), '([a-z0-9-]+)'|empty\(.*?, '([a-z0-9-]+)'\)"""
+    sources = [*(STATIC.parent / "templates").rglob("*.html"), *STATIC.parent.rglob("*.py")]
+    used = {name for path in sources for found in re.findall(named, path.read_text()) for name in found if name}
+    assert len(used) > 30
+    assert used <= there
