@@ -29,7 +29,14 @@ from admin.command_parts import (
 )
 from admin.command_policy import policy_group
 from admin.command_proofs import replay_command, verify_command
-from admin.command_scoring import backtest_command, model_card_command, promote_command, score_command, train_command
+from admin.command_scoring import (
+    backtest_command,
+    cash_command,
+    model_card_command,
+    promote_command,
+    score_command,
+    train_command,
+)
 from admin.command_silence import why_silent_command
 from engine.runtime import Runtime
 from engine.settings import SETTINGS
@@ -243,6 +250,9 @@ def _seen(runtime: Runtime, entity: str, customer: str, as_of: int | None) -> tu
 @dunwell.group("report")
 def report_group() -> None:
     """Reports as of any day."""
+
+
+report_group.add_command(cash_command)
 
 
 @report_group.command("ageing")

@@ -252,3 +252,26 @@ def score_command(
         return
     heads = ("invoice", "customer", "due_on", "p_late", "p_late30", "days_late", "days_low", "days_high")
     show_table([*heads, "reason"], [[*(row[name] for name in heads), *row["reasons"][:1]] for row in rows[:top]])
+
+
+@click.command("cash")
+@click.argument("entity")
+@as_of_option
+@as_json
+@with_runtime
+def cash_command(runtime: Runtime, entity: str, as_of: int | None, json_: bool) -> None:
+    """Forecast what of the open invoices of ENTITY comes in, thirteen weeks from a day on, beside what came in.
+
+    The day is tomorrow if left out; only what was known before it counts.
+    """
+    from engine.cash import cash_forecasts
+
+    found = find_entity(entity)
+    forecasts = cash_forecasts(runtime, found, [runtime.today(found) + 1 if as_of is None else as_of])
+    if not forecasts:
+        fail("there are no invoices. Cure: import a ledger first")
+    values = forecasts[0].values()
+    if json_:
+        show(values, True)
+        return
+    show_table(list(values["weeks"][0]), [list(week.values()) for week in values["weeks"]])

@@ -38,6 +38,7 @@ GROUPS: tuple[tuple[Any, tuple[Line, ...]], ...] = (
         (
             Line(_l("Customers"), "customers.index_view", "building-2"),
             Line(_l("Decisions"), "decisions.index_view", "scale"),
+            Line(_l("Cash forecast"), "cash.index", "trending-up"),
         ),
     ),
     (

@@ -11,6 +11,7 @@ from admin import (
     accounts,
     answer_page,
     audit_view,
+    cash_page,
     changes,
     claim_accounts,
     collectors_page,
@@ -170,6 +171,7 @@ def register(app: Flask) -> None:
         invoice_whys,
         answer_page,
         plan_pages,
+        cash_page,
     ):
         app.register_blueprint(page.blueprint)
     accounts.limit_tries(app)

@@ -17,7 +17,8 @@ from ledger.basis import Basis
 from ledger.days import date_of, day_of
 from ledger.exporting import csv_of
 from scoring.backtest import Backtest, Window, backtest_invoices
-from scoring.cash import WEEK_DAYS, WEEKS, backtest_cash
+from scoring.cash import WEEKS, backtest_cash
+from scoring.cash_habits import WEEK_DAYS
 from scoring.curves import About
 from scoring.external import effect_of
 from scoring.features import FEATURES, WHOLE_BP

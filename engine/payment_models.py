@@ -19,7 +19,7 @@ from ledger.canonical import canonical, sha256_of
 from ledger.days import date_of
 from ledger.problems import Problem
 from scoring.backtest import Window, backtest_invoices
-from scoring.cash import open_places
+from scoring.cash_habits import open_places
 from scoring.features import THIN_HISTORY_PAID
 from scoring.invoice_features import INVOICE_FEATURES, invoice_features
 from scoring.invoice_model import TASK, InvoiceModel, load_invoice_model, scores_of

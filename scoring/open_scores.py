@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from scoring.cash import open_places
+from scoring.cash_habits import open_places
 from scoring.features import THIN_HISTORY_PAID, WHOLE_BP
 from scoring.invoice_features import invoice_features
 from scoring.invoice_model import InvoiceModel, scores_of

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scoring.cash import open_places
+from scoring.cash_habits import open_places
 from scoring.invoice_features import invoice_features
 from scoring.invoice_model import scores_of
 from scoring.invoice_training import Ledger
