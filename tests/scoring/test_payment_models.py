@@ -17,8 +17,10 @@ from engine.invoice_scores import scores_of_customer
 from engine.invoice_whys import whys_of_customer
 from engine.payment_models import card_lines, payment_model, score_open_invoices, train_payment
 from engine.promotion import PromoteModel, ProposeModel
+from engine.refitting import refit
 from engine.retention import _needed
 from engine.runtime import Runtime
+from engine.shadow import measure
 from engine.tables import Customer, Entity, Run, ScoreModel
 from engine.training import RegisterModel
 from ledger.canonical import canonical, sha256_of
@@ -183,3 +185,35 @@ def test_training_on_a_ledger_gives_a_card(
     text = "\n".join(card_lines(row))
     assert card["frame_sha256"] in text
     assert "own_share" in text
+
+
+@pytest.mark.slow
+def test_a_challenger_and_a_refit_are_measured_on_what_the_champion_has_not_learned(
+    runtime: Runtime,
+    entity: Entity,
+    users: SimpleNamespace,
+    invoice_body: dict[str, Any],
+    made_up_entries: dict[str, Any],
+    take: Callable[..., None],
+) -> None:
+    """Fresh from training they have learned everything: their twins are measured, on invoices decided since."""
+    take(made_up_entries, 1000)
+    answer = register(
+        runtime, users.analyst.id, invoice_body | {"card": invoice_body["card"] | {"trained_day": 18_400}}
+    )
+    ScoreModel.update(status="champion").where(ScoreModel.id == answer["model"]).execute()
+    champion = ScoreModel.get_by_id(answer["model"])
+    fitted = refit(runtime, champion, UNTIL)
+    assert fitted.card["refit_of"] == champion.sha256
+    assert fitted.card["slices"]["refit"]["rows"] > 100
+    by = measure(runtime, ScoreModel.get_by_id(fitted.model_id), champion, UNTIL)
+    assert (by["by"], by["way"]) == ("log_loss", "twin")
+    assert by["questions"]["p_late"]["auc"]["lead"] == pytest.approx(0, abs=1e-4)  # it ranks the same
+    trained = train_payment(runtime, [entity], UNTIL)
+    found = measure(runtime, ScoreModel.get_by_id(trained.model_id), champion, UNTIL)
+    assert (found["by"], found["way"]) == ("auc", "twin")
+    assert found["from_day"] >= UNTIL - 30 - 120 - 30
+    assert found["questions"]["p_late"]["n"] > 100
+    since = measure(runtime, champion, champion, UNTIL + 200)  # long after, both as they are
+    assert since["way"] == "since"
+    assert since["questions"]["p_late"]["log_loss"]["interval"] == [0.0, 0.0]
