@@ -184,6 +184,8 @@ def give(name: str) -> ResponseReturnValue:
     said = (
         _("%(what)s: a second person decides.", what=shape.title) if waits else _("Done: %(what)s.", what=shape.title)
     )
+    if answer.get("state") == "asked":
+        said = _("%(what)s: the workers do it now.", what=shape.title)
     flash(said, "warning" if waits else "success")
     return redirect(way_back(request.form), 303)
 

@@ -120,7 +120,11 @@ def train(
         The model's name, row and card, or why there is none.
     """
     entities = [entity] if isinstance(entity, Entity) else list(entity)
-    rows = [row for each in entities for row in labelled_rows(runtime, each, as_of_day, days_max, tell=tell)]
+    rows = [
+        row
+        for place, each in enumerate(entities)
+        for row in labelled_rows(runtime, each, as_of_day, days_max, tell=_part_of(tell, place, len(entities)))
+    ]
     tell("learn", len(rows), len(rows))
     body, problems = learn(rows, as_of_day, about=about_of(entities))
     if body is None:
@@ -130,6 +134,11 @@ def train(
     sha256 = sha256_of(body)
     answer = runtime.execute(RegisterModel(actor=actor, reason=reason, body=model_bytes(body).decode(), sha256=sha256))
     return Trained(sha256, answer["model"], body["card"])
+
+
+def _part_of(tell: Tell, place: int, of: int) -> Tell:
+    """Tell the steps of one entity as a part of those of all."""
+    return lambda step, done, parts: tell(step, place * parts + done, of * parts)
 
 
 def labelled_rows(

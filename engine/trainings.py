@@ -70,7 +70,7 @@ def start_training(context: Context, command: StartTraining) -> Change:
         subject_kind="training",
         subject_id=row.id,
         after={"task": command.task, "grace_days": command.grace_days},
-        answer={"training": row.id, "task": command.task},
+        answer={"training": row.id, "task": command.task, "state": "asked"},
     )
 
 
