@@ -3,18 +3,23 @@
 The part of the models page that asks again while something is under way.
 """
 
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from admin import gate
 from admin.models_page import figure
 from engine import promotion, trainings
 from engine.tables import ScoreModel, Training
 from scoring.labels import TASK
+
+CARD_WORDS = (_l("the champion's; only slope and intercept of the sigmoid differ"),)  # what the card of a re-fit says
 
 blueprint = Blueprint("trainings", __name__, url_prefix="/models")
 
@@ -101,6 +106,43 @@ def _line(name: str, part: dict[str, Any], by: str) -> Compared:
 
 def failing_words(row: ScoreModel) -> list[str]:
     """What a model does not meet, in the reader's words."""
+    found = promotion.conditions_of(row, gate.runtime().today()).failings
+    return _failing_words(found)
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """How a model became the champion.
+
+    Args:
+        how: in words.
+        failings: what was not met.
+        override: why it became the champion all the same.
+        lines: what was measured.
+    """
+
+    how: str
+    failings: list[str]
+    override: str
+    lines: list[Compared]
+
+
+def promoted(row: ScoreModel) -> Promoted | None:
+    """How a model became the champion; None where it never did, or nothing was kept."""
+    if not row.promoted:
+        return None
+    kept = json.loads(str(row.promoted))
+    how = {
+        "first": _("It was the first champion of its question."),
+        "back": _("It was gone back to; an earlier champion is not measured again."),
+        "challenger": _("It was measured beside the champion before it."),
+    }[kept["kind"]]
+    measured = kept["measured"]
+    lines = [_line(name, part, measured["by"]) for name, part in measured.get("questions", {}).items()]
+    return Promoted(how, _failing_words(kept["failings"]), kept["override"], lines)
+
+
+def _failing_words(failings: Iterable[Sequence[str]]) -> list[str]:
     words = {
         "few": _("Too few outcomes that neither has learned from: wait for more."),
         "auc": _("Its lead over the champion may be chance: more history or other features help."),
@@ -111,8 +153,7 @@ def failing_words(row: ScoreModel) -> list[str]:
         "rival": _("It ranks below the naive rival, beyond chance."),
         "unmeasured": _("It is not measured beside the champion as of today: the workers do that once it is proposed."),
     }
-    found = promotion.conditions_of(row, gate.runtime().today()).failings
-    return list(dict.fromkeys(words[code] for _question, code in found))
+    return list(dict.fromkeys(words[code] for _question, code in failings))
 
 
 def meets_conditions(row: ScoreModel) -> bool:
@@ -139,4 +180,5 @@ def words() -> dict[str, Any]:
         },
         "compared_models": compared,
         "failing_words": failing_words,
+        "promoted_model": promoted,
     }

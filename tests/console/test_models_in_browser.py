@@ -122,6 +122,9 @@ def test_a_challenger_becomes_champion_by_two_people_and_the_way_back_is_the_sam
         give(manager.page, "Approve", "Approve", "read its card", override)
         expect(manager.page.get_by_role("link", name="Approve")).to_have_count(0)
         assert scored_with(runtime, decided, number + 1) == champion
+        if override:
+            manager.goto(f"/models/{ScoreModel.get(ScoreModel.sha256 == champion).id}")
+            expect(manager.page.get_by_text("The reason: the same tables")).to_be_visible()
     pages = ("", "/curves", "/parts")
     for path in ("/models/", *(f"/models/{row.id}{page}" for page in pages), "/scores/", "/overrides/"):
         manager.goto(path)
