@@ -12,8 +12,8 @@ from peewee import JOIN, ModelSelect
 
 from admin import changes, formatting
 from admin.console import Choice, ConsoleView, Tab
-from admin.customers import entities
 from admin.dashboard import share_bp
+from admin.finding import entities
 from admin.importing import ENTRIES
 from admin.views import _coded, link, whole_entities
 from engine import access

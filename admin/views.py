@@ -13,7 +13,8 @@ from peewee import ModelSelect
 from admin import changes, desk_forms, explaining, formatting, gate, received_mail
 from admin.comparisons import decision_before
 from admin.console import Asked, Choice, ConsoleView, Tab
-from admin.customers import customer_link, entities, matching, of_entity, with_entities
+from admin.customers import customer_link
+from admin.finding import entities, matching, of_entity, with_entities
 from admin.invoices import invoice
 from admin.scripts import script_of
 from admin.signs import alarms_of

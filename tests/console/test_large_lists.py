@@ -146,7 +146,7 @@ def test_a_search_of_many_finds_the_same_as_a_search_of_few(
     signed_in: Callable[..., Any], people: SimpleNamespace, entity: Entity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether the words or the list's order lead, and whether a figure ranks it."""
-    from admin import customers
+    from admin import finding
 
     for number in range(40):
         customer = Customer.create(entity=entity, number=f"{number:03d}", name=f"Firm {number} {'Oak' * (number % 2)}")
@@ -154,9 +154,9 @@ def test_a_search_of_many_finds_the_same_as_a_search_of_few(
     browser = signed_in(people.manager)
     paths = ["/customers/?search=firm", "/customers/?search=oak firm&end=1", "/customers/?view=held&sort=name"]
     few = [re.findall(r">(Firm [^<]+)</a>", browser.get(path).text) for path in paths]
-    monkeypatch.setattr(customers, "FEW", 3)
+    monkeypatch.setattr(finding, "FEW", 3)
     some = [re.findall(r">(Firm [^<]+)</a>", browser.get(path).text) for path in paths]
-    monkeypatch.setattr(customers, "SOME", 3)
+    monkeypatch.setattr(finding, "SOME", 3)
     many = [re.findall(r">(Firm [^<]+)</a>", browser.get(path).text) for path in paths]
     assert few == some == many
     assert [len(names) for names in few] == [25, 20, 14]
