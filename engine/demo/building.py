@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from engine.commands import Command
 from engine.demo import agreements, bureau, desk
+from engine.demo.companies import BOOKS
 from engine.demo.days import Demo, answer, book, live_day, spans
 from engine.demo.files import CUSTOMERS_MAPPING, customers_file
 from engine.demo.place import DemoClock, Login, Standing, keep, kept, logins, on_clock, people
-from engine.demo.year import BOOKS, generate
+from engine.demo.year import generate
 from engine.going_live import ApproveGoLive, ProposeGoLive
 from engine.governance import ApproveDocument, ProposeDocument
 from engine.importing import ImportFile, import_file

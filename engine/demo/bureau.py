@@ -5,8 +5,8 @@ from datetime import date
 from random import Random
 from typing import TYPE_CHECKING
 
+from engine.demo.companies import BOOKS, Books, Company
 from engine.demo.files import GRADES, RATINGS_MAPPING, STATED, STATEMENTS_MAPPING, written
-from engine.demo.year import BOOKS, Books, Company
 from engine.importing import ImportFile, import_file
 from ledger.days import date_of, day_of
 

@@ -15,9 +15,10 @@ from engine.after_run import REFER
 from engine.commands import Command, CommandError
 from engine.corrections import AcknowledgeAlarm, RecordPromise, SetBlock
 from engine.demo import agreements, desk
+from engine.demo.companies import BOOKS, Books, Company
 from engine.demo.files import ITEMS_MAPPING, RATES_MAPPING, items_file, rates_file
 from engine.demo.place import DemoClock, Standing
-from engine.demo.year import BOOKS, Books, Company, Invoice, Year
+from engine.demo.year import Invoice, Year
 from engine.diary import FIND_CONTACT, CompleteAction, ConfirmMessage
 from engine.disputes import CloseDispute, RecordDispute
 from engine.going_live import ApproveRun

@@ -5,8 +5,9 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from engine.demo.companies import Books, Company
 from engine.demo.names import address_of
-from engine.demo.year import Books, Company, Credit, Invoice
+from engine.demo.year import Credit, Invoice
 from ledger.days import date_of
 
 Mapping_ = dict[str, Any]

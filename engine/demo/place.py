@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from argon2 import PasswordHasher
 
 from engine.commands import NotFound
-from engine.demo.year import BOOKS
+from engine.demo.companies import BOOKS
 from engine.people import CreateUser
 from engine.tables import User
 

@@ -8,7 +8,8 @@ import pytest
 
 from engine.demo.agreements import PARTS, RUNNING, cast, pay_instalments
 from engine.demo.building import CUSTOMERS, DECIDED_DAYS, HISTORY_DAYS, SEED
-from engine.demo.year import BOOKS, GROUP_MEMBERS, PREPAID, Year, business_day, generate
+from engine.demo.companies import BOOKS, GROUP_MEMBERS
+from engine.demo.year import PREPAID, Year, business_day, generate
 from ledger.days import date_of
 from rules.documents import shipped
 
