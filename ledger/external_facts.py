@@ -7,11 +7,10 @@ was corrected counts as it was until the correction. Customers without any cost 
 
 import narwhals as nw
 
-from ledger.balances import live
 from ledger.basis import Basis, Frame, Frames
 from ledger.columns import COUNT_BOUND, MONEY_BOUND, Column, Kind
 from ledger.declare import Fact, code, computed, days
-from ledger.expressions import DAY_PACK, at_most, floor_div, lit, no_number
+from ledger.expressions import DAY_PACK, at_most, floor_div, known_before, lit, no_number
 from ledger.external import FACTOR_BOUND, RATIOS, SCORE_MAX, WHOLE_BP, YEAR_MONTHS
 
 
@@ -132,9 +131,17 @@ STATEMENT_FACTS = (
 )
 
 
+def said_by_others(frames: Frames, basis: Basis) -> Frame:
+    """Per customer with a rating or a statement known before the day: its facts, as one short frame to join."""
+    rated, stated = latest_rating(frames, basis), latest_statement(frames, basis)
+    both = rated.join(stated, on="customer_id", how="full", suffix="_stated")
+    facts = [fact.column.name for fact in (*RATING_FACTS, *STATEMENT_FACTS)]
+    return both.select(nw.coalesce("customer_id", "customer_id_stated").alias("customer_id"), *facts)
+
+
 def latest_rating(frames: Frames, basis: Basis) -> Frame:
     """Per customer with a rating known before the day: its facts. Of several the one that holds from the latest day."""
-    rows = live(frames, "rating", basis.as_of_day).filter(nw.col("counts_before"))
+    rows = _known(frames, "rating", basis.as_of_day)
     latest = _latest(rows, nw.col("booked_day") * lit(DAY_PACK) + nw.col("id"), DAY_PACK)
     return basis.with_base(latest, limit_base=nw.col("limit_minor")).select(
         "customer_id", *computed(RATING_FACTS, basis)
@@ -146,11 +153,21 @@ def latest_statement(frames: Frames, basis: Basis) -> Frame:
 
     Of several the one whose period ended last; of two of one day the customer's own before its group's.
     """
-    rows = live(frames, "financial_statement", basis.as_of_day).filter(nw.col("counts_before"))
+    rows = _known(frames, "financial_statement", basis.as_of_day)
     own = (lit(1) - nw.col("consolidated")) * lit(DAY_PACK)
     latest = _latest(rows, nw.col("period_end_day") * lit(2 * DAY_PACK) + own + nw.col("id"), DAY_PACK)
     year = floor_div(nw.col("revenue_minor") * lit(YEAR_MONTHS), nw.col("months"))
     return basis.with_base(latest, revenue_base=year).select("customer_id", *computed(STATEMENT_FACTS, basis))
+
+
+def _known(frames: Frames, table: str, day: int) -> Frame:
+    """Entries known before a day and not taken back before it: what `counts_before` of ``ledger.balances.live`` says.
+
+    Without what a balance needs beside: these frames are in every plan of a single customer.
+    """
+    taken_back = frames["reversal"].filter((nw.col("target") == nw.lit(table)) & known_before(day))
+    back = taken_back.select(nw.col("target_id").alias("id"))
+    return frames[table].filter(known_before(day)).join(back, on="id", how="anti")
 
 
 def _latest(rows: Frame, packed: nw.Expr, pack: int) -> Frame:

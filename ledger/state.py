@@ -25,7 +25,7 @@ from ledger.cover import covered_lines, leaders, paused_lines
 from ledger.declare import Fact, columns_of, computed
 from ledger.disputes import DISPUTE_FACTS, expected_credits, open_disputes
 from ledger.expressions import lit
-from ledger.external_facts import RATING_FACTS, STATEMENT_FACTS, latest_rating, latest_statement
+from ledger.external_facts import RATING_FACTS, STATEMENT_FACTS, said_by_others
 from ledger.plans import PLAN_FACTS, plan_members, plan_states, planned_lines
 from ledger.promises import PROMISE_FACTS, promise_states
 
@@ -173,8 +173,7 @@ def _joined(parts: Parts, frames: Frames, basis: Basis, keep: Keep) -> Frame:
         parts.disputes.group_by("customer_id").agg(*computed(DISPUTE_FACTS, basis)),
         customer_blocks(frames, day),
         charges_open(frames, basis),
-        latest_rating(frames, basis),
-        latest_statement(frames, basis),
+        said_by_others(frames, basis),
     )
     rows = frames["customer"].select(
         nw.col("id").alias("customer_id"),
