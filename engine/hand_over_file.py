@@ -18,10 +18,11 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 
+from engine.charged_rows import charges_of
 from engine.claim_account import ClaimAccount, claim_account_of
 from engine.invoice_documents import content_of, documents_of
 from engine.pipeline import asking
-from engine.statements import addressed, charges_of, open_items_of, statement
+from engine.statements import addressed, open_items_of, statement
 from engine.tables import Action, Customer, HandOver, Message
 from engine.vault import Erased
 from engine.wordings import shown_wording
