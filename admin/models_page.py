@@ -167,7 +167,8 @@ def without_amounts(card: Mapping[str, Any]) -> dict[str, Any]:
 def tasks() -> list[Task]:
     """Every question a model was trained for, with the models compared."""
     rows: dict[str, list[ScoreModel]] = {}
-    newest = ScoreModel.select().order_by(ScoreModel.id.desc()).limit(MODELS_LISTED)
+    but_body = [column for name, column in ScoreModel._meta.fields.items() if name != "body"]  # a hundred kB each
+    newest = ScoreModel.select(*but_body).order_by(ScoreModel.id.desc()).limit(MODELS_LISTED)
     for row in newest:
         rows.setdefault(str(row.task), []).append(row)
     return [_task(rows[name]) for name in sorted(rows)]

@@ -126,6 +126,12 @@ def test_a_challenger_becomes_champion_by_two_people_and_the_way_back_is_the_sam
             manager.goto(f"/models/{ScoreModel.get(ScoreModel.sha256 == champion).id}")
             expect(manager.page.get_by_text("The reason: the same tables")).to_be_visible()
     pages = ("", "/curves", "/parts")
-    for path in ("/models/", *(f"/models/{row.id}{page}" for page in pages), "/scores/", "/overrides/"):
+    for path in (
+        "/models/",
+        *(f"/models/{row.id}{page}" for page in pages),
+        "/scores/",
+        "/scores/drift",
+        "/overrides/",
+    ):
         manager.goto(path)
         manager.check()
