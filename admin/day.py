@@ -15,7 +15,7 @@ from admin.commands_page import way_back
 from admin.customer_page import contacts_of, recent_promises
 from admin.day_list import DayList, Stop, day_list, hold_out_terms, is_in_hold_out
 from admin.scripts import script_of
-from engine import access, diary
+from engine import access, call_results
 from engine.absences import absences_on
 from engine.commands import Invalid
 from engine.desk import unassigned_customers
@@ -134,7 +134,7 @@ def report() -> ResponseReturnValue:
     action = _action(int(given["action"])) if given.get("action", "").isdigit() else None
     values, problems = _values(given, customer)
     result = str(given.get("result", ""))
-    if result not in diary.RESULTS_OF["call" if action is None else action.channel]:
+    if result not in call_results.RESULTS_OF["call" if action is None else action.channel]:
         problems.append(Problem(place="result", what=_("is missing"), cure=_("choose how it ended")))
     if problems:
         return _stop_page(action, customer, given, problems, 422)
@@ -154,7 +154,7 @@ def report() -> ResponseReturnValue:
         )
     except Invalid as error:
         return _stop_page(action, customer, given, list(error.problems), 422)
-    label = _(diary.RESULTS[result].label)
+    label = _(call_results.RESULTS[result].label)
     flash(_("%(customer)s: %(result)s.", customer=customer.name, result=label), "success")
     return redirect(way_back(given), 303)
 
@@ -225,8 +225,8 @@ def _stop_page(
         reasons=worklist_view.reasons_in(book, row, reference.decide(row, book), ask.edition.model),
         outcome=Outcome.get_or_none(Outcome.customer == customer),
         results=[
-            Choice(code, _(diary.RESULTS[code].label), FIELDS.get(code, ()), str(AFTERWARDS.get(code, "")))
-            for code in diary.RESULTS_OF[channel]
+            Choice(code, _(call_results.RESULTS[code].label), FIELDS.get(code, ()), str(AFTERWARDS.get(code, "")))
+            for code in call_results.RESULTS_OF[channel]
         ],
         given=given,
         problems=problems,
@@ -275,7 +275,7 @@ def _values(given: Any, customer: Customer) -> tuple[dict[str, Any], list[Proble
 def _action(number: int) -> Action:
     query = Action.select(Action, Customer, Entity).join(Customer).join(Entity)
     found = access.visible_to(
-        current_user.id, query.where(Action.id == number, Action.channel.in_(diary.WORK_CHANNELS))
+        current_user.id, query.where(Action.id == number, Action.channel.in_(call_results.WORK_CHANNELS))
     )
     row: Action | None = found.first()
     if row is None:

@@ -20,9 +20,10 @@ from admin.scripts import script_of
 from admin.signs import alarms_of
 from admin.steps import step_label
 from engine import access
+from engine.call_results import RESULTS
 from engine.decision_log import overrides_read
 from engine.desk import desk_of, unassigned_work
-from engine.diary import RESULTS, is_recorded
+from engine.diary import is_recorded
 from engine.differences import STAGE_OUTCOMES
 from engine.tables import Action, Alarm, Customer, Decision, User
 from ledger.days import day_of

@@ -8,7 +8,7 @@ from flask_login import current_user
 
 from admin import choices
 from admin.forms import Ask, Shape
-from engine import access, diary
+from engine import access, call_results
 from engine.tables import Entity
 
 
@@ -26,7 +26,7 @@ def _is_call(subject: Any) -> bool:
 
 
 def _results(subject: Any) -> list[tuple[str, str]]:
-    return [(code, _(diary.RESULTS[code].label)) for code in diary.RESULTS_OF.get(subject.channel, ())]
+    return [(code, _(call_results.RESULTS[code].label)) for code in call_results.RESULTS_OF.get(subject.channel, ())]
 
 
 WORK_SHAPES = (

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from engine import access
+from engine.call_results import RESULTS, WORK_CHANNELS
 from engine.claims import CONTACT_CHANNELS
 from engine.desk import parameter
-from engine.diary import RESULTS, WORK_CHANNELS
 from engine.frames import Frames, read_rows, rows_of, schemas_of, typed_rows
 from engine.hold_out import is_in_hold_out, terms_of
 from engine.kept_frames import scan_frame

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from engine.call_results import NEEDED, RESULTS, WORK_CHANNELS
 from engine.commands import (
     Change,
     Command,
@@ -16,7 +17,7 @@ from engine.commands import (
     update_version,
 )
 from engine.contacts import AddContact
-from engine.diary import NEEDED, RESULTS, WORK_CHANNELS, CompleteAction, ConfirmMessage
+from engine.diary import CompleteAction, ConfirmMessage
 from engine.notes import WriteNote
 from engine.tables import Action, Customer
 from ledger.problems import Problem
@@ -74,7 +75,7 @@ class ReportWork(Command):
 
     Args:
         action: the work; None: a call with the customer that no list had asked for.
-        result: one of ``engine.diary.RESULTS_OF`` its channel; it asks for what its command needs.
+        result: one of ``engine.call_results.RESULTS_OF`` its channel; it asks for what its command needs.
         due_line, amount_minor, agreed_day, cause: of a promise, a dispute, a payment said to be made.
         name, email, phone: of the contact that was found.
         note: what was said; kept in the customer's thread.

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from engine import access, audit, diary, sending
+from engine import access, audit, call_results, diary, sending
 from engine.claims import CONTACT_CHANNELS
 from engine.commands import (
     Change,
@@ -206,7 +206,7 @@ def _take_back(action: Action, status: str, made: Action | None, at: int) -> Non
     came_back = f"it came back: {status or 'undeliverable'}"
     state, result = ("failed", came_back) if made is None else ("cancelled", f"{came_back}; again as action {made.id}")
     update_version(action, state=state, result=result, settled_at=at)
-    reaching = [name for name, one in diary.RESULTS.items() if one.reached]
+    reaching = [name for name, one in call_results.RESULTS.items() if one.reached]
     sent = (Action.state == "sent") & Action.channel.in_(CONTACT_CHANNELS)
     contacts = Action.select().where(
         Action.customer == action.customer_id,

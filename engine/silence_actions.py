@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from peewee import Expression, fn
 
 from engine import contact_times
+from engine.call_results import RESULTS, WORK_CHANNELS
 from engine.claims import MESSAGE_CHANNELS, STUCK
 from engine.contact_times import CAP
-from engine.diary import RESULTS, WORK_CHANNELS
 from engine.standing_on import day_end_at, over_day
 from engine.tables import Action, ActionWait, Alarm, AuditEntry, Block, Customer, Outcome, Reversal, User
 from rules.contact_hours import HOLIDAY, HOURS, QUIET_DAY, holiday_name

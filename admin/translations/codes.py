@@ -4,7 +4,7 @@ Where the engine declares a set of codes it is taken from there; the others are 
 a policy of the house makes up is shown as it is written.
 """
 
-from engine import access, diary
+from engine import access, call_results
 from engine.claims import WAITING
 from rules.documents import shipped
 from rules.settling import Wait
@@ -123,7 +123,7 @@ TITLES = (
         *ALERTS,
         *STAGE_NAMES,
     ),
-    *(*OUTCOMES, *access.ROLES, *diary.RESULTS, *WAITING, *WAITS),
+    *(*OUTCOMES, *access.ROLES, *call_results.RESULTS, *WAITING, *WAITS),
 )
 PHRASES = (*HOLD_REASONS, *WAITS, *access.ROLES, *PARAMETERS)
 COMMANDS_BESIDE = ("Activate", "Take in mail")  # in the audit trail, though nobody gives them

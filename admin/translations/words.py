@@ -19,7 +19,7 @@ from babel.messages.pofile import read_po, write_po
 
 from admin.formatting import spelled
 from admin.translations import codes
-from engine import access, catalogue, diary
+from engine import access, call_results, catalogue
 from engine.dispute_causes import CAUSES
 from notifiers.letter_fields import FIELDS
 from notifiers.letter_templates import shipped_templates
@@ -91,7 +91,7 @@ def _declared() -> Iterator[str]:
     yield from _spoken(shipped_derived())
     yield from (feature.label for feature in (*WITH_EXTERNAL, *INVOICE_FEATURES))
     yield from access.PERMISSIONS.values()
-    yield from (result.label for result in diary.RESULTS.values())
+    yield from (result.label for result in call_results.RESULTS.values())
     yield from (cause.label for cause in CAUSES.values())
     yield from (spelled(code) for code in codes.TITLES)
     yield from (spelled(code).lower() for code in codes.PHRASES)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from peewee import fn
 
 from engine import sending
+from engine.call_results import RESULTS
 from engine.claims import CONTACT_CHANNELS
 from engine.commands import NotFound
-from engine.diary import RESULTS
 from engine.differences import STAGE_OUTCOMES
 from engine.editions import Unusable
 from engine.replaying import replay_decision
