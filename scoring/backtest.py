@@ -149,6 +149,7 @@ def _days(scores: InvoiceScores, asked: Questions, became: Outcomes, tested: Mas
     customers = asked.lines["customer_id"][tested].astype(np.int64)
     features = {name: values[tested] for name, values in asked.features.items()}
     known = features["paid_count"] > 0
+    thin = features["paid_count"] < THIN_HISTORY_PAID
     guesses = {
         "champion": scores.days_late[tested],
         "own_median": np.where(known, np.nan_to_num(features["median_days_late"]), usual),
@@ -165,7 +166,12 @@ def _days(scores: InvoiceScores, asked: Questions, became: Outcomes, tested: Mas
             for name, error in errors.items()
             if name != "champion"
         },
-        "band": {"claimed": 0.8, "held": mean_with_interval(held, customers, 0)},
+        "band": {"claimed": 0.8, "held": mean_with_interval(held, customers, 0)}
+        | {
+            name: {"n": int(rows.sum()), "held": mean_with_interval(held[rows], customers[rows], 0)}
+            for name, rows in (("thin_history", thin), ("known_history", ~thin))
+            if rows.any()
+        },
     }
 
 

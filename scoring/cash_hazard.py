@@ -7,7 +7,7 @@ known then and what came of it by now; an invoice that is still open tells that 
 scikit-learn is imported only here, and only when there is enough to learn from.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ LEAST_PAID = 50
 ROWS_MAX = 300_000  # of more, the oldest days are left out
 SEED = 20_240_101
 FLOOR = 1e-3
+CUTS = np.linspace(0, 1, 101)[1:-1]  # of the bins of a value
 SETTINGS: Mapping[str, float | int] = {
     "learning_rate": 0.06,
     "max_iter": 100,
@@ -69,14 +70,15 @@ class Hazards:
 
     def chances(self, asked: OpenInvoices, day: int, weeks: int) -> Floats | None:
         """Chance of payment in each of the coming weeks, per open invoice; None: too little to learn from."""
-        learner = self._learned(day)
-        if learner is None:
+        learned = self._learned(day)
+        if learned is None:
             return None
+        learner, edges = learned
         values = values_of(self.ledger, asked, day, weeks)
         count = len(asked.place)
         if not count:
             return np.zeros((0, weeks))
-        hazard = learner.predict_proba(values.reshape(count * weeks, -1))[:, 1].reshape(count, weeks)
+        hazard = learner.predict_proba(_binned(values.reshape(count * weeks, -1), edges))[:, 1].reshape(count, weeks)
         alive = np.cumprod(np.column_stack([np.ones(count), 1 - hazard]), axis=1)
         return np.asarray(alive[:, :-1] * hazard, dtype=np.float64)
 
@@ -86,7 +88,7 @@ class Hazards:
             self.days[day] = Day(asked, values_of(self.ledger, asked, day, WEEKS_LEARNED))
         return self.days[day]
 
-    def _learned(self, day: int) -> Any:
+    def _learned(self, day: int) -> tuple[Any, list[Floats]] | None:
         from sklearn.ensemble import HistGradientBoostingClassifier
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -94,9 +96,12 @@ class Hazards:
         if len(rows) < LEAST_ROWS or min(paid.sum(), len(paid) - paid.sum()) < LEAST_PAID:
             return None
         learner = HistGradientBoostingClassifier(**SETTINGS, early_stopping=False, random_state=SEED)
+        # binned here: the learner's own bins by weighted percentiles take longer than all else
+        known = [column[~np.isnan(column)] for column in rows.T]
+        edges = [np.unique(np.quantile(column, CUTS)) if column.size else np.zeros(0) for column in known]
         # one thread: the same ledger gives the same forecast
         with threadpool_limits(limits=1):
-            return learner.fit(np.where(np.isnan(rows).all(axis=0), 0.0, rows), paid, 0.5 ** (ago / HALF_LIFE_DAYS))
+            return learner.fit(_binned(rows, edges), paid, 0.5 ** (ago / HALF_LIFE_DAYS)), edges
 
     def _rows(self, day: int) -> tuple[Floats, Ints, Floats]:
         """Invoice and week, from earlier days: values, paid in the week or open through it, and how long ago."""
@@ -144,6 +149,13 @@ def values_of(ledger: Ledger, asked: OpenInvoices, day: int, weeks: int) -> Floa
     columns = [_logit(own), _logit(portfolio), age + passed, passed / WEEK_DAYS, month_day, age]
     columns += [np.broadcast_to(known[name][:, None], shape) for name in READ]
     return np.stack(columns, axis=2)
+
+
+def _binned(values: Floats, edges: Sequence[Floats]) -> Floats:
+    """Each value as the number of its bin; unknown stays unknown where anybody has a value."""
+    binned = [np.searchsorted(cuts, column, side="right") for cuts, column in zip(edges, values.T, strict=True)]
+    some = np.array([len(cuts) > 0 for cuts in edges])
+    return np.where(np.isnan(values) & some, np.nan, np.column_stack(binned).astype(np.float64))
 
 
 def _logit(chance: Floats) -> Floats:

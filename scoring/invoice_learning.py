@@ -86,9 +86,12 @@ def learned(kind: str, rows: Rows, seed: int = SEED) -> Part:
     raise ValueError(f"no kind of model {kind!r}")
 
 
-def learned_quantile(rows: Rows, quantile: float, seed: int = SEED) -> Part:
-    """Learn a quantile of days late, additive."""
-    return _boosted(rows, seed, quantile=quantile)
+def learned_quantile(rows: Rows, quantile: float, seed: int = SEED, *, together: bool = False) -> Part:
+    """Learn a quantile of days late: additive, or ``together`` one part of that to four of trees."""
+    additive = _boosted(rows, seed, quantile=quantile)
+    if not together:
+        return additive
+    return mixed([(additive, 0.2), (_boosted(rows, seed, together=True, quantile=quantile), 0.8)])
 
 
 def mixed(parts: Sequence[tuple[Part, float]]) -> Part:

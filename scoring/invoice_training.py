@@ -291,7 +291,9 @@ def _days(rows: Rows, slices: Mapping[str, Mask], seed: int) -> dict[str, Part]:
         missed = np.maximum(low - calibrate.outcome, calibrate.outcome - high)
         rank = min(math.ceil(BAND * (len(missed) + 1)), len(missed)) - 1
         shift = float(np.sort(missed)[rank])
-    found = {name: learned_quantile(decided, quantile, seed) for name, quantile in QUANTILES.items()}
+    found = {
+        name: learned_quantile(decided, quantile, seed, together=name == "days") for name, quantile in QUANTILES.items()
+    }
     found["days_low"] = shifted(found["days_low"], 1.0, -shift)
     found["days_high"] = shifted(found["days_high"], 1.0, shift)
     return found

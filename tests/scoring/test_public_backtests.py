@@ -65,6 +65,9 @@ def test_udyam(tested: Tested, tmp_path: Path) -> None:
     for part in ("p_late", "p_late30"):
         assert auc(found, part) > auc(found, part, "own_share")
     assert found.report["p_late"]["n"] == 2751
+    days = found.report["days_late"]
+    assert days["mae"]["champion"]["mean"] < days["mae"]["own_median"]["mean"]
+    assert days["band"]["thin_history"]["n"] + days["band"]["known_history"]["n"] == days["n"]
     assert not found.report["leak"]["alarm"]
     assert write_predictions(found, tmp_path / "out.csv") == 2817
     customers, cash = found.report["customers_score"], found.report["cash"]
