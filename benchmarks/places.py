@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.filling import build
 from benchmarks.goals import Found, json_argument
+from benchmarks.watching import cpu_seconds
 from engine.runtime import Runtime
 
 DATABASES = ("sqlite", "postgresql")
@@ -54,6 +55,10 @@ class Place:
         if not self.server.psql(f"select 1 from pg_database where datname = '{name}'").strip().endswith("(1 row)"):
             self.server.psql(f"create database {name} template template0 encoding 'UTF8' locale 'C'")
         return str(self.server.get_uri(database=name))
+
+    def server_cpu(self) -> float:
+        """Processor seconds of the PostgreSQL server so far; SQLite has none."""
+        return 0.0 if self.server is None else cpu_seconds(self.server.get_pid())
 
     def remove(self, customers: int) -> None:
         """Remove the database of a size, so that the next one is new."""

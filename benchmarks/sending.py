@@ -47,6 +47,7 @@ class Measured:
     Args:
         rate: a second.
         worker_cpu, server_cpu: seconds, the workers' warming up included.
+        database_cpu: seconds of PostgreSQL's processes meanwhile; SQLite works within the workers.
     """
 
     sent: int
@@ -54,12 +55,14 @@ class Measured:
     bytes_each: int
     worker_cpu: float
     server_cpu: float
+    database_cpu: float
 
 
 def main() -> None:
     """Send and measure."""
     parser = arguments(__doc__)
     parser.add_argument("--messages", type=int, default=MESSAGES, help="to send each time")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="processes that send at the same time")
     parser.add_argument("--work", help="URL of the database a worker empties; used by this program itself")
     parser.add_argument("--smtp", help="URL of the mail server, for a worker")
     chosen = parser.parse_args()
@@ -84,12 +87,12 @@ def _tell(chosen: Namespace, found: Found, measured: dict[str, Measured]) -> Non
     rows = []
     for name, one in measured.items():
         found.goal(Goal(f"{chosen.database}.{name}_rate", one.rate, GOALS[name], "/s", at_most=False))
-        cpu = [f"{1000 * cpu / one.sent:.1f}" for cpu in (one.worker_cpu, one.server_cpu)]
+        cpu = [f"{1000 * cpu / one.sent:.1f}" for cpu in (one.worker_cpu, one.database_cpu, one.server_cpu)]
         rows.append([name, f"{one.sent:,}", f"{one.rate:.0f}", f"{one.bytes_each / 1000:.0f}", *cpu])
-    columns = ["messages", "sent", "a second", "KB each", "CPU ms each, workers", "CPU ms each, mail server"]
+    columns = ["messages", "sent", "a second", "KB each", "CPU ms each, workers", "PostgreSQL", "mail server"]
     note = (
-        f"{WORKERS} worker processes, a mail server of its own process on loopback, {chosen.customers:,} customers. "
-        "Processor time includes the plans each worker builds once."
+        f"{chosen.workers} worker processes, a mail server of its own process on loopback, "
+        f"{chosen.customers:,} customers. Processor time includes the plans each worker builds once."
     )
     found.table(Table(f"Sending, {chosen.database}", columns, rows, note))
 
@@ -144,10 +147,12 @@ def _measure(place: Place, runtime: Runtime, chosen: Namespace, parts: int = 1) 
         [sys.executable, "-m", "benchmarks.sink"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as sink:
         port = int(sink.stdout.readline())
+        before = place.server_cpu()
         workers_cpu = _sent_by_workers(place, chosen, f"smtp://127.0.0.1:{port}?from=credit@house.example")
+        database_cpu = place.server_cpu() - before
         told = json.loads(sink.communicate("")[0])
     Action.update(not_before_at=0).where(Action.not_before_at == FAR_AT).execute()
-    return _checked(ids, told, workers_cpu)
+    return _checked(ids, told, workers_cpu, database_cpu)
 
 
 def _sent_by_workers(place: Place, chosen: Namespace, smtp: str) -> float:
@@ -155,7 +160,8 @@ def _sent_by_workers(place: Place, chosen: Namespace, smtp: str) -> float:
     command = [sys.executable, "-m", "benchmarks.sending", "--work", place.url(chosen.customers), "--smtp", smtp]
     command += ["--customers", str(chosen.customers), "--folder", str(place.var(chosen.customers))]
     workers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(WORKERS)
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(chosen.workers)
     ]
     for worker in workers:
         worker.stdout.readline()
@@ -184,7 +190,7 @@ def _work(chosen: Namespace) -> None:
     runtime.close()
 
 
-def _checked(ids: list[int], told: dict, workers_cpu: float) -> Measured:
+def _checked(ids: list[int], told: dict, workers_cpu: float, database_cpu: float) -> Measured:
     """Each message once, by the server's own account and by ours.
 
     Raises:
@@ -208,6 +214,7 @@ def _checked(ids: list[int], told: dict, workers_cpu: float) -> Measured:
         bytes_each=sum(size for _, _, size in told["taken"]) // len(sent),
         worker_cpu=workers_cpu,
         server_cpu=told["cpu"],
+        database_cpu=database_cpu,
     )
 
 

@@ -47,6 +47,24 @@ def memory_watched() -> Iterator[Watched]:
 
 def resident_bytes(root: int) -> int:
     """Resident memory of a process and its descendants now; one that ends meanwhile counts nothing."""
+    return sum(map(_resident, _tree(root)))
+
+
+def cpu_seconds(root: int) -> float:
+    """Processor time of a process and its descendants so far, those that have ended and were waited for too."""
+    ticks = 0
+    for pid in _tree(root):
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            continue
+        used = [int(one) for one in stat[stat.rindex(")") + 2 :].split()[11:15]]  # own, then of ended children
+        ticks += sum(used)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _tree(root: int) -> set[int]:
+    """A process and its descendants."""
     parents: dict[int, int] = {}
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
@@ -61,7 +79,7 @@ def resident_bytes(root: int) -> int:
         more = {child for child, parent in parents.items() if parent in tree} - tree
         tree |= more
         grown = bool(more)
-    return sum(map(_resident, tree))
+    return tree
 
 
 def _resident(pid: int) -> int:

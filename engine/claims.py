@@ -1,7 +1,7 @@
 """Claims: taking over the next due messages, each decided again in the same transaction (see ``engine.outbox``)."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from engine.doors import Way
 from engine.outages import outage_of
 from engine.sending import Cancel, Elsewhere, Go, NoAddress, Prepare, Verdict, Wait
 from engine.tables import Action, Customer, Entity
+from engine.together import Together
 from notifiers.gateways import Gateway
 
 if TYPE_CHECKING:
@@ -127,80 +128,124 @@ def claim(
     Returns:
         What is to be sent now, and a tally of all rows looked at (empty: nothing was due).
     """
-    claims: list[Claim] = []
-    tally = Tally()
-    with runtime.database.atomic():
+    with runtime.database.claiming():
         covering.let_stand_again()
         many = door_states.admitted(runtime, way, now_at, batch)
         actions = due(runtime, now_at, many, way.channels, way.entity) if many else []
-        beside = covering.Beside(actions, now_at, fn.EXISTS(_earlier(of_subject=True)))
-        groups = beside.groups(actions)
-        decide = prepare or sending.Together(runtime, [one for group in groups for one in group]).prepare
-        caps = Caps(now_at)
-
-        def decided(action: Action, group: Sequence[Action]) -> Verdict:
-            early = beside.wait(action, group) or caps.wait_of(action)
-            return early or decide(runtime, action, now_at, way.gateway)
-
-        for group in groups:
-            taken = _claim_together(runtime, group, decided, now_at, lease_us, tally)
-            if taken is not None:
-                caps.count(taken.action)
-                claims.append(taken)
-        if claims:
-            door_states.charge(way, now_at, len(claims))
-    return claims, tally
+        if not actions:
+            return [], Tally()
+        chosen = _chosen(runtime, actions, now_at, way.gateway, prepare, lease_us)
+        _take(runtime, chosen.claims)
+        if chosen.claims:
+            door_states.charge(way, now_at, len(chosen.claims))
+    return chosen.claims, chosen.tally
 
 
-Decide = Callable[[Action, Sequence[Action]], Verdict]
-
-
-def _claim_together(
-    runtime: "Runtime", group: Sequence[Action], decided: Decide, now_at: int, lease_us: int, tally: Tally
-) -> Claim | None:
-    """Claim one message of a customer, with those that leave in it; put off or cancel the others."""
-    going: list[tuple[Action, Go]] = []
-    for action in group:
-        verdict = _tried(runtime, action, group, decided, now_at, tally)
-        if isinstance(verdict, Go):
-            going.append((action, verdict))
-        elif action is group[0] and action.generation:
-            return None  # what went along with it is claimed by itself, once its turn comes
-    if not going:
-        return None
-    carrier = covering.carrier_of([action for action, _ in going])
-    go: Verdict | None = next(go for action, go in going if action is carrier)
-    covered = [action for action, _ in going if action is not carrier]
-    if covered:
-        covering.cover(covered, carrier)
-        go = _tried(runtime, carrier, group, decided, now_at, tally)  # once more: it lists what it carries
-        if not isinstance(go, Go):
-            covering.release([carrier.id])
-            return None
-        tally.add("covered", len(covered))
-    tally.add("claimed")
-    return _take(runtime, carrier, go, now_at, lease_us) if isinstance(go, Go) else None
-
-
-def _tried(
-    runtime: "Runtime", action: Action, group: Sequence[Action], decided: Decide, now_at: int, tally: Tally
-) -> Verdict | None:
-    """The verdict about a message; one that it does not leave by is written down. None: it has failed."""
+def _chosen(
+    runtime: "Runtime", actions: Sequence[Action], now_at: int, gateway: Gateway, prepare: Prepare | None, lease_us: int
+) -> "Choice":
+    """Decide about due messages: all in one go, or where that fails each apart, so that one stops no other."""
     try:
-        with runtime.database.atomic():  # a message that cannot be prepared stops no other
-            verdict = decided(action, group)
-            if not isinstance(verdict, Go):
-                _put_off(runtime, action, verdict, now_at)
+        with runtime.database.atomic():
+            return Choice(runtime, actions, now_at, gateway, prepare, lease_us).made()
     except Exception as error:
         if outage_of(error) is not None:
-            raise  # not the message's fault: nothing of this claim counts
-        log.exception("action %s cannot be prepared", action.key)
-        _give_up(action, f"the message cannot be prepared: {type(error).__name__}", now_at)
-        tally.add("failed")
-        return None
-    if not isinstance(verdict, Go):
-        tally.add(type(verdict).__name__.lower())
-    return verdict
+            raise  # not the messages' fault: nothing of this claim counts
+        log.warning("a message cannot be prepared; each is prepared apart", exc_info=True)
+    return Choice(runtime, actions, now_at, gateway, prepare, lease_us, apart=True).made()
+
+
+class Choice:
+    """Which of some due messages leave now; made and used inside a claim's transaction.
+
+    Args:
+        actions: in their order.
+        apart: each in a savepoint of its own, so that one that fails changes nothing but itself.
+    """
+
+    def __init__(
+        self,
+        runtime: "Runtime",
+        actions: Sequence[Action],
+        now_at: int,
+        gateway: Gateway,
+        prepare: Prepare | None,
+        lease_us: int,
+        *,
+        apart: bool = False,
+    ) -> None:
+        self._runtime, self._now_at, self._gateway, self._lease_us = runtime, now_at, gateway, lease_us
+        self._beside = covering.Beside(actions, now_at, fn.EXISTS(_earlier(of_subject=True)))
+        self._groups = self._beside.groups(actions)
+        self._together = Together(runtime, [one for group in self._groups for one in group])
+        self._decide = prepare or self._together.prepare
+        self._caps = Caps(now_at)
+        self._apart = apart
+        self.claims: list[Claim] = []
+        self.tally = Tally()
+
+    def made(self) -> "Choice":
+        """Choose; put off or cancel what does not leave."""
+        for group in self._groups:
+            chosen = self._of_group(group)
+            if chosen is not None:
+                carrier, go = chosen
+                until_at = self._now_at + self._lease_us
+                claimed = Claim(carrier, go, carrier.generation + 1, carrier.attempts + 1, until_at, self._now_at)
+                self._caps.count(carrier)
+                self._together.taken(carrier, until_at)
+                self.claims.append(claimed)
+                self.tally.add("claimed")
+        return self
+
+    def _of_group(self, group: Sequence[Action]) -> tuple[Action, Go] | None:
+        """One message of a customer, with those that leave in it."""
+        going: list[tuple[Action, Go]] = []
+        for action in group:
+            verdict = self._verdict(action, group)
+            if isinstance(verdict, Go):
+                going.append((action, verdict))
+            elif action is group[0] and action.generation:
+                return None  # what went along with it is claimed by itself, once its turn comes
+        if not going:
+            return None
+        carrier = covering.carrier_of([action for action, _ in going])
+        go: Verdict | None = next(go for action, go in going if action is carrier)
+        covered = [action for action, _ in going if action is not carrier]
+        if covered:
+            covering.cover(covered, carrier)
+            go = self._verdict(carrier, group)  # once more: it lists what it carries
+            if not isinstance(go, Go):
+                covering.release([carrier.id])
+                return None
+            self.tally.add("covered", len(covered))
+        return (carrier, go) if isinstance(go, Go) else None
+
+    def _verdict(self, action: Action, group: Sequence[Action]) -> Verdict | None:
+        """The verdict about a message; one that it does not leave by is written down. None: it has failed."""
+        if not self._apart:
+            verdict = self._written_down(action, group)
+        else:
+            try:
+                with self._runtime.database.atomic():
+                    verdict = self._written_down(action, group)
+            except Exception as error:
+                if outage_of(error) is not None:
+                    raise
+                log.exception("action %s cannot be prepared", action.key)
+                _give_up(action, f"the message cannot be prepared: {type(error).__name__}", self._now_at)
+                self.tally.add("failed")
+                return None
+        if not isinstance(verdict, Go):
+            self.tally.add(type(verdict).__name__.lower())
+        return verdict
+
+    def _written_down(self, action: Action, group: Sequence[Action]) -> Verdict:
+        early = self._beside.wait(action, group) or self._caps.wait_of(action)
+        verdict = early or self._decide(self._runtime, action, self._now_at, self._gateway)
+        if not isinstance(verdict, Go):
+            _put_off(self._runtime, action, verdict, self._now_at)
+        return verdict
 
 
 def due(
@@ -288,18 +333,14 @@ class Caps:
 def _sent_since(start: int, entity_id: int, collector: int | None) -> int:
     """How many messages of a collector's customers were sent, or are on the way."""
     owner = Customer.collector.is_null() if collector is None else Customer.collector == collector
-    return int(
+    own = (
         Action.select()
         .join(Customer)
-        .where(
-            Action.entity_id == entity_id,
-            owner,
-            Action.channel.in_(CONTACT_CHANNELS),
-            Action.covered_by.is_null(),
-            Action.state.in_(("claimed", "sending")) | ((Action.state == "sent") & (Action.settled_at >= start)),
-        )
-        .count()
+        .where(Action.entity_id == entity_id, owner, Action.channel.in_(CONTACT_CHANNELS), Action.covered_by.is_null())
     )
+    # Asked apart: each has an index, and joined by "or" they have none.
+    on_the_way = own.where(Action.state.in_(("claimed", "sending"))).count()
+    return int(on_the_way + own.where(Action.state == "sent", Action.settled_at >= start).count())
 
 
 def _put_off(runtime: "Runtime", action: Action, verdict: Verdict, now_at: int) -> None:
@@ -321,15 +362,18 @@ def _put_off(runtime: "Runtime", action: Action, verdict: Verdict, now_at: int) 
     Action.update(**changes, version=Action.version + 1).where(unclaimed).execute()
 
 
-def _take(runtime: "Runtime", action: Action, go: Go, now_at: int, lease_us: int) -> Claim:
-    """Raise the generation: from here on we own the action."""
-    generation, lease_until_at = action.generation + 1, now_at + lease_us
-    taken = {"state": "claimed", "generation": generation, "lease_until_at": lease_until_at}
-    taken |= {"attempts": action.attempts + 1, "waiting_for": None, "edition_sent": go.edition, "result": go.lacking}
-    written = change_row(runtime, {"id": action.id, "generation": action.generation, "state": "due"}, taken)
-    if written != 1:
-        raise LeaseLost(action.key)
-    return Claim(action, go, generation, action.attempts + 1, lease_until_at, now_at)
+def _take(runtime: "Runtime", claims: Sequence[Claim]) -> None:
+    """Raise the generations: from here on we own the actions. In the transaction that has chosen them."""
+    for one in claims:
+        taken = {"state": "claimed", "generation": one.generation, "lease_until_at": one.lease_until_at}
+        taken |= {
+            "attempts": one.attempt,
+            "waiting_for": None,
+            "edition_sent": one.go.edition,
+            "result": one.go.lacking,
+        }
+        if change_row(runtime, {"id": one.action_id, "generation": one.generation - 1, "state": "due"}, taken) != 1:
+            raise LeaseLost(one.key)
 
 
 def change_row(
@@ -347,10 +391,11 @@ def change_row(
     mark = runtime.database.param
     wanted = ", ".join(f"{name} = {mark}" for name in changes)
     conditions = " and ".join(f"{name} = {mark}" for name in found)
+    values = (*changes.values(), *found.values())
     if lease_after is not None:
-        conditions += f" and lease_until_at > {lease_after:d}"
+        conditions, values = f"{conditions} and lease_until_at > {mark}", (*values, lease_after)
     sql = f"update action set {wanted}, version = version + 1 where {conditions}"  # noqa: S608 own names
-    done = runtime.database.execute_sql(sql, (*changes.values(), *found.values()))
+    done = runtime.database.execute_sql(sql, values)
     return int(runtime.database.rows_affected(done))
 
 

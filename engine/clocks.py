@@ -18,6 +18,12 @@ NOTED_EACH_US = 10 * SECOND_US
 AT_ONCE_MAX = 1_000  # messages whose pauses are shortened together
 
 
+def is_to_note(now_at: int) -> bool:
+    """Whether an instant is one to note, or earlier than what was noted; asked outside any transaction."""
+    seen_at = ClockMark.select(ClockMark.seen_at).scalar()
+    return seen_at is None or not seen_at - APART_US <= now_at <= seen_at + NOTED_EACH_US
+
+
 def mend(now_at: int) -> int:
     """Note an instant; where the clock was set back, by how much, after mending. In the caller's transaction.
 

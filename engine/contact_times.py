@@ -7,6 +7,7 @@ days are an entity's own (``engine.sending_terms``).
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib import resources
@@ -29,13 +30,16 @@ COUNTED = ("claimed", "sending", "uncertain", "sent")  # whatever may have arriv
 PLACES_KEPT = 4_096
 
 
-def wait_of(action: Action, entity: Entity, book: "Book | None", now_at: int) -> Wait | None:
+def wait_of(
+    action: Action, entity: Entity, book: "Book | None", now_at: int, known: "Contacted | None" = None
+) -> Wait | None:
     """Why a message must not go now, and until when; None: it may.
 
     Args:
         action: decided again already; of a past run it keeps to that run's calendar.
         book: the rules and parameters in force for it; None: the contact cap does not hold it back.
         now_at: microseconds UTC.
+        known: how often its customer was contacted, where that was read for several at once.
     """
     from engine.claims import CONTACT_CHANNELS
 
@@ -43,7 +47,7 @@ def wait_of(action: Action, entity: Entity, book: "Book | None", now_at: int) ->
         return None
     day = contact_day(entity.zone, action.created_at, action.due_day, now_at)
     behind_us = (local_day(entity.zone, now_at) - day) * DAY_US
-    free_day = None if book is None else capped_until(action, entity, book, day)
+    free_day = None if book is None else capped_until(action, entity, book, day, known)
     at = now_at - behind_us if free_day is None else instant_of(free_day, ZoneInfo(entity.zone))
     found = later(times_of(entity), place_of(action.customer, entity), action.way, at)
     if free_day is not None:
@@ -68,13 +72,15 @@ def cap_of(book: "Book", segment: str | None) -> tuple[int, int] | None:
     return int(values[0] or 0), int(values[1] or 0)
 
 
-def capped_until(action: Action, entity: Entity, book: "Book", day: int) -> int | None:
+def capped_until(
+    action: Action, entity: Entity, book: "Book", day: int, known: "Contacted | None" = None
+) -> int | None:
     """The first day on which the contact cap leaves room for a message, if that is after a day."""
-    segment = Outcome.select(Outcome.segment).where(Outcome.customer == action.customer_id).scalar()
-    cap = cap_of(book, segment)
+    found = known or contacted(entity, [action.customer_id])
+    cap = cap_of(book, found.segments.get(action.customer_id))
     if cap is None or cap[1] == 0:
         return None
-    made = [made for made in contacts_of(action.customer_id, entity) if made[1] != action.id]
+    made = [made for made in found.made.get(action.customer_id, ()) if made[1] != action.id]
     return free_from([contact for contact, _ in made], *cap, day)
 
 
@@ -95,8 +101,42 @@ def free_from(made: Sequence[int], contacts: int, days: int, day: int) -> int | 
     return latest[most - 1] + days
 
 
+@dataclass(frozen=True, slots=True)
+class Contacted:
+    """How often some customers of an entity were contacted.
+
+    Args:
+        zone: of the entity.
+        segments: of each customer, as it was decided last.
+        made: of each customer, day and action of every contact it had, or may have had.
+    """
+
+    zone: str
+    segments: Mapping[int, str | None]
+    made: dict[int, list[tuple[int, int]]]
+
+    def add(self, action: Action, lease_until_at: int) -> None:
+        """A message that was claimed since: it may arrive, as ``contacts_among`` would tell."""
+        from engine.claims import CONTACT_CHANNELS
+
+        if action.channel in CONTACT_CHANNELS:
+            day = contact_day(self.zone, action.created_at, action.due_day, lease_until_at)
+            self.made.setdefault(action.customer_id, []).append((day, action.id))
+
+
+def contacted(entity: Entity, customers: Sequence[int]) -> Contacted:
+    """Read how often some customers of an entity were contacted."""
+    segments = dict(Outcome.select(Outcome.customer, Outcome.segment).where(Outcome.customer.in_(customers)).tuples())
+    return Contacted(entity.zone, segments, contacts_among(customers, entity.zone))
+
+
 def contacts_of(customer_id: int, entity: Entity) -> list[tuple[int, int]]:
     """Day and action of every contact a customer had, or may have had: messages, and calls that reached somebody."""
+    return contacts_among([customer_id], entity.zone).get(customer_id, [])
+
+
+def contacts_among(customers: Sequence[int], zone: str) -> dict[int, list[tuple[int, int]]]:
+    """``contacts_of`` each of some customers, whose entity is in a time zone; without those that had none."""
     from engine.claims import CONTACT_CHANNELS
 
     # What goes along with another message is no contact of its own.
@@ -104,15 +144,16 @@ def contacts_of(customer_id: int, entity: Entity) -> list[tuple[int, int]]:
     call = (Action.channel == "call") & (Action.state == "done")
     columns = (Action.id, Action.created_at, Action.due_day, Action.settled_at, Action.lease_until_at, Action.result)
     rows = (
-        Action.select(*columns, Action.channel)
-        .where(Action.customer == customer_id, Action.covered_by.is_null(), message | call)
+        Action.select(Action.customer, *columns, Action.channel)
+        .where(Action.customer.in_(list(customers)), Action.covered_by.is_null(), message | call)
         .tuples()
     )
-    return [
-        (contact_day(entity.zone, created_at, due_day, settled_at or lease_until_at or created_at), number)
-        for number, created_at, due_day, settled_at, lease_until_at, result, channel in rows
-        if channel != "call" or result not in UNREACHED
-    ]
+    found: dict[int, list[tuple[int, int]]] = {}
+    for customer, number, created_at, due_day, settled_at, lease_until_at, result, channel in rows:
+        if channel != "call" or result not in UNREACHED:
+            at = settled_at or lease_until_at or created_at
+            found.setdefault(customer, []).append((contact_day(zone, created_at, due_day, at), number))
+    return found
 
 
 # --- hours and days --------------------------------------------------------------------

@@ -15,7 +15,7 @@ from engine import sending
 from engine.payment_plans import AGREED
 from engine.queries import DAY_US
 from engine.sending import Wait
-from engine.tables import Action, Customer, Entity, Message
+from engine.tables import Action, Customer, Entity, Message, database
 
 COVERED = "covered"  # why a message waits: it goes along with another
 ANOTHER = "another_today"
@@ -131,7 +131,7 @@ def cover(covered: Sequence[Action], carrier: Action) -> None:
 def release(carriers: Sequence[int]) -> list[Action]:
     """Make due again what goes along with some messages; what that was."""
     riding = Action.covered_by.in_(list(carriers)) & (Action.state == "claimed")
-    ids = [number for (number,) in Action.select(Action.id).where(riding).tuples()]
+    ids = [number for (number,) in Action.select(Action.id).where(riding).tuples()] if carriers else []
     if not ids:
         return []
     Action.update(state="due", covered_by=None, waiting_for=None, version=Action.version + 1).where(
@@ -155,9 +155,12 @@ def settle_with(carrier_id: int, at: int) -> None:
     """What went along with a message that is sent now is sent; in the same transaction."""
     from engine import diary
 
-    riding = list(Action.select().where(Action.covered_by == carrier_id, Action.state == "claimed"))
-    if not riding:
+    # Asked by hand, since it is asked for every message and the query builder takes longer than the database.
+    asked = f"select id from action where covered_by_id = {database.param} and state = 'claimed'"  # noqa: S608 own names
+    numbers = [number for (number,) in database.execute_sql(asked, (carrier_id,)).fetchall()]
+    if not numbers:
         return
+    riding = list(Action.select().where(Action.id.in_(numbers)))
     carrier = Action.get_by_id(carrier_id)
     for action in riding:
         Action.update(

@@ -94,7 +94,7 @@ def write_rows(
     names = ", ".join(f'"{name}"' for name in columns)
     after = f" on conflict {conflict}" if conflict else ""
     sql = f"insert into {table_name(model)} ({names}) values ({marks}){after}"  # noqa: S608 own names
-    opened.cursor().executemany(sql, rows)
+    _execute(opened, sql, rows)
 
 
 def update_rows(
@@ -111,7 +111,15 @@ def update_rows(
     wanted = ", ".join(f"{name} = {mark}" for name in columns)
     found = " and ".join(f"{name} = {mark}" for name in keys)
     sql = f"update {table_name(model)} set {wanted} where {found}"  # noqa: S608 own names
-    opened.cursor().executemany(sql, rows)
+    _execute(opened, sql, rows)
+
+
+def _execute(opened: Store, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Carry a statement out for each row; a pipeline pays from the second on."""
+    if len(rows) == 1:
+        opened.execute_sql(sql, rows[0])
+    else:
+        opened.cursor().executemany(sql, rows)
 
 
 def upsert(keys: Sequence[str], columns: Sequence[str]) -> str:

@@ -55,10 +55,18 @@ def charge(way: Way, now_at: int, many: int) -> None:
     Door.update(**changes).where(Door.name == way.name).execute()
 
 
+def is_noted(way: Way, now_at: int) -> bool:
+    """Whether a success by it needs no note: the last one was noted lately, and nothing has failed since."""
+    door = Door.get_or_none(Door.name == way.name)
+    if door is None or door.failures or door.last_success_at is None:
+        return False
+    return bool(0 <= now_at - door.last_success_at < NOTED_EACH_US)
+
+
 def note_success(way: Way, now_at: int) -> None:
     """Something left by it: it rests no more."""
-    door, _ = Door.get_or_create(name=way.name)
-    if door.failures or door.last_success_at is None or not 0 <= now_at - door.last_success_at < NOTED_EACH_US:
+    Door.get_or_create(name=way.name)
+    if not is_noted(way, now_at):
         Door.update(failures=0, rests_until_at=None, last_success_at=now_at).where(Door.name == way.name).execute()
 
 

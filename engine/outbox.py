@@ -11,9 +11,10 @@
 
 A claim is one IMMEDIATE transaction that decides the customer again and fixes what the message
 says. Writing it out and the call are outside any transaction; the text is stored before it leaves,
-with ``sending`` or, for an idempotent receiver, before the call. A settlement names the generation
-it belongs to, so a worker that wakes after its lease changes nothing. Messages of one customer
-leave in their order.
+with ``sending`` or, for an idempotent receiver, before the call. What came of a mail is written down
+in the transaction in which the next begins: one commit a mail, and never two of a worker in doubt. A
+settlement names the generation it belongs to, so a worker that wakes after its lease changes nothing.
+Messages of one customer leave in their order.
 """
 
 import logging
@@ -35,7 +36,7 @@ from engine.claims import (
     claim,
     whole,
 )
-from engine.door_states import TURN_US, note_failure, note_success
+from engine.door_states import TURN_US, is_noted, note_failure, note_success
 from engine.doors import Way, doors_of, ways_of
 from engine.outages import outage_of
 from engine.reaching import is_reached
@@ -73,7 +74,7 @@ __all__ = [
 
 Text = Written | Unwritable | LeaseLost  # what became of writing a message out
 
-SETTLED_TOGETHER = 10  # messages to an idempotent receiver between two commits
+TOGETHER = 10  # messages written out before the first of them leaves; to an idempotent receiver also settled at once
 FAILED = ("unreachable", "uncertain")  # what says something of the way out, not of one message
 RESUMED = "resumed"  # the last of those that wait for an address that was looked at
 SWEEP_MAX = 1_000  # rows of each kind one sweep looks at
@@ -96,13 +97,14 @@ def deliver(
     """
     ways = [whole(gateway)] if gateway else ways_of(runtime)
     tally = Tally()
-    while ways:
-        with runtime.database.atomic():
-            clocks.mend(runtime.now_at())
-        looked_at = 0
-        for way in list(ways):
+    asked = list(ways)
+    while asked:
+        if clocks.is_to_note(runtime.now_at()):  # asked beside all writers: they would wait for each batch
+            with runtime.database.atomic():
+                clocks.mend(runtime.now_at())
+        busy = []  # by which something was due: these are asked again, and all once more before the end
+        for way in asked:
             claims, looked = claim(runtime, runtime.now_at(), way=way, prepare=prepare, batch=batch, lease_us=lease_us)
-            looked_at += looked.total
             for state, many in looked.counts.items():
                 if state != "claimed":
                     tally.add(state, many)
@@ -110,8 +112,9 @@ def deliver(
                 reached = _hand_over(runtime, way, claims, lease_us, tally)
             if not reached:
                 ways.remove(way)
-        if not looked_at:
-            return tally
+            elif looked.total:
+                busy.append(way)
+        asked = busy or (list(ways) if any(way not in asked for way in ways) else [])
     return tally
 
 
@@ -119,59 +122,112 @@ def _hand_over(runtime: "Runtime", way: Way, claims: list[Claim], lease_us: int,
     """Send what was claimed, in order; False: the receiver cannot be reached, and the rest is given back."""
     for claimed in claims:
         log.info("claimed %s generation %d", claimed.key, claimed.generation)
-    many = SETTLED_TOGETHER if way.gateway.idempotent else 1
     start_at, is_fine = runtime.now_at(), False
-    for start in range(0, len(claims), many):
-        part = claims[start : start + many]
-        if start and runtime.now_at() > min(start_at + TURN_US, part[0].lease_until_at - lease_us // 2):
-            release(runtime, claims[start:])  # a slow receiver: the others have their turn, the rest is claimed anew
-            return True
-        states = send(runtime, way.gateway, part, lease_us)
-        is_fine = _note(runtime, way, part, states, is_fine)
+    for start in range(0, len(claims), TOGETHER):
+        part = claims[start : start + TOGETHER]
+        until_at = min(start_at + TURN_US, part[0].lease_until_at - lease_us // 2)
+        if start and runtime.now_at() > until_at:
+            states: list[str] = []
+        else:
+            states = send(runtime, way.gateway, part, lease_us, until_at)
         for claimed, state in zip(part, states, strict=False):
+            is_fine = _note(runtime, way, claimed, state, is_fine)
             log.info("settled %s generation %d as %s", claimed.key, claimed.generation, state)
             tally.add(state)
-        if "unreachable" in states:
+        if len(states) < len(part) or "unreachable" in states:
+            # A slow receiver: the others have their turn, the rest is claimed anew.
             release(runtime, claims[start + len(states) :])
-            return False
+            return "unreachable" not in states
     return True
 
 
-def _note(runtime: "Runtime", way: Way, part: Sequence[Claim], states: Sequence[str], was_fine: bool) -> bool:
+def _note(runtime: "Runtime", way: Way, claimed: Claim, state: str, was_fine: bool) -> bool:
     """Write down how the way out fares, and tell whether it is fine; what concerns one message only says nothing."""
-    failed = next((claimed for claimed, state in zip(part, states, strict=False) if state in FAILED), None)
-    if failed is None and (was_fine or "sent" not in states):
+    if state not in FAILED and (was_fine or state != "sent"):
         return was_fine
+    if state == "sent" and is_noted(way, runtime.now_at()):
+        return True
     with runtime.database.atomic():
-        if failed is None:
+        if state == "sent":
             note_success(way, runtime.now_at())
         else:
-            said = Action.select(Action.receipt).where(Action.id == failed.action_id).scalar()
+            said = Action.select(Action.receipt).where(Action.id == claimed.action_id).scalar()
             note_failure(way, runtime.now_at(), said or "no answer")
-    return failed is None
+    return state == "sent"
 
 
-def send(runtime: "Runtime", gateway: Gateway, claims: Sequence[Claim], lease_us: int = LEASE_US) -> list[str]:
-    """Write claimed messages out, hand them over and settle what came of it.
+def send(
+    runtime: "Runtime",
+    gateway: Gateway,
+    claims: Sequence[Claim],
+    lease_us: int = LEASE_US,
+    until_at: int | None = None,
+) -> list[str]:
+    """Write claimed messages out, hand them over one after the other and settle what came of it.
 
-    Several at once only with a receiver that drops repeats: what a crash leaves of them is asked for.
+    With a receiver that drops repeats all are settled at the end: what a crash leaves of them is asked
+    for. With another each is settled before the next is handed over, in the transaction that writes
+    down that the next one is: never are two in doubt.
+
+    Args:
+        until_at: no call but the first begins later.
 
     Returns:
-        As ``settlements.settle``, for each; fewer than there are claims when the receiver cannot be
-        reached: the rest was not tried.
+        As ``settlements.settle``, for each; fewer than there are claims when the time is over or the
+        receiver cannot be reached: the rest was not tried.
     """
     texts: Sequence[Text] = [_written(runtime, claimed) for claimed in claims]
     if gateway.idempotent:
         texts = _kept(runtime, gateway, claims, texts)
-    results: list[Result] = []
-    for claimed, text in zip(claims, texts, strict=True):
-        result = _call(runtime, gateway, claimed, text, lease_us) if isinstance(text, Written) else text
-        results.append(result)
+    results = Results(runtime, gateway.idempotent)
+    for number, (claimed, text) in enumerate(zip(claims, texts, strict=True)):
+        if number and until_at is not None and runtime.now_at() > until_at:
+            break
+        result = _call(runtime, gateway, claimed, text, lease_us, results) if isinstance(text, Written) else text
+        results.add(claimed, result)
         if isinstance(result, Unreachable) and result.for_all:
             break
-    is_plain = all(isinstance(result, Receipt) for result in results)  # anything else is told to a person, too
-    with runtime.database.beside() if is_plain else runtime.database.atomic():
-        return [settle(runtime, claimed, result) for claimed, result in zip(claims, results, strict=False)]
+    results.settle()
+    return results.states
+
+
+class Results:
+    """What came of some calls, settled in their order.
+
+    Args:
+        all_at_end: with a receiver that drops repeats; else only a receipt waits, for the next call.
+    """
+
+    def __init__(self, runtime: "Runtime", all_at_end: bool) -> None:
+        self._runtime, self._all_at_end = runtime, all_at_end
+        self._open: list[tuple[Claim, Result, int]] = []
+        self.states: list[str] = []
+
+    def add(self, claimed: Claim, result: Result) -> None:
+        """Take a result in."""
+        if not self._all_at_end and self._open:
+            self.settle()  # the call said nothing of beginning to hand over
+        self._open.append((claimed, result, self._runtime.now_at()))
+        if not self._all_at_end and not isinstance(result, Receipt):
+            self.settle()
+
+    def settle(self) -> None:
+        """Write down what is not yet, in a transaction of its own."""
+        if self._open:
+            is_plain = all(isinstance(result, Receipt) for _, result, _ in self._open)
+            # Anything else is told to a person, too.
+            with self._runtime.database.beside() if is_plain else self._runtime.database.atomic():
+                states = self.written()
+            self.done(states)
+
+    def written(self) -> list[str]:
+        """Write it down in the caller's transaction; what became of each."""
+        return [settle(self._runtime, claimed, result, at) for claimed, result, at in self._open]
+
+    def done(self, states: Sequence[str]) -> None:
+        """What was written is committed."""
+        self.states += states
+        self._open = []
 
 
 def _written(runtime: "Runtime", claimed: Claim) -> Written | Unwritable:
@@ -189,7 +245,7 @@ def _written(runtime: "Runtime", claimed: Claim) -> Written | Unwritable:
 def _kept(runtime: "Runtime", gateway: Gateway, claims: Sequence[Claim], texts: Sequence[Text]) -> list[Text]:
     """Store texts in one transaction, before anything leaves."""
     found: list[Text] = []
-    with runtime.database.atomic():
+    with runtime.database.beside():
         for claimed, text in zip(claims, texts, strict=True):
             if isinstance(text, Written):
                 ours = change(runtime, claimed, {"body_sha256": text.body_sha256})
@@ -201,18 +257,26 @@ def _kept(runtime: "Runtime", gateway: Gateway, claims: Sequence[Claim], texts: 
     return found
 
 
-def _call(runtime: "Runtime", gateway: Gateway, claimed: Claim, text: Written, lease_us: int) -> Result:
-    """Call the gateway for one message."""
+def _call(
+    runtime: "Runtime", gateway: Gateway, claimed: Claim, text: Written, lease_us: int, before: Results
+) -> Result:
+    """Call the gateway for one message.
+
+    Args:
+        before: what came of the calls before, written down with the beginning of this one.
+    """
     handed_over = False
 
     def about_to_send() -> None:
         nonlocal handed_over
         now_at = runtime.now_at()
         with runtime.database.beside():
+            states = before.written()
             changes = {"state": "sending", "lease_until_at": now_at + lease_us, "body_sha256": text.body_sha256}
             ours = change(runtime, claimed, changes, lease_after=now_at)
             if ours and not gateway.idempotent:
                 keep(runtime, claimed, text, gateway.name)
+        before.done(states)
         if not ours:
             raise LeaseLost(claimed.key)
         handed_over = True

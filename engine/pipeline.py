@@ -156,10 +156,14 @@ def decide_frame(facts: Frame, edition: Edition, keep: Keep = unkept) -> Frame:
 
 def facts_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> list[Row]:
     """Fact rows of a few customers, through a plan that is ready."""
-    if not customers:
-        return []
+    return facts_and_frames_of(runtime, ask, customers)[0] if customers else []
+
+
+def facts_and_frames_of(runtime: "Runtime", ask: Asking, customers: Sequence[int]) -> tuple[list[Row], Frames]:
+    """Fact rows of a few customers, and what was read for them, of them and of the members of their groups."""
     tables = questions(ask.question, runtime.database)
-    return _facts_in(runtime, ask, tables, typed_rows(tables, read_rows(runtime, tables, customers)), customers)
+    read = typed_rows(tables, read_rows(runtime, tables, customers))
+    return _facts_in(runtime, ask, tables, read, customers), read
 
 
 @dataclass(frozen=True, slots=True)

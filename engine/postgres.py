@@ -11,6 +11,7 @@ from playhouse.pool import PooledPostgresqlDatabase
 from psycopg.adapt import Loader
 
 WRITER = 0x44756E_77  # advisory lock of whoever writes; any number would do, the same in every release
+CLAIMER = WRITER + 1  # of whoever claims messages
 CONNECTIONS_MAX = 20  # of one process; a thread uses one
 POOL_WAIT_SECONDS = 30
 STALE_SECONDS = 300
@@ -43,7 +44,12 @@ begin
 end $$
 """
 READ_ONLY = "repeatable read, read only"
-BESIDE = "beside"
+BESIDE, CLAIMING = "beside", "claiming"
+LOCKS = {  # what a transaction waits for as it begins, by its mode
+    None: f"pg_advisory_xact_lock({WRITER})",
+    BESIDE: f"pg_advisory_xact_lock_shared({WRITER})",
+    CLAIMING: f"pg_advisory_xact_lock_shared({WRITER}), pg_advisory_xact_lock({CLAIMER})",
+}
 
 
 class WholeNumber(Loader):
@@ -95,10 +101,9 @@ class Postgres(PooledPostgresqlDatabase, _Connecting):  # type: ignore[misc]
         )
 
     def begin(self, mode: str | None = None) -> None:
-        """Begin to write, once nobody else does; ``READ_ONLY`` begins to read one state, ``BESIDE`` as there."""
-        lock = {None: "pg_advisory_xact_lock", BESIDE: "pg_advisory_xact_lock_shared"}.get(mode)
+        """Begin to write, once nobody else does; ``READ_ONLY`` begins to read one state, others as in ``LOCKS``."""
         try:
-            self.execute_sql(f"begin; select {lock}({WRITER})" if lock else f"begin isolation level {mode}")
+            self.execute_sql(f"begin; select {LOCKS[mode]}" if mode in LOCKS else f"begin isolation level {mode}")
         except BaseException:
             with suppress(PeeweeException):  # the connection may be what failed
                 self.rollback()  # waited too long: what was begun must not linger
@@ -116,6 +121,15 @@ class Postgres(PooledPostgresqlDatabase, _Connecting):  # type: ignore[misc]
         nothing else that was read: how a claimed message fared. Many of them share the disk's flush.
         """
         writing: AbstractContextManager[Any] = self.atomic(BESIDE)
+        return writing
+
+    def claiming(self) -> AbstractContextManager[Any]:
+        """A transaction that claims messages: it waits for whoever writes or claims, but not for those ``beside``.
+
+        They bring messages further that are claimed already: caps, and the order of a customer's messages,
+        count such a message alike before and after; one of the same step keeps its successors from being due.
+        """
+        writing: AbstractContextManager[Any] = self.atomic(CLAIMING)
         return writing
 
     def weaknesses(self) -> list[str]:

@@ -1,6 +1,6 @@
 """Reaching: to which address a message goes by each channel, and by which other channel where there is none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,42 +63,83 @@ def needs_contact(runtime: "Runtime", action: Action) -> bool:
     )
 
 
-def reached(runtime: "Runtime", action: Action, entity: Entity, channel: str) -> Reached | None:
-    """To whom an action goes by a channel; None: nobody, or nothing is set up for the channel."""
+class Addresses:
+    """The contacts of some customers, without erased ones: read at once, when the first is asked for.
+
+    Args:
+        customers: whose contacts to read; others are read by themselves.
+    """
+
+    def __init__(self, runtime: "Runtime", customers: Sequence[int]) -> None:
+        self._runtime, self._customers = runtime, set(customers)
+        self._contacts: dict[int, list[Contact]] | None = None
+
+    def of(self, customer_id: int) -> Iterator[tuple[Contact, dict[str, object]]]:
+        """Contacts of a customer with what is known of them, in the order they came."""
+        if self._contacts is None:
+            self._contacts = {}
+            for contact in self._read(list(self._customers)):
+                self._contacts.setdefault(contact.customer_id, []).append(contact)
+        own = self._contacts.get(customer_id, []) if customer_id in self._customers else self._read([customer_id])
+        for contact in own:
+            yield contact, self._runtime.vault.open_person(contact.person) or {}
+
+    @staticmethod
+    def _read(customers: Sequence[int]) -> list[Contact]:
+        return list(
+            Contact.select(Contact, Person)
+            .join(Person)
+            .where(Contact.customer.in_(customers), Person.key_sealed.is_null(False))
+            .order_by(Contact.id)
+        )
+
+
+def reached(
+    runtime: "Runtime", action: Action, entity: Entity, channel: str, addresses: Addresses | None = None
+) -> Reached | None:
+    """To whom an action goes by a channel; None: nobody, or nothing is set up for the channel.
+
+    Args:
+        addresses: where contacts were read for several customers at once.
+    """
     if isinstance(doors_of(runtime)[channel], ClosedGateway):
         return None
     customer = action.customer
     if channel == LETTER:
-        return postal_of(runtime, customer, entity)
+        return postal_of(runtime, customer, entity, addresses)
     if channel == WEBHOOK:
         return _receiver_of(runtime, customer, entity)
     if channel == INTERNAL:
         return _colleagues_of(runtime, action)
     if channel in RECEIVERS:
-        return _messaged(runtime, customer, entity, channel)
-    return address_of(runtime, customer.id)
+        return _messaged(runtime, customer, entity, channel, addresses)
+    return address_of(runtime, customer.id, addresses)
 
 
-def address_of(runtime: "Runtime", customer_id: int) -> Reached | None:
+def address_of(runtime: "Runtime", customer_id: int, addresses: Addresses | None = None) -> Reached | None:
     """The customer's first contact with a usable e-mail address, or None."""
-    for contact, known in _contacts(runtime, customer_id):
+    for contact, known in (addresses or Addresses(runtime, [customer_id])).of(customer_id):
         address = _said(known, "email")
         if contact.usable and is_address(address):
             return _of_contact(contact, address, known)
     return None
 
 
-def postal_of(runtime: "Runtime", customer: Customer, entity: Entity) -> Reached | None:
+def postal_of(
+    runtime: "Runtime", customer: Customer, entity: Entity, addresses: Addresses | None = None
+) -> Reached | None:
     """The customer's first contact with a postal address, or None; a bounced e-mail address does not spoil it."""
-    for contact, known in _contacts(runtime, customer.id):
+    for contact, known in (addresses or Addresses(runtime, [customer.id])).of(customer.id):
         if is_postal(known):
             return _of_contact(contact, "\n".join(postal_lines(known, customer, entity)), known)
     return None
 
 
-def _messaged(runtime: "Runtime", customer: Customer, entity: Entity, channel: str) -> Reached | None:
+def _messaged(
+    runtime: "Runtime", customer: Customer, entity: Entity, channel: str, addresses: Addresses | None
+) -> Reached | None:
     """The customer's first contact with a mobile number, or a chat name, that no provider has refused."""
-    for contact, known in _contacts(runtime, customer.id):
+    for contact, known in (addresses or Addresses(runtime, [customer.id])).of(customer.id):
         if channel in str(contact.refused).split(","):
             continue
         country = _said(known, "country") or customer.country or entity.country
@@ -148,7 +189,7 @@ def refuse(person: Person, channel: str) -> None:
 
 def person_about(runtime: "Runtime", customer: Customer) -> Person:
     """With whose key a message about a customer is sealed that does not go to them: erased with their contact."""
-    for contact, _ in _contacts(runtime, customer.id):
+    for contact, _ in Addresses(runtime, [customer.id]).of(customer.id):
         person: Person = contact.person
         return person
     return runtime.vault.create_person({})
@@ -156,18 +197,6 @@ def person_about(runtime: "Runtime", customer: Customer) -> Person:
 
 def _of_contact(contact: Contact, address: str, known: dict[str, object]) -> Reached:
     return Reached(person=contact.person, address=address, name=_said(known, "name"), language=contact.language)
-
-
-def _contacts(runtime: "Runtime", customer_id: int) -> Iterator[tuple[Contact, dict[str, object]]]:
-    """Contacts of a customer with what is known of them, in the order they came; without erased ones."""
-    contacts = (
-        Contact.select(Contact, Person)
-        .join(Person)
-        .where(Contact.customer == customer_id, Person.key_sealed.is_null(False))
-        .order_by(Contact.id)
-    )
-    for contact in contacts:
-        yield contact, runtime.vault.open_person(contact.person) or {}
 
 
 def _said(known: dict[str, object], name: str) -> str:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine import line_rows, pipeline, sending
+from engine.frames import Frames
 from engine.tables import Action, Alarm, Entity
-from ledger.state import Basis
 from rules import reference
 from rules.escalation import Move, Wait
 from rules.policies import Step
@@ -35,14 +35,12 @@ class Checked:
         waiting_for: why it must wait, a key of ``engine.outbox.WAITING``, or None.
         until_at: until when; None: the next day.
         edition: sha256 of the edition it was decided again under.
-        basis: the question the facts answered, for the letter.
     """
 
     cancelled: str | None = None
     waiting_for: str | None = None
     until_at: int | None = None
     edition: str
-    basis: Basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +52,14 @@ class Read:
         rows: by customer.
         of_lines: the same question about due lines; None where no policy decides them, or nobody asks.
         lines: rows of due lines, by line.
+        frames: what the rows were computed from, for what else is asked of it.
+        disagreed: customers about whom the executors disagreed and nobody has looked at it yet.
     """
 
     ask: "Asking"
     rows: Mapping[int, dict[str, Any]]
+    frames: Frames
+    disagreed: frozenset[int]
     of_lines: "Asking | None" = None
     lines: Mapping[int, dict[str, Any]] = field(default_factory=dict)
 
@@ -69,39 +71,40 @@ def read(runtime: "Runtime", entity: Entity, day: int, customers: Sequence[int],
         of_lines: the customers of whom due lines are decided again as well.
     """
     ask = pipeline.asking(runtime, entity, day)
-    rows = {row["customer_id"]: row for row in pipeline.facts_of(runtime, ask, customers)}
+    found, frames = pipeline.facts_and_frames_of(runtime, ask, customers)
+    rows, disagreed = {row["customer_id"]: row for row in found}, _disagreed(customers)
     ask_lines = line_rows.asking_of_lines(ask) if of_lines else None
     if ask_lines is None:
-        return Read(ask, rows)
+        return Read(ask, rows, frames, disagreed)
     own = [rows[customer] for customer in dict.fromkeys(of_lines) if customer in rows]
     decided = {row["customer_id"]: reference.decide(row, ask.edition.book) for row in own}
     lines = line_rows.rows_of_customers(runtime, ask_lines, own, decided)
-    return Read(ask, rows, ask_lines, {row["line_id"]: row for row in lines})
+    return Read(ask, rows, frames, disagreed, ask_lines, {row["line_id"]: row for row in lines})
 
 
 def check(runtime: "Runtime", action: Action, entity: Entity, facts: Read) -> Checked:
     """Decide the customer, or due line, of an action again, from facts read in the same transaction."""
     ask = facts.ask
-    edition, basis = ask.edition.sha256, ask.basis
+    edition = ask.edition.sha256
     row = facts.rows.get(action.customer_id)
     if row is None:
-        return Checked(cancelled="the customer has no account any more", edition=edition, basis=basis)
+        return Checked(cancelled="the customer has no account any more", edition=edition)
     if action.line_id:
         if facts.of_lines is None:
-            return Checked(cancelled="no policy decides invoices any more", edition=edition, basis=basis)
+            return Checked(cancelled="no policy decides invoices any more", edition=edition)
         ask, row = facts.of_lines, facts.lines.get(action.line_id)
         if row is None:
-            return Checked(cancelled="the invoice is not open any more", edition=edition, basis=basis)
+            return Checked(cancelled="the invoice is not open any more", edition=edition)
     decided = reference.decide(row, ask.edition.book)
     cancelled = None if _renamed(action, decided, ask) else _gone(action, row, decided, ask)
     if cancelled is not None:
-        return Checked(cancelled=cancelled, edition=edition, basis=basis)
-    waiting_for, days = _waits(action, row, decided, ask)
+        return Checked(cancelled=cancelled, edition=edition)
+    waiting_for, days = _waits(action, row, decided, ask, action.customer_id in facts.disagreed)
     until_at = None
     if days:
         start, next_start = sending.day_bounds(entity, runtime.now_at())
         until_at = next_start + (days - 1) * (next_start - start)
-    return Checked(waiting_for=waiting_for, until_at=until_at, edition=edition, basis=basis)
+    return Checked(waiting_for=waiting_for, until_at=until_at, edition=edition)
 
 
 def _claims_penalties(action: Action, ask: "Asking") -> bool:
@@ -156,7 +159,9 @@ def _renamed(action: Action, decided: Decided, ask: "Asking") -> bool:
     return stands != action.step_key and stands == decided.outcomes.get("step")
 
 
-def _waits(action: Action, row: dict[str, Any], decided: Decided, ask: "Asking") -> tuple[str | None, int | None]:
+def _waits(
+    action: Action, row: dict[str, Any], decided: Decided, ask: "Asking", is_disagreed: bool
+) -> tuple[str | None, int | None]:
     """Why the message must wait, and for how many days."""
     if decided.waiting == Wait.STOPPED.value:
         return Wait.STOPPED.value, None
@@ -166,7 +171,7 @@ def _waits(action: Action, row: dict[str, Any], decided: Decided, ask: "Asking")
         return "unknown", None
     if row.get("dunning_block") or decided.waiting == Wait.PAUSE.value:
         return "pause", None
-    if _disagreement(action):
+    if is_disagreed:
         return "disagreement", None
     stage = ask.edition.book.stages.get(ESCALATION)
     since = row.get("days_since_contact")
@@ -177,10 +182,9 @@ def _waits(action: Action, row: dict[str, Any], decided: Decided, ask: "Asking")
     return None, None
 
 
-def _disagreement(action: Action) -> bool:
-    """Whether the executors disagreed about this customer and nobody has looked at it yet."""
-    return bool(
-        Alarm.select()
-        .where(Alarm.customer == action.customer_id, Alarm.kind == "disagreement", Alarm.acknowledged_at.is_null())
-        .exists()
+def _disagreed(customers: Sequence[int]) -> frozenset[int]:
+    """About whom of some customers the executors disagreed, and nobody has looked at it yet."""
+    found = Alarm.select(Alarm.customer).where(
+        Alarm.customer.in_(list(customers)), Alarm.kind == "disagreement", Alarm.acknowledged_at.is_null()
     )
+    return frozenset(number for (number,) in found.tuples())

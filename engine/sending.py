@@ -1,32 +1,27 @@
 """What becomes of a due message at its claim: send it, cancel it, or wait."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from engine.doors import sender_of
 from engine.invoice_documents import Enclosed
 from engine.outages import outage_of
 from engine.tables import Action, Alarm, Entity, Person
-from engine.wordings import wording_for
 from ledger.days import date_of, day_of
-from notifiers.composing import Composed, Wording
+from notifiers.composing import Composed
 from notifiers.gateways import Gateway
 from notifiers.manuscripts import Manuscript
 from notifiers.printing import Printed
 
 if TYPE_CHECKING:
-    from engine.recheck import Read
     from engine.runtime import Runtime
-    from engine.statements import Items
-    from ledger.state import Basis
+    from engine.together import Together
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 MICROSECONDS = 1_000_000
 HOUR_US = 3_600 * MICROSECONDS
@@ -89,87 +84,17 @@ Verdict = Go | Cancel | Wait | NoAddress | Elsewhere
 Prepare = Callable[["Runtime", Action, int, Gateway], Verdict]
 
 
-class Together:
-    """Prepares the due messages of one claim, reading for all of an entity and day at once.
+def prepare(
+    runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, together: "Together | None" = None
+) -> Verdict:
+    """Decide the customer again and fix what the letter says; called inside the claim's transaction.
 
-    Made and used inside the claim's transaction, so nobody writes between the read and the last
-    verdict. Where reading for all fails, each message is read for alone: one stops no other.
+    Args:
+        together: what was read for all messages of the claim at once; None: this one is alone.
     """
-
-    def __init__(self, runtime: "Runtime", actions: Sequence[Action]) -> None:
-        from engine import edited_texts
-
-        self._customers: dict[tuple[int, int], list[int]] = {}
-        self._of_lines: dict[tuple[int, int], list[int]] = {}
-        for action in actions:
-            key = (action.entity_id, business_day(runtime, action))
-            self._customers.setdefault(key, []).append(action.customer_id)
-            if action.line_id:
-                self._of_lines.setdefault(key, []).append(action.customer_id)
-        self._facts: dict[tuple[int, int], Read | None] = {}
-        self._items: dict[tuple[int, int], Items | None] = {}
-        self._wordings: dict[tuple[int, int, str], Wording | None] = {}
-        self._edited = edited_texts.edited_among([action.id for action in actions])
-
-    def prepare(self, runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -> Verdict:
-        """Decide the customer again and fix what the letter says."""
-        return _prepare(runtime, action, now_at, gateway, self)
-
-    def facts(self, runtime: "Runtime", entity: Entity, day: int, customer: int) -> "Read":
-        """Facts of a customer and of those asked for together with it."""
-        from engine import recheck
-
-        key = (entity.id, day)
-        if key not in self._facts:
-            asked, of_lines = self._customers.get(key, [customer]), self._of_lines.get(key, [])
-            self._facts[key] = self._tried(runtime, lambda: recheck.read(runtime, entity, day, asked, of_lines))
-        return self._facts[key] or recheck.read(runtime, entity, day, [customer], [customer])
-
-    def items(self, runtime: "Runtime", entity: Entity, basis: "Basis", customer: int) -> "Items":
-        """Open items of a customer and of those asked for together with it."""
-        from engine import statements
-
-        key = (entity.id, basis.as_of_day)
-        if key not in self._items:
-            customers = self._customers.get(key, [customer])
-            self._items[key] = self._tried(runtime, lambda: statements.open_items_of(runtime, entity, customers, basis))
-        return self._items[key] or statements.open_items_of(runtime, entity, [customer], basis)
-
-    def wording(self, runtime: "Runtime", entity: Entity, template: str, day: int) -> Wording | None:
-        """The template in force, with what all letters share."""
-        key = (entity.id, day, template)
-        if key not in self._wordings:
-            self._wordings[key] = wording_for(runtime, entity, template, day)
-        return self._wordings[key]
-
-    def own_words(self, runtime: "Runtime", action: Action, wording: Wording, language: str) -> Wording | None:
-        """What a message is written with: its template, or a person's words; None: in another language now."""
-        from engine import edited_texts
-
-        if action.id not in self._edited:
-            return wording
-        return edited_texts.with_own_words(runtime, action, wording, language)
-
-    @staticmethod
-    def _tried(runtime: "Runtime", look: Callable[[], T]) -> T | None:
-        try:
-            with runtime.database.atomic():
-                return look()
-        except Exception as error:
-            if outage_of(error) is not None:
-                raise
-            log.warning("reading for several messages at once failed; each is read for alone", exc_info=True)
-            return None
-
-
-def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -> Verdict:
-    """Decide the customer again and fix what the letter says; called inside the claim's transaction."""
-    return Together(runtime, [action]).prepare(runtime, action, now_at, gateway)
-
-
-def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, together: "Together") -> Verdict:
     from engine import answers, charging, contact_times, edited_texts, plan_letters, reaching, recheck, statements
     from engine.payment_plans import AGREED
+    from engine.together import Together
 
     if action.template == answers.QUESTION:  # to a colleague, about a dispute: no rule decides it
         return answers.prepare(runtime, action, now_at, gateway)
@@ -177,10 +102,10 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
         return plan_letters.prepare(runtime, action, now_at, gateway)
     entity = action.customer.entity
     day = business_day(runtime, action)
+    together = together or Together(runtime, [action])
     try:
-        with runtime.database.atomic():
-            facts = together.facts(runtime, entity, day, action.customer_id)
-            checked = recheck.check(runtime, action, entity, facts)
+        facts = together.facts(entity, day, action.customer_id)
+        checked = recheck.check(runtime, action, entity, facts)
     except Exception as error:  # a policy that cannot be read, a fault of ours: no decision, no letter
         if outage_of(error) is not None:
             raise
@@ -193,10 +118,10 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
         return Cancel(checked.cancelled)
     if checked.waiting_for is not None:
         return Wait(checked.until_at or day_bounds(entity, now_at)[1], checked.waiting_for)
-    later = contact_times.wait_of(action, entity, facts.ask.edition.book, now_at)
+    later = contact_times.wait_of(action, entity, facts.ask.edition.book, now_at, together.contacted(entity))
     if later is not None:
         return later
-    reached = reaching.reached(runtime, action, entity, action.way)
+    reached = reaching.reached(runtime, action, entity, action.way, together.addresses)
     if reached is None:
         channel = reaching.next_way(runtime, action, entity)
         if channel is not None:
@@ -205,15 +130,15 @@ def _prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway, 
     from_address = sender_of(runtime, entity, gateway)
     if from_address is None:
         return Wait(now_at + HOUR_US, "no_sender")
-    wording = together.wording(runtime, entity, str(action.template), day)
+    wording = together.wording(entity, str(action.template), day)
     if wording is None:
         text = f"letters of {entity.code} wait: the template {action.template} is not in force"
         _tell(entity, now_at, "no_template", text)
         return Wait(now_at + HOUR_US, "no_template")
-    own = together.own_words(runtime, action, wording, reached.language)
+    own = together.own_words(action, wording, reached.language)
     if own is None:
         return Wait(now_at + HOUR_US, edited_texts.OTHER_LANGUAGE)
-    items = together.items(runtime, entity, checked.basis, action.customer_id)
+    items = together.items(entity, facts, action.customer_id)
     step = recheck.step_of(action, facts)
     link = f"{runtime.settings.url}/customers/{action.customer_id}" if runtime.settings.url else ""
     account = charging.charged_for(runtime, action, now_at) if step is not None and step.penalties else None

@@ -33,15 +33,18 @@ class Unwritable(Exception):
 Result = Receipt | Unreachable | Rejected | Doubtful | LeaseLost | Unwritable
 
 
-def settle(runtime: "Runtime", claimed: Claim, result: Result) -> str:
-    """Write down what came of a call.
+def settle(runtime: "Runtime", claimed: Claim, result: Result, at: int | None = None) -> str:
+    """Write down what came of a call, in the caller's transaction.
+
+    Args:
+        at: when it came; None: now.
 
     Returns:
         sent, due (tried again later), unreachable (the same, and so would be all others),
         uncertain, failed, or lost (the lease was over: another worker owns it).
     """
     if isinstance(result, Receipt):
-        return _sent(runtime, claimed, result)
+        return _sent(runtime, claimed, result, runtime.now_at() if at is None else at)
     if isinstance(result, Unreachable):
         state = _retry(runtime, claimed, str(result))
         return "unreachable" if result.for_all and state == "due" else state
@@ -61,8 +64,7 @@ def fence(claimed: Claim) -> dict[str, Any]:
 
 def change(runtime: "Runtime", claimed: Claim, changes: Mapping[str, Any], lease_after: int | None = None) -> bool:
     """Write a change of state if the action is still ours; False: another worker owns it."""
-    with runtime.database.atomic():
-        written = change_row(runtime, fence(claimed), changes, lease_after)
+    written = change_row(runtime, fence(claimed), changes, lease_after)
     if written != 1:
         log.warning("%s generation %d is not ours any more", claimed.key, claimed.generation)
     return written == 1
@@ -76,18 +78,16 @@ def release(runtime: "Runtime", claims: Iterable[Claim]) -> None:
             change_row(runtime, fence(claimed), changes)
 
 
-def _sent(runtime: "Runtime", claimed: Claim, receipt: Receipt) -> str:
-    now_at = max(runtime.now_at(), claimed.at)  # the clock may have been set back meanwhile: caps count this day
-    with runtime.database.atomic():
-        changes = {"state": "sent", "receipt": receipt.answer, "settled_at": now_at, "waiting_for": None}
-        ours = change(runtime, claimed, changes)
-        if ours:
-            values = (now_at, receipt.gateway, claimed.action_id)
-            update_rows(runtime.database, Message, ("sent_at", "gateway"), ("action_id",), [values])
-            diary.feed_standing(claimed.action, "sent", now_at)
-        else:
-            _note_late_delivery(claimed, now_at)
-    return "sent" if ours else "lost"
+def _sent(runtime: "Runtime", claimed: Claim, receipt: Receipt, at: int) -> str:
+    at = max(at, claimed.at)  # the clock may have been set back meanwhile: caps count this day
+    changes = {"state": "sent", "receipt": receipt.answer, "settled_at": at, "waiting_for": None}
+    if not change(runtime, claimed, changes):
+        _note_late_delivery(claimed, at)
+        return "lost"
+    values = (at, receipt.gateway, claimed.action_id)
+    update_rows(runtime.database, Message, ("sent_at", "gateway"), ("action_id",), [values])
+    diary.feed_standing(claimed.action, "sent", at)
+    return "sent"
 
 
 def _retry(runtime: "Runtime", claimed: Claim, why: str) -> str:
@@ -96,11 +96,10 @@ def _retry(runtime: "Runtime", claimed: Claim, why: str) -> str:
     if claimed.attempt >= ATTEMPTS_MAX:
         return _fail(runtime, claimed, f"given up after {ATTEMPTS_MAX} tries: {why}")
     pause = backoff_us(claimed.key, claimed.attempt)
-    with runtime.database.atomic():
-        changes = {"state": "due", "receipt": why, "not_before_at": now_at + pause, "waiting_for": "retry"}
-        ours = change(runtime, claimed, changes)
-        if ours:
-            note_wait(claimed.action, "retry", now_at)
+    changes = {"state": "due", "receipt": why, "not_before_at": now_at + pause, "waiting_for": "retry"}
+    ours = change(runtime, claimed, changes)
+    if ours:
+        note_wait(claimed.action, "retry", now_at)
     return "due" if ours else "lost"
 
 
@@ -108,30 +107,27 @@ def _refused(runtime: "Runtime", claimed: Claim, error: Rejected) -> str:
     """A refused address is not used again; the customer's next contact gets the message, or a task asks for one."""
     if not error.address_is_bad:
         return _fail(runtime, claimed, str(error))
-    with runtime.database.atomic():
-        changes = {"state": "due", "receipt": str(error), "attempts": 0, "waiting_for": "no_address"}
-        ours = change(runtime, claimed, changes)
-        if ours:
-            refuse(claimed.go.person, claimed.action.way)
+    changes = {"state": "due", "receipt": str(error), "attempts": 0, "waiting_for": "no_address"}
+    ours = change(runtime, claimed, changes)
+    if ours:
+        refuse(claimed.go.person, claimed.action.way)
     return "due" if ours else "lost"
 
 
 def _fail(runtime: "Runtime", claimed: Claim, why: str) -> str:
     now_at = runtime.now_at()
-    with runtime.database.atomic():
-        changes = {"state": "failed", "result": why, "settled_at": now_at, "waiting_for": None}
-        ours = change(runtime, claimed, changes)
-        if ours:
-            diary.raise_alarm(claimed.action, "message_failed", why, now_at)
-            covering.release([claimed.action_id])
+    changes = {"state": "failed", "result": why, "settled_at": now_at, "waiting_for": None}
+    ours = change(runtime, claimed, changes)
+    if ours:
+        diary.raise_alarm(claimed.action, "message_failed", why, now_at)
+        covering.release([claimed.action_id])
     return "failed" if ours else "lost"
 
 
 def _doubt(runtime: "Runtime", claimed: Claim, why: str) -> str:
-    with runtime.database.atomic():
-        ours = change(runtime, claimed, {"state": "uncertain", "receipt": why, "waiting_for": None})
-        if ours:
-            diary.raise_alarm(claimed.action, "message_uncertain", why, runtime.now_at())
+    ours = change(runtime, claimed, {"state": "uncertain", "receipt": why, "waiting_for": None})
+    if ours:
+        diary.raise_alarm(claimed.action, "message_uncertain", why, runtime.now_at())
     return "uncertain" if ours else "lost"
 
 

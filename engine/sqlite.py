@@ -47,6 +47,10 @@ class SqliteWays(Database):  # type: ignore[misc]
         writing: AbstractContextManager[Any] = self.atomic()
         return writing
 
+    def claiming(self) -> AbstractContextManager[Any]:
+        """A transaction that claims messages: one like all here."""
+        return self.beside()
+
     def weaknesses(self) -> list[str]:
         """What of this connection is weaker than promised (E1); empty when all is well."""
         weak = []

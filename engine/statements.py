@@ -210,11 +210,18 @@ def addressed(letter: Letter, entity: Entity, lines: Sequence[str], mark: str) -
     return replace(letter, payment_details=entity.payment_details, head=head, recipient=tuple(lines), mark=mark)
 
 
-def open_items_of(runtime: "Runtime", entity: Entity, customers: Sequence[int], basis: Basis) -> Items:
-    """Open lines (columns `LINE_COLUMNS`) and open credits of some customers, each in its own currency."""
+def open_items_of(
+    runtime: "Runtime", entity: Entity, customers: Sequence[int], basis: Basis, frames: Frames | None = None
+) -> Items:
+    """Open lines (columns `LINE_COLUMNS`) and open credits of some customers, each in its own currency.
+
+    Args:
+        frames: what was read of them for that day already.
+    """
     tables = questions(Question(entity_id=entity.id, as_of_day=basis.as_of_day, zone=entity.zone), runtime.database)
+    read = typed_rows(tables, read_rows(runtime, tables, customers)) if frames is None else frames
     with _slots(runtime, entity, basis, tables).slot() as slot:
-        rows = rows_of(slot.answer(typed_rows(tables, read_rows(runtime, tables, customers)), basis.as_of_day))
+        rows = rows_of(slot.answer(read, basis.as_of_day))
     credit_ids = [row["credit_id"] for row in rows if row["credit_id"] is not None]
     numbers = dict(Credit.select(Credit.id, Credit.number).where(Credit.id.in_(credit_ids)).tuples())
     items: dict[int, tuple[list[dict[str, Any]], list[LetterCredit]]] = {customer: ([], []) for customer in customers}

@@ -262,7 +262,7 @@ class SmtpGateway:
 
     def _hand_over(self, connection: smtplib.SMTP, content: bytes) -> Receipt:
         """From here on only an answer tells what became of the message."""
-        dotted = b"".join(b"." + line if line.startswith(b".") else line for line in content.splitlines(keepends=True))
+        dotted = content.replace(b"\n.", b"\n..")  # RFC 5321, 4.5.2; the first line is a header
         try:
             connection.send(dotted.removesuffix(b"\r\n") + b"\r\n.\r\n")
             code, answer = connection.getreply()

@@ -15,7 +15,7 @@ from engine import audit, frames
 from engine.commands import Change, Command, register
 from engine.database import MIGRATIONS, WeakDatabase, connect, migrate, missing_triggers, update_rows
 from engine.locks import Busy, alone
-from engine.postgres import CONNECTIONS_MAX
+from engine.postgres import BESIDE, CLAIMING, CONNECTIONS_MAX, LOCKS
 from engine.runtime import Runtime, build
 from engine.settings import Settings
 from engine.tables import Action, AuditEntry, Customer, Decision, DueLine, Entity, Outcome
@@ -243,6 +243,28 @@ def test_what_two_workers_write_of_their_own_messages_waits_for_writers_only(run
         with pytest.raises(OperationalError, match="lock timeout"), runtime.database.beside():
             Entity.update(name="x").execute()
     assert Entity.get().name == "Beside"
+
+
+def test_a_claim_waits_for_writers_and_other_claims_and_keeps_no_message_from_being_settled(
+    runtime, entity, postgres_url
+):
+    """Neither side commits what the other has not seen; who writes down how a claimed message fared goes on."""
+    runtime.database.execute_sql("set lock_timeout = 50")
+    with psycopg.connect(postgres_url) as other:
+        other.execute(f"select {LOCKS[BESIDE]}")
+        with runtime.database.claiming():
+            Entity.update(country="XX").where(Entity.id == entity.id).execute()
+    for mode in (None, CLAIMING):
+        with psycopg.connect(postgres_url) as other:
+            other.execute(f"select {LOCKS[mode]}")
+            with pytest.raises(OperationalError, match="lock timeout"), runtime.database.claiming():
+                pytest.fail("it must wait")
+            if mode == CLAIMING:
+                with runtime.database.beside():
+                    Entity.update(country="YY").where(Entity.id == entity.id).execute()
+                with pytest.raises(OperationalError, match="lock timeout"), runtime.database.atomic():
+                    pytest.fail("it must wait")
+    assert Entity.get_by_id(entity.id).country == "YY"
 
 
 def test_two_hosts_decide_an_entity_one_after_the_other(runtime, entity):

@@ -281,6 +281,44 @@ def test_doubt_waits_for_a_person(runtime, make_customer, make_action, prepare, 
     assert [(alarm.kind, action.key in alarm.text) for alarm in Alarm.select()] == [("message_uncertain", True)]
 
 
+class Watching(Failing):
+    """A receiver that notes how the messages stand once it may begin with the next, and refuses some before."""
+
+    def __init__(self, refused=()):
+        super().__init__(None, times=0, idempotent=False)
+        self.refused, self.seen = refused, []
+
+    def deliver(self, message, about_to_send):
+        if message.key in self.refused:
+            raise Rejected("550 no such user")
+        about_to_send()
+        self.seen.append([action.state for action in Action.select().order_by(Action.id)])
+        return Receipt(self.name, "taken")
+
+
+@pytest.mark.promise("A2")
+def test_a_mail_is_settled_before_the_content_of_the_next_leaves(runtime, make_customer, make_action, prepare):
+    """Never are two of one worker in doubt: the one is sent in the transaction in which the other begins."""
+    for number in range(3):
+        make_action(make_customer(str(number)))
+    watching = Watching()
+    assert outbox.deliver(runtime, gateway=watching, prepare=prepare).counts == {"sent": 3}
+    assert watching.seen == [
+        ["sending", "claimed", "claimed"],
+        ["sent", "sending", "claimed"],
+        ["sent", "sent", "sending"],
+    ]
+    assert Message.select().where(Message.sent_at.is_null()).count() == 0
+
+
+def test_a_mail_is_settled_though_the_next_is_refused_before_its_content(runtime, make_customer, make_action, prepare):
+    """What waits to be written down with the next is written down by itself."""
+    actions = [make_action(make_customer(str(number))) for number in range(3)]
+    watching = Watching(refused=[actions[1].key])
+    assert outbox.deliver(runtime, gateway=watching, prepare=prepare).counts == {"sent": 2, "failed": 1}
+    assert watching.seen == [["sending", "claimed", "claimed"], ["sent", "failed", "sending"]]
+
+
 # --- leases and late workers -----------------------------------------------------------
 
 
