@@ -152,7 +152,8 @@ def train_command(
 def _tell(step: str, done: int, parts: int) -> None:
     """Each step of a training, for whoever sits before the terminal."""
     if sys.stderr.isatty():
-        click.echo(f"{step} {done + 1} of {parts}" if parts > 1 else step, err=True)
+        told = f"{step} {done + 1} of {parts}" if parts > 1 else step
+        click.echo(f"learn from {done} rows" if step == "rows" else told, err=True)
 
 
 @click.command("promote")

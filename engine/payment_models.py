@@ -63,8 +63,8 @@ def train_payment(
     if not ledgers:
         return Trained(None, None, {}, (_problem("there are no invoices"),))
     until = min(as_of_day, last_told_day(ledgers) + 1)
-    tell("learn", 0, 0)
-    found = train_invoices(ledgers, until, grace_days=grace_days)
+    tell("features", 0, 0)
+    found = train_invoices(ledgers, until, grace_days=grace_days, tell=tell)
     if found.body is None:
         return Trained(None, None, {}, tuple(_problem(what) for what in found.problems))
     test_to = until - 30

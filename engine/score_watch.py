@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engine.editions import model_named
 from engine.frames import collected, count_of, read_frames, rows_of
 from engine.kept_frames import scan_frame
+from engine.shadow import learned_until
 from engine.tables import Decision, Edition, Entity, Run, ScoreModel
 from scoring.drift import Drift, drift
 from scoring.features import feature_columns
@@ -252,10 +253,5 @@ def _happened(runtime: "Runtime", entity: Entity, run: Run, models: Mapping[str,
         {"ageing_rule": np.nan_to_num(_values(asked, "leader_days_past_due"), nan=-1_000)},
         SEED,
     )
-    seen = tuple(name for name, model in models.items() if _learned_until(model) >= run.as_of_day)
+    seen = tuple(name for name, model in models.items() if learned_until(model) >= run.as_of_day)
     return Happened(run.as_of_day, sampled, seen, found)
-
-
-def _learned_until(model: Model) -> int:
-    """The last day a model learned from."""
-    return int(model.card["slices"]["fit"]["until_day"])

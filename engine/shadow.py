@@ -121,7 +121,7 @@ def _customers(
         return _of_customers(NONE, newer, _chances(newer, ours), _chances(newer, theirs))
     first = min(int(row["as_of_day"]) for row in newer)
     every = [row for one in entities_all() for row in labelled_rows(runtime, one, day, tell=tell)]
-    tell("learn", len(every), len(every))
+    tell("rows", len(every), 0)
     twin = twin_of([row for row in every if row["as_of_day"] <= first - HORIZON_DAYS])
     if twin is None:
         return _of_customers(NONE, [], np.zeros(0), np.zeros(0))

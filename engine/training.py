@@ -125,7 +125,7 @@ def train(
         for place, each in enumerate(entities)
         for row in labelled_rows(runtime, each, as_of_day, days_max, tell=_part_of(tell, place, len(entities)))
     ]
-    tell("learn", len(rows), len(rows))
+    tell("rows", len(rows), 0)
     body, problems = learn(rows, as_of_day, about=about_of(entities))
     if body is None:
         found = (Problem(place=TASK, what=text, cure="import more history, then train again") for text in problems)

@@ -142,8 +142,8 @@ def _do(runtime: "Runtime", row: Training) -> None:
 def _teller(row: Training) -> Tell:
     def tell(step: str, done: int, parts: int) -> None:
         told = {"step": step, "done": done, "parts": parts}
-        if step == "learn" and done:
-            told["rows_read"] = done
+        if step == "rows":  # to learn from
+            told = {"step": "learn", "done": 0, "parts": 0, "rows_read": done}
         Training.update(told).where(Training.id == row.id).execute()
 
     return tell

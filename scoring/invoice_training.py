@@ -8,7 +8,7 @@ rows tell most.
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -220,6 +220,7 @@ def train_invoices(
     grace_days: int = 0,
     seed: int = SEED,
     challengers: Mapping[str, Sequence[str]] | None = None,
+    tell: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Trained:
     """Train the invoice models on what was known before a day.
 
@@ -230,6 +231,7 @@ def train_invoices(
         grace_days: a payment up to so many days after the due date is not late.
         seed: of the learner.
         challengers: kinds of models to learn beside, by part.
+        tell: called with ``learn``, models learned and models in all, as each begins.
     """
     known_day = train_until - 1
     shrinkage = shrinkage_of(ledgers, known_day, grace_days)
@@ -252,7 +254,11 @@ def train_invoices(
         "late30": Rows(codes, sizes, asked.known.late(WORSE_DAYS)),
         "days": Rows(codes, sizes, np.clip(asked.known.days_late, -DAYS_BOUND, DAYS_BOUND)),
     }
-    parts = {name: calibrated(kind, outcome[name], slices, seed) for name, kind in KINDS.items()}
+    parts: dict[str, Part] = {}
+    for number, (name, kind) in enumerate(KINDS.items()):
+        tell("learn", number, len(KINDS) + 1)
+        parts[name] = calibrated(kind, outcome[name], slices, seed)
+    tell("learn", len(KINDS), len(KINDS) + 1)
     parts |= _days(outcome["days"], slices, seed)
     body = _body(parts, edges, asked, decided, shrinkage)
     body["golden"] = _golden(parts, asked.features, codes, decided)

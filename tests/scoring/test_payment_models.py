@@ -175,7 +175,10 @@ def test_training_on_a_ledger_gives_a_card(
 ) -> None:
     """Trained twice it is one row; its card names rows, code, versions, seed, slices and figures beside rivals."""
     take(made_up_entries, 1000)
-    first, again = (train_payment(runtime, [entity], UNTIL) for _ in range(2))
+    told: list[tuple[str, int, int]] = []
+    first, again = (train_payment(runtime, [entity], UNTIL, tell=lambda *one: told.append(one)) for _ in range(2))
+    assert [step for step, _, _ in told[:7]] == ["read", "features", "learn", "learn", "learn", "test", "register"]
+    assert [done for step, done, parts in told[:7] if (step, parts) == ("learn", 3)] == [0, 1, 2]
     assert (first.sha256, first.model_id) == (again.sha256, again.model_id)
     row = ScoreModel.get()
     assert (row.task, row.status) == ("invoice_payment", "challenger")
