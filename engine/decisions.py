@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 DECISIONS_PER_TRANSACTION = 500
+FOR_PEOPLE = ("waiting", "open")
 KEPT = (Wait.UNKNOWN.value, Wait.STOPPED.value)  # the escalation was not settled: where they stood, they stand
 CANCELLABLE = ("waiting", "due", "failed", "open")  # what is under way is decided again where it is sent
 OUTCOME_COLUMNS = tuple(name for name in PREVIOUS if name != "as_of_day")
@@ -347,7 +348,30 @@ def _write_actions(applying: Applying, batch: Sequence[Verdict], ids: Mapping[Su
         event = event_for(applying, verdict)
         if event is not None and event.enters:
             standing.append((verdict.subject, fold(Stand.of(verdict.row), event), ids[verdict.subject]))
+    _take_back_repeated(applying, standing)
     write_actions(applying, standing)
+
+
+def _take_back_repeated(applying: Applying, standing: Sequence[tuple[Subject, Stand, int | None]]) -> None:
+    """A step that comes again takes the place of what a person has not done of it yet: nobody is asked twice."""
+    again: dict[str, list[Subject]] = {}
+    for subject, stand, _ in standing:
+        if stand.repeat_no and stand.step_key is not None:
+            again.setdefault(stand.step_key, []).append(subject)
+    for step, subjects in again.items():
+        Action.update(
+            state="cancelled",
+            result="the step came again; its newer action takes this one's place",
+            waiting_for=None,
+            settled_at=applying.at,
+            version=Action.version + 1,
+        ).where(
+            _about(subjects),
+            Action.policy_key == applying.edition.policy_key,
+            Action.step_key == step,
+            Action.due_day < applying.run.as_of_day,
+            Action.state.in_(FOR_PEOPLE),
+        ).execute()
 
 
 def write_actions(applying: Applying, standing: Sequence[tuple[Subject, Stand, int | None]]) -> int:

@@ -8,6 +8,8 @@ from engine.runs import run_entity
 from engine.tables import Action, Decision, Entity, Outcome, Promise, Run, Standing
 from engine.verify import verify
 
+from .conftest import escalation, hold, in_force, parameters, segmentation, step
+
 DAY = 20_543  # 2026-03-31
 DAY_US = 86_400_000_000
 
@@ -148,6 +150,37 @@ def test_a_broken_promise_brings_the_step_again(runtime, entity, books, policies
     assert seen[1:6] == ['["promise"]'] * 5
     Standing.update(last_contact_day=DAY + 11).execute()  # the outbox's part, which these mails did not pass
     assert [check.findings for check in verify(runtime).checks if "standings" in check.name] == [()]
+
+
+def test_a_step_that_comes_again_takes_the_place_of_a_call_nobody_made(runtime, entity, books, go_live):
+    """A call on day 1, promised for day 3, broken on day 7: one call is open, the other says why it is not."""
+    for document in (parameters(), segmentation(), hold(), escalation([step("p4", 4, level=1, channel="call")])):
+        in_force(document)
+    Entity.update(portfolio_share_bp=10_000).execute()
+    customer = books.customer("1")
+    line = books.invoice(customer, 50_000, DAY - 40, DAY - 3)
+    run_entity(runtime, entity, DAY)
+    go_live(DAY)
+    run_entity(runtime, entity, DAY + 1)
+    Promise.create(
+        entity_id=entity.id,
+        booked_day=DAY + 2,
+        recorded_day=DAY + 2,
+        recorded_at=(DAY + 2) * DAY_US,
+        customer=customer,
+        due_line=line,
+        amount_minor=50_000,
+        currency="EUR",
+        promised_day=DAY + 3,
+        after_credit_id=0,
+    )
+    for day in (DAY + 6, DAY + 7, DAY + 7):
+        run_entity(runtime, entity, day)
+    assert [(a.repeat_no, a.due_day - DAY, a.state) for a in Action.select().order_by(Action.id)] == [
+        (0, 1, "cancelled"),
+        (1, 7, "open"),
+    ]
+    assert "came again" in Action.get(Action.repeat_no == 0).result
 
 
 def test_an_episode_that_is_paid_closes_and_takes_its_open_actions_with_it(runtime, entity, books, policies, go_live):
