@@ -15,6 +15,7 @@ from openpyxl import Workbook
 
 from admin import charts, formatting, gate
 from admin.charts import Axis, Chart, Column, Line
+from admin.model_parts import parts_drawn
 from admin.models_page import (
     Shown,
     figure,
@@ -320,88 +321,6 @@ def _told_lift(curves: Mapping[str, Any], lines: Mapping[str, str]) -> str:
     )
 
 
-def kind_words(kind: str) -> str:
-    """What parts of a portfolio are called."""
-    return {
-        "month": _("Month"),
-        "size": _("Quarter by amount"),
-        "history": _("History"),
-        "segment": _("Segment"),
-        "country": _("Country"),
-        "portfolio": _("Portfolio"),
-        "sector": _("Sector"),
-        "legal_form": _("Legal form"),
-    }.get(kind, formatting.title(kind))
-
-
-def part_words(kind: str, part: str) -> str:
-    """What one part is called."""
-    if not part:
-        return _("all others")
-    if kind == "country":
-        return formatting.locale().territories.get(part, part)
-    if kind == "segment":
-        return formatting.title(part)
-    known = {
-        "history": {"thin": _("Fewer than 3 paid invoices"), "known": _("3 paid invoices or more")},
-        "size": {"smallest": _("Smallest"), "small": _("Small"), "large": _("Large"), "largest": _("Largest")},
-    }
-    return known.get(kind, {}).get(part, part)
-
-
-def part_columns(kind: str) -> list[Column]:
-    """The columns of a table of parts."""
-    return [
-        *(Column(kind_words(kind), "text"), Column(_("Rows"), "count"), Column(_("Customers"), "count")),
-        *(Column(_("Turned bad"), "count"), Column(_("Happened")), Column(_("Said"))),
-        *(Column(_("AUC"), "figure"), Column(_("Interval"), "figure", range=True)),
-        *(Column(_("AUC, naive"), "figure"), Column(_("Brier"), "figure"), Column(_("ECE"), "figure")),
-    ]
-
-
-def part_rows(kind: str, parts: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
-    """The cells of a table of parts; what few rows cannot tell is left open."""
-    return [
-        [
-            *(part_words(kind, one["part"]), one["n"], one["customers"], one["bad"]),
-            *(one["bad"] / one["n"] if "expected" in one else None, one.get("expected"), one.get("auc")),
-            tuple(one["auc_interval"]) if one.get("auc_interval") else None,
-            *(one.get("rival_auc"), one.get("brier"), one.get("ece")),
-        ]
-        for one in parts
-    ]
-
-
-def part_chart(kind: str, parts: Sequence[Mapping[str, Any]]) -> Chart:
-    """Said and happened month by month, or part by part."""
-    names = [str(part_words(kind, one["part"])) for one in parts]
-    told = [one if "expected" in one else None for one in parts]
-    said = [(place, None if one is None else one["expected"]) for place, one in enumerate(told)]
-    came = [(place, None if one is None else one["bad"] / one["n"]) for place, one in enumerate(told)]
-    high = charts.rounded_up(max((value or 0 for _place, value in (*said, *came)), default=1.0))
-    lines = kind == "month"
-    few = sum(one is None or "auc" not in one for one in told)
-    return Chart(
-        kind,
-        kind_words(kind),
-        _("%(few)s of %(all)s parts have too few rows for an AUC.", few=few, all=len(parts))
-        if few
-        else _("Every part has rows enough to be told."),
-        charts.name_axis(_("Month due") if lines else kind_words(kind), names),
-        charts.share_axis(_("Turned bad, %"), high),
-        [Line(_("Happened"), came, None, 0, bars=not lines), Line(_("Said"), said, None, 1, bars=not lines)],
-        part_columns(kind),
-        part_rows(kind, parts),
-    )
-
-
-def parts_drawn(one: Shown, test: str) -> list[Chart]:
-    """A chart with its table for every kind of part."""
-    parts = tests_of(one.card).get(test, {}).get("parts") or {}
-    kinds = sorted(parts, key=lambda kind: (kind != "month", kind != "segment", kind))
-    return [part_chart(kind, parts[kind]) for kind in kinds]
-
-
 def seen(row: ScoreModel) -> Shown:
     """A model with as much of its card as the reader may see."""
     one = shown(row)
@@ -460,7 +379,7 @@ def parts(model_id: int) -> ResponseReturnValue:
         page="parts",
         test=test,
         tests=[(name, test_words(name)) for name in tests_of(one.card)],
-        charts=parts_drawn(one, test),
+        charts=parts_drawn(tests_of(one.card).get(test, {}).get("parts") or {}),
         whole=access.sees_all_of(current_user.id, None),
         file=url_for("curves.workbook", model_id=model_id, of=test, parts=1),
     )
@@ -471,7 +390,11 @@ def parts(model_id: int) -> ResponseReturnValue:
 def workbook(model_id: int) -> ResponseReturnValue:
     """The tables of all charts, or of the one asked for."""
     one, test, other, _others = _asked(model_id)
-    all_charts = parts_drawn(one, test) if request.args.get("parts") else drawn(one, test, other)
+    all_charts = (
+        parts_drawn(tests_of(one.card).get(test, {}).get("parts") or {})
+        if request.args.get("parts")
+        else drawn(one, test, other)
+    )
     asked = request.args.get("chart", "")
     chosen = [chart for chart in all_charts if asked in {"", chart.key}]
     if not chosen:
