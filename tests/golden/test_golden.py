@@ -26,6 +26,7 @@ from rules.book import Book
 from rules.conditions import Op
 from rules.documents import parse, parse_parameters
 from rules.stages import earlier
+from rules.stepping import TIED
 from scoring.model import load, score
 from scoring.risk import with_risk
 
@@ -65,9 +66,12 @@ def by_edition(kept: SimpleNamespace) -> Iterator[tuple[Book, list[int]]]:
 
 
 def schema_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The types of fact columns, from their values; one without any is a number."""
+    """The types of fact columns, from their values; one without any is a number, or text where rules read text."""
     types = {bool: frames.nw.Boolean, str: frames.nw.String, int: frames.nw.Int64}
-    return {name: types[next((type(row[name]) for row in rows if row[name] is not None), int)] for name in rows[0]}
+    empty = {name: str if name == TIED else int for name in rows[0]}
+    return {
+        name: types[next((type(row[name]) for row in rows if row[name] is not None), empty[name])] for name in rows[0]
+    }
 
 
 def differences(kept: SimpleNamespace) -> list[tuple[int, str]]:
