@@ -13,7 +13,9 @@ from admin.dashboard import chosen_entity
 from admin.sheet import add_sheet, amount, saved, sent
 from admin.signs import signs
 from engine import access
-from engine.cash import HORIZON_DAYS, CashForecast, Week, cash_forecasts
+from engine.cash import CashForecast, Week
+from engine.kept_cash import kept_cash
+from engine.pipeline import last_portfolio_run
 from engine.tables import Entity
 from ledger.money import exponent
 
@@ -24,18 +26,20 @@ FIGURES = ("expected", "typical", "low", "high", "dated", "promised", "came")
 @blueprint.get("/")
 @gate.needs("reports.view")
 def index() -> ResponseReturnValue:
-    """Both forecasts of one entity."""
+    """Both forecasts of one entity, as the workers kept them."""
     entity = chosen_entity()
     whole = entity is not None and access.sees_whole_entity(current_user.id, entity.id)
-    found = _found(entity) if entity is not None and whole else []
+    kept = kept_cash(gate.runtime(), entity) if entity is not None and whole else None
     return render_template(
         "console/cash.html",
         entity=entity,
         entities=signs().entities,
         whole=whole,
-        ahead=found[0] if found else None,
-        behind=_over(found[1]) if found else None,
-        bars=[_bars(one, entity) for one in found] if entity is not None else [],
+        kept=kept,
+        run=last_portfolio_run(entity) if entity is not None and whole and kept is None else None,
+        ahead=kept.ahead if kept else None,
+        behind=kept.behind if kept and kept.behind.invoices else None,  # if anything was open then
+        bars=[_bars(one, entity) for one in (kept.ahead, kept.behind)] if kept and entity is not None else [],
         heads=_heads(),
         cells=lambda week, past: [getattr(week, name) for name in (FIGURES if past else FIGURES[:-1])],
     )
@@ -50,7 +54,8 @@ def workbook() -> ResponseReturnValue:
         abort(404)
     book = Workbook(write_only=True)
     head = [_("Week from"), *(f"{label} {entity.currency}" for label in _heads())]
-    for one, title in zip(_found(entity), (_("To come"), _("Gone by")), strict=False):
+    kept = kept_cash(gate.runtime(), entity)
+    for one, title in ((kept.ahead, _("To come")), (kept.behind, _("Gone by"))) if kept else ():
         rows = (
             [formatting.iso(week.begins), *(amount(getattr(week, name), str(entity.currency)) for name in FIGURES)]
             for week in one.weeks
@@ -59,17 +64,6 @@ def workbook() -> ResponseReturnValue:
     if not book.worksheets:
         add_sheet(book, _("To come"), [], head)
     return sent(saved(book), f"dunwell-cash-{entity.code}.xlsx")
-
-
-def _found(entity: Entity) -> list[CashForecast]:
-    today = gate.runtime().today(entity)
-    # from tomorrow on, with all that was booked and said today; and the weeks that ended yesterday
-    return cash_forecasts(gate.runtime(), entity, [today + 1, today - HORIZON_DAYS])
-
-
-def _over(one: CashForecast) -> CashForecast | None:
-    """A forecast of weeks gone by, if anything was open then."""
-    return one if one.invoices else None
 
 
 def _heads() -> list[str]:

@@ -351,11 +351,12 @@ def demo_group(context: click.Context, customers: int, days: int, json_: bool) -
 @with_runtime
 def build_demo(runtime: Runtime, customers: int, days: int, json_: bool) -> None:
     """Build it, or leave it as it is."""
-    from engine import demo
+    from engine import demo, kept_cash
 
     built = demo.build(
         runtime, runtime.today(), customers, decided_days=days, tell=lambda line: click.echo(line, err=True)
     )
+    kept_cash.work_off(runtime)
     show({"new": built.new, "until": date_of(built.until_day).isoformat(), "logins": len(built.logins)}, json_)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from engine.backtesting import ledgers_of
 from engine.frames import collected, columns_of, read_frames, rows_of
 from engine.pipeline import asking
-from engine.tables import Allocation, Block, Dispute, DisputeClosing, DueLine, Entity, Promise, Reversal
+from engine.tables import Entity
 from ledger.account import customer_blocks
 from ledger.balances import live
 from ledger.basis import Basis, Frames
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 HORIZON_DAYS = WEEKS * WEEK_DAYS
 DISPUTE_DAYS = 30  # until a dispute is over, where none ever was
 RESOLVED_DAYS = 365  # disputes closed within so many days say how long they take
-KEPT_MAX = 8  # forecasts kept
-RESTS_ON = (DueLine, Allocation, Reversal, Promise, Dispute, DisputeClosing, Block)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,22 +90,22 @@ class CashForecast:
         return found | {"as_of_day": date_of(self.as_of_day).isoformat(), "weeks": weeks}
 
 
-def cash_forecasts(runtime: "Runtime", entity: Entity, days: Sequence[int]) -> list[CashForecast]:
+def cash_forecasts(
+    runtime: "Runtime", entity: Entity, days: Sequence[int], today: int | None = None
+) -> list[CashForecast]:
     """Forecast the thirteen weeks that begin on each of some days, each with what was known before it.
 
-    The same question is computed once as long as no entry is added. Weeks that are over show what came in.
+    Args:
+        days: any.
+        today: weeks that are over by then show what came in; the entity's today if left out.
+
+    Returns:
+        One per day; none where there are no invoices.
     """
-    newest = tuple(table.select(table.id).order_by(table.id.desc()).limit(1).scalar() for table in RESTS_ON)
-    today = runtime.today(entity)
-    known: dict[Any, list[CashForecast]] = runtime.cache.setdefault("cash", {})
-    key = (entity.id, today, tuple(days), newest)
-    if key not in known:
-        while len(known) >= KEPT_MAX:
-            known.pop(next(iter(known)))
-        ledgers = ledgers_of(runtime, [entity], max(days))
-        hazards = Hazards(ledgers[0]) if ledgers else None
-        known[key] = [_forecast(runtime, entity, hazards, day, today) for day in days] if hazards else []
-    return known[key]
+    until = runtime.today(entity) if today is None else today
+    ledgers = ledgers_of(runtime, [entity], max(days))
+    hazards = Hazards(ledgers[0]) if ledgers else None
+    return [_forecast(runtime, entity, hazards, day, until) for day in days] if hazards else []
 
 
 def _forecast(runtime: "Runtime", entity: Entity, hazards: Hazards, day: int, today: int) -> CashForecast:
@@ -118,7 +116,7 @@ def _forecast(runtime: "Runtime", entity: Entity, hazards: Hazards, day: int, to
     everything = open_invoices(ledger, day)
     lost = {row["customer_id"] for row in rows_of(customer_blocks(frames, day - 1)) if _is_lost(row)}
     kept = ~np.isin(everything.customer_id, sorted(lost))
-    asked = OpenInvoices(*(getattr(everything, name)[kept] for name in OpenInvoices.__dataclass_fields__))
+    asked = everything.only(kept)
     claims, open_minor = _claims(frames, basis, ledger.lines["line_id"][asked.place], asked, day)
     learned = hazards.chances(asked, day, WEEKS)
     by_habit = week_chances(ledger, asked, day, WEEKS) if learned is None else learned

@@ -63,12 +63,13 @@ def _needed(runtime: "Runtime") -> set[str]:
     for entity in Entity.select():
         today = runtime.today(entity)
         last = last_portfolio_run(entity)
-        runs = Run.select(Run.id, Run.as_of_day, Run.state, Run.facts_file, Run.lines_file, Run.invoices_file).where(
+        named = (Run.facts_file, Run.lines_file, Run.invoices_file, Run.cash_file)
+        runs = Run.select(Run.id, Run.as_of_day, Run.state, *named).where(
             Run.entity == entity, Run.facts_file.is_null(False)
         )
         for run in runs:
             latest = last is not None and run.id == last.id
             if latest or run.state in UNFINISHED or is_kept(run.as_of_day, today):
-                files = (run.facts_file, run.lines_file, run.invoices_file)
+                files = (getattr(run, field.name) for field in named)
                 needed |= {str(file) for file in files if file is not None}
     return needed

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING
 
 from huey import Huey, crontab
 
-from engine import inbox, invoice_scores, outbox, promotion, refitting, replays, retention, runs, trainings, uploads
+from engine import (
+    inbox,
+    invoice_scores,
+    kept_cash,
+    outbox,
+    promotion,
+    refitting,
+    replays,
+    retention,
+    runs,
+    trainings,
+    uploads,
+)
 from engine.locks import Lead
 from engine.outages import TOLD, outage_of
 from engine.queues import open_queue
@@ -38,7 +50,7 @@ def make_huey(runtime: "Runtime") -> Huey:
 
     def work(now: Callable[["Runtime"], None]) -> None:
         _connected(runtime, now)
-        if trainings.is_waiting() or invoice_scores.is_waiting():
+        if trainings.is_waiting() or invoice_scores.is_waiting() or kept_cash.is_waiting():
             train()  # beside, in a task of its own: messages do not wait for it
 
     drain = huey.task(name="drain")(lambda: work(drain_now))
@@ -75,9 +87,10 @@ def drain_now(runtime: "Runtime") -> None:
 
 
 def models_now(runtime: "Runtime") -> None:
-    """Score the open invoices of the last runs, then train and measure what was asked for."""
+    """Score the open invoices of the last runs, forecast cash, then train and measure what was asked for."""
     with _waiting_out(runtime):
         invoice_scores.work_off(runtime)
+        kept_cash.work_off(runtime)
         trainings.work_off(runtime)
 
 

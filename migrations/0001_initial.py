@@ -124,6 +124,8 @@ def up(migrator, db):
         lines_file = TextField(null=True)
         invoice_model = CharField(null=True, max_length=64)
         invoices_file = TextField(null=True)
+        cash_file = TextField(null=True)
+        cash_at = BigIntegerField(null=True)
         customers = IntegerField(default=0)
         changed = IntegerField(default=0)
         lines = IntegerField(default=0)

@@ -35,6 +35,10 @@ class OpenInvoices:
     due_day: Floats
     amount: Floats
 
+    def only(self, which: Mask | slice) -> "OpenInvoices":
+        """Some of them."""
+        return OpenInvoices(self.place[which], self.customer_id[which], self.due_day[which], self.amount[which])
+
 
 def paid_day(ledger: Ledger, known_day: int) -> tuple[Floats, Floats]:
     """Per line the day of its first payment known by a day (inf when none), and all that was set against it."""

@@ -7,9 +7,9 @@ known then and what came of it by now; an invoice that is still open tells that 
 scikit-learn is imported only here, and only when there is enough to learn from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from math import ceil
 
 import numpy as np
 
@@ -25,6 +25,8 @@ HALF_LIFE_DAYS = 180  # a week so long ago weighs half: how a portfolio pays cha
 LEAST_ROWS = 500  # invoices and weeks
 LEAST_PAID = 50
 ROWS_MAX = 300_000  # of more, the oldest days are left out
+LEARNED_MAX = 25_000  # open invoices of a day that are learned from; of more, every second, third, ... of them
+AT_ONCE = 25_000  # invoices told at once: 75 MB of values
 SEED = 20_240_101
 FLOOR = 1e-3
 CUTS = np.linspace(0, 1, 101)[1:-1]  # of the bins of a value
@@ -48,7 +50,7 @@ class Day:
     """What was open on a day, and what a hazard reads of it.
 
     Args:
-        asked: the open invoices.
+        asked: the open invoices, or a sample of them.
         values: invoices by weeks by what is read.
     """
 
@@ -70,38 +72,47 @@ class Hazards:
 
     def chances(self, asked: OpenInvoices, day: int, weeks: int) -> Floats | None:
         """Chance of payment in each of the coming weeks, per open invoice; None: too little to learn from."""
-        learned = self._learned(day)
-        if learned is None:
+        hazards = self._learned(day)
+        if hazards is None:
             return None
-        learner, edges = learned
-        values = values_of(self.ledger, asked, day, weeks)
-        count = len(asked.place)
-        if not count:
-            return np.zeros((0, weeks))
-        hazard = learner.predict_proba(_binned(values.reshape(count * weeks, -1), edges))[:, 1].reshape(count, weeks)
-        alive = np.cumprod(np.column_stack([np.ones(count), 1 - hazard]), axis=1)
-        return np.asarray(alive[:, :-1] * hazard, dtype=np.float64)
+        parts = [np.zeros((0, weeks))]
+        for start in range(0, len(asked.place), AT_ONCE):
+            some = asked.only(slice(start, start + AT_ONCE))
+            count = len(some.place)
+            values = values_of(self.ledger, some, day, weeks).reshape(count * weeks, -1)
+            hazard = hazards(values).reshape(count, weeks)
+            alive = np.cumprod(np.column_stack([np.ones(count), 1 - hazard]), axis=1)
+            parts.append(np.asarray(alive[:, :-1] * hazard, dtype=np.float64))
+        return np.concatenate(parts)
 
     def _day(self, day: int) -> Day:
         if day not in self.days:
-            asked = open_invoices(self.ledger, day)
+            everything = open_invoices(self.ledger, day)
+            asked = everything.only(slice(None, None, max(ceil(len(everything.place) / LEARNED_MAX), 1)))
             self.days[day] = Day(asked, values_of(self.ledger, asked, day, WEEKS_LEARNED))
         return self.days[day]
 
-    def _learned(self, day: int) -> tuple[Any, list[Floats]] | None:
-        from sklearn.ensemble import HistGradientBoostingClassifier
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
+    def _learned(self, day: int) -> Callable[[Floats], Floats] | None:
+        """Hazards by values, as learned for a day; None: too little to learn from."""
         rows, paid, ago = self._rows(day)
         if len(rows) < LEAST_ROWS or min(paid.sum(), len(paid) - paid.sum()) < LEAST_PAID:
             return None
+        from sklearn.ensemble import HistGradientBoostingClassifier
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
         learner = HistGradientBoostingClassifier(**SETTINGS, early_stopping=False, random_state=SEED)
         # binned here: the learner's own bins by weighted percentiles take longer than all else
         known = [column[~np.isnan(column)] for column in rows.T]
         edges = [np.unique(np.quantile(column, CUTS)) if column.size else np.zeros(0) for column in known]
-        # one thread: the same ledger gives the same forecast
+
+        def hazards(values: Floats) -> Floats:
+            with threadpool_limits(limits=1):
+                return np.asarray(learner.predict_proba(_binned(values, edges))[:, 1], dtype=np.float64)
+
+        # one thread: the same ledger gives the same forecast, and nobody spins while the machine is busy
         with threadpool_limits(limits=1):
-            return learner.fit(_binned(rows, edges), paid, 0.5 ** (ago / HALF_LIFE_DAYS)), edges
+            learner.fit(_binned(rows, edges), paid, 0.5 ** (ago / HALF_LIFE_DAYS))
+        return hazards
 
     def _rows(self, day: int) -> tuple[Floats, Ints, Floats]:
         """Invoice and week, from earlier days: values, paid in the week or open through it, and how long ago."""

@@ -25,6 +25,8 @@ class Run(Table):
     lines_file = TextField(null=True)
     invoice_model = CharField(max_length=64, null=True)  # that scored the open invoices
     invoices_file = TextField(null=True)  # their scores
+    cash_file = TextField(null=True)  # the cash forecast of the entity
+    cash_at = BigIntegerField(null=True)  # when it was made, or found that there is nothing to forecast
     customers = IntegerField(default=0)
     changed = IntegerField(default=0)
     lines = IntegerField(default=0)

@@ -1,4 +1,4 @@
-"""The cash forecast: promises, disputes and insolvency move it, and the page shows what the engine says."""
+"""The cash forecast as a page: what the workers kept after the last run, and when it comes where none is kept."""
 
 import io
 from collections.abc import Callable
@@ -7,56 +7,54 @@ from typing import Any
 
 from openpyxl import load_workbook
 
-from engine.cash import CashForecast, cash_forecasts
-from engine.corrections import RecordPromise
-from engine.disputes import RecordDispute
+from engine import kept_cash
 from engine.runtime import Runtime
-from engine.tables import DueLine, UserScope
+from engine.tables import Customer, DueLine, Entity, Run, UserScope
 
-AMOUNT = 90_000_000  # far above what all others owe, so that one line tells
+AMOUNT = 90_000_000
 
 
-def test_what_is_said_of_an_invoice_moves_its_cash(
+def test_the_page_shows_what_is_kept_and_reads_no_ledger(
     runtime: Runtime,
-    dunned: Callable[..., DueLine],
+    entity: Entity,
+    customer: Customer,
     signed_in: Callable[..., Any],
     people: SimpleNamespace,
 ) -> None:
-    """A promise puts most of it on its day; page, file and engine agree; a dispute delays it; a part sees no sums."""
-    line = dunned("77003", "Larch Mills", AMOUNT)
-    entity, today = line.customer.entity, runtime.today(line.customer.entity)
+    """Until then it says when it comes; page and file show the run's, whatever came since; a part sees no sums."""
+    day, reader = runtime.today(entity), signed_in(people.manager)
 
-    def forecast() -> CashForecast:
-        (found,) = cash_forecasts(runtime, entity, [today + 1])
-        return found
+    def post(number: str) -> None:
+        DueLine.create(
+            entity_id=entity.id, customer=customer, booked_day=day - 150, recorded_day=day - 150, recorded_at=0,
+            number=number, identity=number, invoice_day=day - 150, due_day=day - 100, amount_minor=AMOUNT,
+            currency="EUR",
+        )  # fmt: skip
 
-    before = forecast()
-    assert before.open_minor > AMOUNT
-    assert all(week.low <= week.typical <= week.high for week in before.weeks)
-    assert sum(week.dated for week in before.weeks[:1]) >= AMOUNT
-    said = {"actor": people.manager.id, "reason": "called"}
-    runtime.execute(RecordPromise(
-        **said, customer=line.customer_id, due_line=line.id, amount_minor=AMOUNT, currency="EUR",
-        promised_day=today + 9,
-    ))  # fmt: skip
-    promised = forecast()
-    assert AMOUNT <= promised.weeks[1].promised < AMOUNT * 11 // 10
-    assert promised.weeks[1].expected > before.weeks[1].expected + AMOUNT // 3
-    assert promised.weeks[1].dated >= AMOUNT
-    page = signed_in(people.manager).get("/cash/").text
+    assert "this entity has had none" in reader.get("/cash/").text
+    Run.create(entity=entity, as_of_day=day - 1, kind="nightly", state="done", started_at=1)
+    assert "within some minutes" in reader.get("/cash/").text
+    kept_cash.work_off(runtime)
+    assert "there were no invoices" in reader.get("/cash/").text
+    assert len(list(load_workbook(io.BytesIO(reader.get("/cash/xlsx").data)).worksheets[0].values)) == 1
+    post("first")
+    Run.create(entity=entity, as_of_day=day, kind="nightly", state="done", started_at=2)
+    kept_cash.work_off(runtime)
+    kept = kept_cash.kept_cash(runtime, entity)
+    assert kept is not None
+    post("second")
+    page = reader.get("/cash/").text
+    assert "900,000" in page
+    assert "1,800,000" not in page
+    assert "As of the run of" in page
     assert "Thirteen weeks to come" in page
     assert "Thirteen weeks gone by" in page
-    file = signed_in(people.manager).get("/cash/xlsx")
-    rows = list(load_workbook(io.BytesIO(file.data)).worksheets[0].values)
-    assert len(rows) == 14
-    assert round(100 * rows[2][1]) == promised.weeks[1].expected
-    UserScope.update(portfolio="north").where(UserScope.user == people.sales).execute()
-    page = signed_in(people.sales)
-    assert "No entity is open to you as a whole" in page.get("/cash/").text
-    assert page.get("/cash/xlsx").status_code == 404
-    disputed = {"due_line": line.id, "cause": "price"}
-    runtime.execute(RecordDispute(**said | {"reason": "wrong price"}, **disputed))
-    waits = forecast()
-    assert (
-        sum(week.expected for week in waits.weeks[:4]) < sum(week.expected for week in before.weeks[:4]) - AMOUNT // 9
+    ahead, behind = (
+        list(sheet.values) for sheet in load_workbook(io.BytesIO(reader.get("/cash/xlsx").data)).worksheets
     )
+    assert [round(100 * row[1]) for row in ahead[1:]] == [week.expected for week in kept.ahead.weeks]
+    assert [round(100 * row[7]) for row in behind[1:]] == [week.came for week in kept.behind.weeks] == [0] * 13
+    UserScope.update(portfolio="north").where(UserScope.user == people.sales).execute()
+    part = signed_in(people.sales)
+    assert "No entity is open to you as a whole" in part.get("/cash/").text
+    assert part.get("/cash/xlsx").status_code == 404
