@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LINES_MAX = 1_000_000  # due lines of an entity, about 2 GB while it is forecast; of more there is no forecast
+LINES_MAX = 1_000_000  # due lines of an entity: 2 GB beside what reading takes; of more there is no forecast
 NOTE = "models"  # kind of an alarm
 HEAD = {
     "as_of_day": nw.Int64,

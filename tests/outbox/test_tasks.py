@@ -13,7 +13,7 @@ import pytest
 
 from engine import doors, queues, runs, tasks
 from engine.commands import Change, Command, register
-from engine.tables import Action, Alarm
+from engine.tables import Action, Alarm, Run
 from notifiers.mailbox import MailboxGateway
 
 
@@ -103,6 +103,15 @@ def test_a_row_with_arguments_loses_them(runtime, huey):
     assert huey.storage.queue_size() == 0
     message = queues.BellSerializer().deserialize(b'{"id": "1", "name": "drain", "args": ["x"], "kwargs": {"a": 1}}')
     assert (message.args, message.kwargs) == ((), {})
+
+
+@pytest.mark.sqlite("the queue is the same on both")
+def test_after_a_run_the_workers_forecast_its_cash(runtime, entity, huey):
+    """A ring is enough: the forecast is made beside, in a task of its own."""
+    run = Run.create(entity=entity, as_of_day=20_543, kind="nightly", state="done", started_at=1)
+    runtime.ring()
+    work_off(huey)
+    assert Run.get_by_id(run.id).cash_at == runtime.now_at()
 
 
 def remove_file(runtime):
