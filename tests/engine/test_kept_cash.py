@@ -72,6 +72,7 @@ def test_what_is_said_of_an_invoice_moves_its_cash(runtime: Runtime, users: Simp
     assert (lost.litigation_minor, lost.open_minor) == (AMOUNT, 200_010)
 
 
+@pytest.mark.long
 def test_the_last_run_is_forecast_once(
     runtime: Runtime, entity: Entity, line: DueLine, run: Callable[[int], Run]
 ) -> None:
