@@ -219,7 +219,8 @@ def read(
                 problems.append(Problem(place=name, what=_("is missing"), cure=_("fill it in")))
             continue
         try:
-            values[name] = value_of(name, kind, text[:TEXT_LENGTH_MAX], currency)
+            chosen = kind is int and name in shape.asks and shape.asks[name].options  # a key of the list, not typed
+            values[name] = int(text) if chosen else value_of(name, kind, text[:TEXT_LENGTH_MAX], currency)
         except ValueError:
             problems.append(
                 Problem(place=name, what=_("“%(text)s” cannot be read", text=text[:40]), cure=cure_of(name))

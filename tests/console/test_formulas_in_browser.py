@@ -21,7 +21,8 @@ def test_a_formula_is_written_with_the_keyboard_and_answered_at_once(
     page.get_by_role("link", name="Derived facts").click()
     page.get_by_role("heading", name="Derived facts", exact=True).wait_for()
     watched.check()
-    page.get_by_role("button", name="Begin for all entities").first.click()
+    page.get_by_role("link", name="Versions").click()
+    page.get_by_role("button", name="Edit").click()
     page.get_by_role("link", name="Add a derived fact").first.click()
     page.get_by_label("Name", exact=True).fill("Overdue share")
     field = page.get_by_label("Formula", exact=False).first

@@ -449,7 +449,7 @@ def test_in_no_state_and_by_no_other_hash_is_a_version_approved(world: World) ->
 
 
 def _head() -> str:
-    return str(Document.get(Document.key == "segmentation").sha256)
+    return str(Document.get(Document.key == "segmentation", Document.status == "approved").sha256)
 
 
 @pytest.mark.promise("F2")

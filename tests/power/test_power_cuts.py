@@ -184,4 +184,4 @@ def test_without_syncing_the_same_cuts_destroy_the_database(disks, story, told, 
     outcomes = cut_often(disks, story, clock, tmp_path, recorded, 40, seed=1)
     spoilt = sum(many for what, many in outcomes.items() if what not in ("", LATER))
     assert spoilt > 0, outcomes
-    assert outcomes[LATER] + spoilt > 25, outcomes
+    assert outcomes[LATER] + spoilt > 20, outcomes  # half of the cuts at least
