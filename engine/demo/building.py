@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from engine.commands import Command
+from engine.commands import Command, Invalid
 from engine.demo import agreements, bureau, desk
 from engine.demo.companies import BOOKS
 from engine.demo.days import Demo, answer, book, live_day, spans
@@ -19,6 +19,7 @@ from engine.going_live import ApproveGoLive, ProposeGoLive
 from engine.governance import ApproveDocument, ProposeDocument
 from engine.importing import ImportFile, import_file
 from engine.letterhead import SetLetterhead
+from engine.payment_models import train_payment
 from engine.promotion import PromoteModel
 from engine.setting_up import CreateEntity, install_drafts
 from engine.tables import Document, Entity
@@ -182,7 +183,7 @@ def _begin(demo: Demo, tell: Progress) -> None:
     bureau.take_in(demo)
     tell(f"history of {standing.decided_from_day - standing.first_day} days is taken in")
     _policies(demo)
-    _model(demo, tell)
+    _models(demo, tell)
 
 
 def _customers(demo: Demo) -> None:
@@ -223,28 +224,29 @@ def _policies(demo: Demo) -> None:
         )
 
 
-def _model(demo: Demo, tell: Progress) -> None:
-    """Train on what is known before the first decided day; another person approves."""
+def _models(demo: Demo, tell: Progress) -> None:
+    """Train on what is known before the first decided day, of customers and of invoices; another person approves."""
     day = demo.standing.decided_from_day - 1
     demo.clock.set(day, 21)
-    trained = train(
-        demo.runtime,
-        list(demo.entities.values()),
-        day,
-        actor=demo.users["analyst"],
-        days_max=TRAINING_DAYS,
-    )
-    if trained.model_id is None or trained.sha256 is None:
-        tell("no score model: " + "; ".join(problem.what for problem in trained.problems))
-        return
-    _do(
-        demo,
-        "credit.manager",
-        PromoteModel,
-        f"promote/{trained.sha256}",
-        model=trained.model_id,
-        sha256=trained.sha256,
-    )
+    entities, analyst = list(demo.entities.values()), demo.users["analyst"]
+    for trained in (
+        train(demo.runtime, entities, day, actor=analyst, days_max=TRAINING_DAYS),
+        train_payment(demo.runtime, entities, day, actor=analyst),
+    ):
+        if trained.model_id is None or trained.sha256 is None:
+            tell("no score model: " + "; ".join(problem.what for problem in trained.problems))
+            continue
+        try:
+            _do(
+                demo,
+                "credit.manager",
+                PromoteModel,
+                f"promote/{trained.sha256}",
+                model=trained.model_id,
+                sha256=trained.sha256,
+            )
+        except Invalid as refused:  # no better than what needs no learning: it stays a challenger to be looked at
+            tell(f"a model stays a challenger: {refused}")
 
 
 def _go_live(demo: Demo, day: int) -> None:

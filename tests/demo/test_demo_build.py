@@ -36,6 +36,9 @@ from engine.tables import (
     User,
 )
 from engine.verify import verify
+from scoring.invoice_model import TASK as INVOICE_TASK
+from scoring.invoice_model import load_invoice_model
+from scoring.labels import TASK
 from scoring.model import load
 
 TODAY = 20_600
@@ -80,14 +83,17 @@ def test_every_day_is_decided_once_for_each_entity() -> None:
         assert entity.sending
 
 
-def test_two_people_approved_every_document_and_the_model() -> None:
+def test_two_people_approved_every_document_and_the_models() -> None:
     """The shipped documents are live; nobody approved what they proposed."""
     documents = list(Document.select())
     assert {document.status for document in documents} == {"live"}
     assert all(document.proposed_by_id != document.approved_by_id for document in documents)
-    model = ScoreModel.get(ScoreModel.status == "champion")
-    assert model.trained_by_id != model.approved_by_id
-    assert load(model.body, model.sha256)[1] == []
+    models = {model.task: model for model in ScoreModel.select()}
+    of_customers, of_invoices = models[TASK], models[INVOICE_TASK]
+    assert of_customers.status == "champion"
+    assert of_customers.trained_by_id != of_customers.approved_by_id
+    assert load(of_customers.body, of_customers.sha256)[1] == []
+    assert load_invoice_model(of_invoices.body, of_invoices.sha256)[1] == []
 
 
 def test_levels_history_diary_and_messages_are_there() -> None:
