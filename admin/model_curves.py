@@ -345,6 +345,10 @@ def _asked(model_id: int) -> tuple[Shown, str, Shown | None, list[ScoreModel]]:
     return one, test, other, others
 
 
+def _parts_of(one: Shown, test: str) -> list[Chart]:
+    return parts_drawn(tests_of(one.card).get(test, {}).get("parts") or {})
+
+
 @blueprint.get("/<int:model_id>/curves")
 @gate.needs("policies.view")
 def curves(model_id: int) -> ResponseReturnValue:
@@ -379,7 +383,7 @@ def parts(model_id: int) -> ResponseReturnValue:
         page="parts",
         test=test,
         tests=[(name, test_words(name)) for name in tests_of(one.card)],
-        charts=parts_drawn(tests_of(one.card).get(test, {}).get("parts") or {}),
+        charts=_parts_of(one, test),
         whole=access.sees_all_of(current_user.id, None),
         file=url_for("curves.workbook", model_id=model_id, of=test, parts=1),
     )
@@ -390,11 +394,7 @@ def parts(model_id: int) -> ResponseReturnValue:
 def workbook(model_id: int) -> ResponseReturnValue:
     """The tables of all charts, or of the one asked for."""
     one, test, other, _others = _asked(model_id)
-    all_charts = (
-        parts_drawn(tests_of(one.card).get(test, {}).get("parts") or {})
-        if request.args.get("parts")
-        else drawn(one, test, other)
-    )
+    all_charts = _parts_of(one, test) if request.args.get("parts") else drawn(one, test, other)
     asked = request.args.get("chart", "")
     chosen = [chart for chart in all_charts if asked in {"", chart.key}]
     if not chosen:

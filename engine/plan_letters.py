@@ -12,7 +12,7 @@ from engine.doors import LETTER, sender_of
 from engine.open_amounts import open_of_lines
 from engine.payment_plans import Told, told
 from engine.pipeline import asking
-from engine.sending import HOUR_US, Cancel, Elsewhere, Go, NoAddress, Verdict, Wait, business_day
+from engine.sending import HOUR_US, Cancel, Go, Verdict, Wait, business_day, unreached
 from engine.statements import addressed, statement
 from engine.tables import Action, DueLine, Entity, PaymentPlan
 from engine.wordings import wording_for
@@ -37,10 +37,7 @@ def prepare(runtime: "Runtime", action: Action, now_at: int, gateway: Gateway) -
         return later
     reached = reaching.reached(runtime, action, entity, action.way)
     if reached is None:
-        channel = reaching.next_way(runtime, action, entity)
-        if channel is not None:
-            return Elsewhere(channel)
-        return NoAddress() if reaching.needs_contact(runtime, action) else Wait(now_at + HOUR_US, "no_door")
+        return unreached(runtime, action, entity, now_at)
     from_address = sender_of(runtime, entity, gateway)
     if from_address is None:
         return Wait(now_at + HOUR_US, "no_sender")

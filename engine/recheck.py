@@ -107,12 +107,6 @@ def check(runtime: "Runtime", action: Action, entity: Entity, facts: Read) -> Ch
     return Checked(waiting_for=waiting_for, until_at=until_at, edition=edition)
 
 
-def _claims_penalties(action: Action, ask: "Asking") -> bool:
-    stage = ask.edition.book.stages.get(ESCALATION)
-    terms = None if stage is None else stage.policy.escalation
-    return terms is not None and any(step.key == action.step_key and step.penalties for step in terms.steps())
-
-
 def step_of(action: Action, facts: Read) -> Step | None:
     """The step of an action, as the policy in force has it."""
     ask = facts.of_lines if action.line_id and facts.of_lines is not None else facts.ask

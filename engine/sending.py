@@ -123,10 +123,7 @@ def prepare(
         return later
     reached = reaching.reached(runtime, action, entity, action.way, together.addresses)
     if reached is None:
-        channel = reaching.next_way(runtime, action, entity)
-        if channel is not None:
-            return Elsewhere(channel)
-        return NoAddress() if reaching.needs_contact(runtime, action) else Wait(now_at + HOUR_US, "no_door")
+        return unreached(runtime, action, entity, now_at)
     from_address = sender_of(runtime, entity, gateway)
     if from_address is None:
         return Wait(now_at + HOUR_US, "no_sender")
@@ -157,6 +154,16 @@ def prepare(
         enclosed=asked.enclosed,
         lacking=asked.lacking,
     )
+
+
+def unreached(runtime: "Runtime", action: Action, entity: Entity, now_at: int) -> Verdict:
+    """What becomes of a message that reaches nobody by its channel: the next one, a task, or a wait for a door."""
+    from engine import reaching
+
+    channel = reaching.next_way(runtime, action, entity)
+    if channel is not None:
+        return Elsewhere(channel)
+    return NoAddress() if reaching.needs_contact(runtime, action) else Wait(now_at + HOUR_US, "no_door")
 
 
 def _tell(entity: Entity, now_at: int, kind: str, text: str) -> None:
